@@ -1,0 +1,86 @@
+"""What a person sees: results on stdout, everything else on stderr, a bar only on a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import click
+
+
+class Bar(Protocol):
+    """A progress bar, or the nothing that stands for it off a terminal."""
+
+    def update(self, n: float = 1) -> Any: ...
+    def set_postfix_str(self, s: str = "") -> Any: ...
+
+
+class _NoBar:
+    def update(self, n: float = 1) -> None: ...
+    def set_postfix_str(self, s: str = "") -> None: ...
+
+
+@dataclass(frozen=True)
+class Console:
+    """The streams of one command.
+
+    Attributes:
+        quiet: only errors are shown on stderr.
+        verbose: diagnostics are shown too.
+        as_json: stdout is one JSON object and nothing else.
+    """
+
+    quiet: bool = False
+    verbose: bool = False
+    as_json: bool = False
+
+    def notice(self, text: str) -> None:
+        """A line on stderr, unless quiet."""
+        if not self.quiet:
+            click.echo(text, err=True)
+
+    def warning(self, text: str) -> None:
+        """A line on stderr that asks for attention, unless quiet."""
+        self.notice(self.styled("warning:", fg="yellow", stream=sys.stderr) + f" {text}")
+
+    def result(self, text: str) -> None:
+        """A line of results for a person on stdout, unless a script asked for JSON."""
+        if not self.as_json:
+            click.echo(text)
+
+    def json(self, value: object) -> None:
+        """The results for a script: one JSON object on stdout, where it was asked for."""
+        if self.as_json:
+            click.echo(json.dumps(value, allow_nan=False))
+
+    @staticmethod
+    def styled(text: str, *, fg: str, stream: Any = None) -> str:
+        """`text` in colour where `stream` (default stdout) is a terminal that wants it."""
+        plain = "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
+        stream = stream or sys.stdout
+        return text if plain or not stream.isatty() else click.style(text, fg=fg)
+
+    @contextmanager
+    def bar(self, total: float | None, description: str, unit: str, start: float = 0) -> Iterator[Bar]:
+        """A bar on stderr while the block runs: on a terminal only, and gone afterwards."""
+        if self.quiet or not sys.stderr.isatty():
+            yield _NoBar()
+            return
+        from tqdm import tqdm
+
+        with tqdm(
+            total=total,
+            desc=description,
+            unit=unit,
+            unit_scale=unit == "B",
+            initial=start,
+            leave=False,
+            dynamic_ncols=True,
+            file=sys.stderr,
+        ) as bar:
+            yield bar

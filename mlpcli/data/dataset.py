@@ -1,0 +1,172 @@
+"""A data set, and how it is split into training, validation and test rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mlpcli.errors import DataError
+
+Array = npt.NDArray[Any]
+
+# Drawn without regard to --seed: runs with different seeds never train on each other's test rows.
+TEST_SPLIT_SEED = 20_261_123
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Samples with their labels, as they were read.
+
+    Attributes:
+        source: what was given as `--data`: a name, or a path.
+        X: (N, D) inputs: uint8 pixels, float32 or float64; may be memory-mapped.
+        y: (N,) labels as the person wrote them: int64, or text (dtype `<U…`).
+        X_test, y_test: a test set that comes with the data, or None.
+        digest: SHA-256 of the contents (`Dataset.digest` of a checkpoint is compared with it).
+        full_scale: the largest value a pixel can have (255; 16 for `digits`); None for a table.
+        image_shape: (height, width) of an image's pixels in a row of X; None for a table.
+        columns: the names of X's columns, where a header gave them.
+        label_name: the name of the label's column, where a header gave it.
+        class_names: what the labels 0 … C-1 stand for, where they are only numbers.
+        test_fraction: the share set aside for testing when nobody says otherwise and no test set
+            comes with the data.
+    """
+
+    source: str
+    X: Array
+    y: Array
+    digest: str
+    X_test: Array | None = None
+    y_test: Array | None = None
+    full_scale: float | None = None
+    image_shape: tuple[int, int] | None = None
+    columns: tuple[str, ...] | None = None
+    label_name: str | None = None
+    class_names: tuple[str, ...] | None = None
+    test_fraction: float = 0.2
+
+    @property
+    def input_dim(self) -> int:
+        """D, the number of inputs of a sample."""
+        return int(self.X.shape[1])
+
+
+@dataclass(frozen=True)
+class Split:
+    """Some rows of a data set, with labels as class indices.
+
+    Attributes:
+        name: "train", "val" or "test".
+        X: (M, D) the array that the rows are in; never copied.
+        y: (M,) intp class indices in [0, C), -1 in rows that are not of this split.
+        rows: (N,) intp, the rows of X that are of this split.
+    """
+
+    name: str
+    X: Array
+    y: Array
+    rows: Array
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """A data set's three parts, and the classes that its training part has.
+
+    `val` and `test` are None where nothing is held out. `classes` are the labels of the training
+    part, sorted; the position is the class index.
+    """
+
+    train: Split
+    val: Split | None
+    test: Split | None
+    classes: Array
+
+
+def split(
+    data: Dataset, *, val_fraction: float = 0.1, test_fraction: float | None = None, seed: int = 0
+) -> Splits:
+    """Part a data set: its own test set or a fixed fraction, then validation drawn by `seed`.
+
+    Both draws are stratified: each class gives its share, rounded, and keeps at least one row for
+    training.
+
+    Raises:
+        DataError: fewer than two classes are left to train on, or a held-out row has a label that
+            the training part does not have.
+    """
+    N = len(data.y)
+    labels, codes = np.unique(data.y, return_inverse=True)
+    rest = np.arange(N)
+    test_rows: Array | None = None
+    if data.X_test is None:
+        fraction = data.test_fraction if test_fraction is None else test_fraction
+        rest, test_rows = _hold_out(rest, codes, fraction, TEST_SPLIT_SEED)
+    train_rows, val_rows = _hold_out(rest, codes, val_fraction, seed)
+    if len(train_rows) == 0:
+        raise DataError(f"{data.source}: no rows to train on; lower --val-fraction or --test-fraction")
+    classes = labels[np.unique(codes[train_rows])]
+    if len(classes) < 2:
+        raise DataError(
+            f"{data.source}: every training row has the label {classes[0]}; "
+            "a classifier needs at least two classes"
+        )
+    y = class_indices(data.y, classes)
+    if data.X_test is not None and data.y_test is not None:
+        y_test = class_indices(data.y_test, classes)
+        refuse_unseen(y_test, data.y_test, f"{data.source}: the test set")
+        test = Split("test", data.X_test, y_test, np.arange(len(y_test)))
+    else:
+        test = _part("test", data, y, test_rows)
+    train = _part("train", data, y, train_rows)
+    assert train is not None
+    return Splits(train, _part("val", data, y, val_rows), test, classes)
+
+
+def class_indices(labels: Array, classes: Array) -> Array:
+    """(N,) intp positions of `labels` in `classes` (sorted), -1 where a label is not among them."""
+    if labels.dtype.kind != classes.dtype.kind:
+        labels = labels.astype(str)
+        order = np.argsort(classes.astype(str))
+        return _lookup(labels, classes.astype(str)[order], order)
+    return _lookup(labels, classes, np.arange(len(classes)))
+
+
+def refuse_unseen(indices: Array, labels: Array, where: str) -> None:
+    """Refuse labels that training has not seen (index -1), naming the first and its row."""
+    unseen = np.flatnonzero(indices < 0)
+    if len(unseen):
+        row = int(unseen[0])
+        raise DataError(
+            f"{where} has the label {labels[row]!s} (sample {row + 1}), which no training row has; "
+            "train on data with every class, or take those rows out"
+        )
+
+
+def _part(name: str, data: Dataset, y: Array, rows: Array | None) -> Split | None:
+    return Split(name, data.X, y, rows) if rows is not None and len(rows) else None
+
+
+def _lookup(labels: Array, classes: Array, order: Array) -> Array:
+    position = np.searchsorted(classes, labels)
+    position[position == len(classes)] = 0
+    return np.where(classes[position] == labels, order[position], -1).astype(np.intp)
+
+
+def _hold_out(rows: Array, codes: Array, fraction: float, seed: int) -> tuple[Array, Array | None]:
+    """(kept, held out) of `rows`, both ascending; a stratified `fraction` is held out."""
+    if fraction <= 0:
+        return rows, None
+    rng = np.random.default_rng(seed)
+    shuffled = rng.permutation(rows)
+    by_class = shuffled[np.argsort(codes[shuffled], kind="stable")]
+    counts = np.bincount(codes[rows])
+    taken = np.minimum(np.rint(counts * fraction).astype(np.intp), np.maximum(counts - 1, 0))
+    rank = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+    held_out = rank < np.repeat(taken, counts)
+    return np.sort(by_class[~held_out]), np.sort(by_class[held_out])
