@@ -33,6 +33,7 @@ class Dataset:
         class_names: what the labels 0 … C-1 stand for, where they are only numbers.
         test_fraction: the share set aside for testing when nobody says otherwise and no test set
             comes with the data.
+        standardise: whether --scale auto standardises it (where full_scale is None).
     """
 
     source: str
@@ -47,6 +48,7 @@ class Dataset:
     label_name: str | None = None
     class_names: tuple[str, ...] | None = None
     test_fraction: float = 0.2
+    standardise: bool = True
 
     @property
     def input_dim(self) -> int:
@@ -109,7 +111,9 @@ def split(
         rest, test_rows = _hold_out(rest, codes, fraction, TEST_SPLIT_SEED)
     train_rows, val_rows = _hold_out(rest, codes, val_fraction, seed)
     if len(train_rows) == 0:
-        raise DataError(f"{data.source}: no rows to train on; lower --val-fraction or --test-fraction")
+        raise DataError(
+            f"{data.source}: no rows to train on; lower --val-fraction or --test-fraction"
+        )
     classes = labels[np.unique(codes[train_rows])]
     if len(classes) < 2:
         raise DataError(

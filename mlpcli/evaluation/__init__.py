@@ -1,1 +1,1 @@
-
+"""How good a model is, and how that is shown."""

@@ -1,0 +1,124 @@
+"""Loss, accuracy and the figures of each class."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mlpcli.data.batches import Batches
+from mlpcli.data.dataset import Array, Split
+from mlpcli.data.scaling import Scaling
+from mlpcli.nn.network import CHUNK, MLP
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How a model does on some samples.
+
+    Attributes:
+        loss: the mean loss of the data, without the penalty.
+        confusion: (C, C) int64 counts; rows are true classes, columns predicted ones.
+    """
+
+    loss: float
+    confusion: Array
+
+    @property
+    def samples(self) -> int:
+        return int(self.confusion.sum())
+
+    @property
+    def correct(self) -> int:
+        return int(np.trace(self.confusion))
+
+    @property
+    def accuracy(self) -> float:
+        """The share of samples that are predicted right."""
+        return self.correct / self.samples
+
+    def per_class(self) -> list[dict[str, Any]]:
+        """Precision, recall, F1 and support of each class; a ratio without a denominator is 0."""
+        hits = np.diagonal(self.confusion)
+        predicted = self.confusion.sum(axis=0)
+        support = self.confusion.sum(axis=1)
+        return [
+            {
+                "precision": _ratio(hit, of_predicted),
+                "recall": _ratio(hit, of_true),
+                "f1": _ratio(2 * hit, of_predicted + of_true),
+                "support": int(of_true),
+            }
+            for hit, of_predicted, of_true in zip(hits, predicted, support, strict=True)
+        ]
+
+    def interval(self) -> tuple[float, float]:
+        """A 95 % confidence interval of the accuracy (Wilson 1927)."""
+        z, n, p = 1.96, self.samples, self.accuracy
+        centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+        half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+        return centre - half, centre + half
+
+
+class Scorer:
+    """Scores a network on a split, chunk by chunk, in buffers that are made once."""
+
+    def __init__(self, net: MLP, split: Split, scaling: Scaling) -> None:
+        self._net = net
+        self._chunks = Batches(split, scaling, CHUNK, net.dtype)
+        self._buffers = net.buffers(self._chunks.size)
+
+    def score(self) -> Scores:
+        """The scores with the network's weights as they are now."""
+        net, C = self._net, self._net.sizes[-1]
+        loss, confusion = 0.0, np.zeros(C * C, np.int64)
+        order = self._chunks.in_order()
+        for step in range(self._chunks.steps):
+            n = self._chunks.cut(order, step, self._buffers.X, self._buffers.y)
+            batch = self._buffers.first(n)
+            scores = net.forward_pass(batch)
+            fill_one_hot(batch.Y, batch.y)
+            loss += net.mean_loss(batch) * n
+            confusion += np.bincount(batch.y * C + scores.argmax(axis=1), minlength=C * C)
+        return Scores(loss / len(self._chunks), confusion.reshape(C, C))
+
+
+def score_committee(
+    members: Sequence[tuple[MLP, Scaling]], split: Split
+) -> tuple[list[Scores], Scores]:
+    """The scores of each (network, scaling), and of the mean of their probabilities.
+
+    All have the same inputs and classes. The loss of the committee is of the first one's kind.
+    """
+    first = members[0][0]
+    C = first.sizes[-1]
+    chunks = [Batches(split, scaling, CHUNK, net.dtype) for net, scaling in members]
+    X = [np.empty((c.size, split.X.shape[1]), net.dtype) for c, (net, _) in zip(chunks, members)]
+    y = np.empty(chunks[0].size, np.intp)
+    loss, confusion = 0.0, np.zeros(C * C, np.int64)
+    for step in range(chunks[0].steps):
+        n = 0
+        probs: Array = np.zeros((chunks[0].size, C))
+        for (net, _), cutter, inputs in zip(members, chunks, X, strict=True):
+            n = cutter.cut(cutter.in_order(), step, inputs, y)
+            probs[:n] += net.predict_proba(inputs[:n])
+        probs = probs[:n] / len(members)
+        Y = np.zeros((n, C))
+        fill_one_hot(Y, y[:n])
+        loss += float(first.loss.of_probabilities(probs, Y).sum())
+        confusion += np.bincount(y[:n] * C + probs.argmax(axis=1), minlength=C * C)
+    scores = Scores(loss / len(split), confusion.reshape(C, C))
+    return [Scorer(net, split, scaling).score() for net, scaling in members], scores
+
+
+def fill_one_hot(Y: Array, y: Array) -> None:
+    """Y (N, C) ← 1 in each sample's class, else 0."""
+    Y.fill(0)
+    Y[np.arange(len(y)), y] = 1
+
+
+def _ratio(part: Any, whole: Any) -> float:
+    return float(part / whole) if whole else 0.0

@@ -1,0 +1,22 @@
+"""Initial weights. Biases start at 0."""
+
+from __future__ import annotations
+
+import math
+
+INITS = ("he", "glorot", "normal")
+
+
+def standard_deviation(init: str, fan_in: int, fan_out: int, scale: float | None = None) -> float:
+    """The deviation σ of a weight matrix's initial N(0, σ²) entries.
+
+    - "he": √(2/fan_in), for ReLU (He et al. 2015, equation 10)
+    - "glorot": √(2/(fan_in + fan_out)), for tanh and sigmoid (Glorot & Bengio 2010, equation 12)
+    - "normal": 1
+
+    `scale` multiplies it; where it is None it is 1, and 0.01 for "normal" (CS231n's case study).
+    """
+    if init == "normal":
+        return 0.01 if scale is None else scale
+    sigma = math.sqrt(2 / fan_in if init == "he" else 2 / (fan_in + fan_out))
+    return sigma if scale is None else sigma * scale

@@ -1,0 +1,197 @@
+"""The multi-layer perceptron: forward, loss, backward, in matrix products.
+
+    A₀ = X,   Zₗ = Aₗ₋₁·Wₗ + bₗ,   Aₗ = f(Zₗ),   scores = Z_L
+
+    δ_L = ∂loss/∂scores,   δₗ₋₁ = (δₗ·Wₗᵀ) ⊙ f′(Zₗ₋₁),   ∂loss/∂Wₗ = Aₗ₋₁ᵀ·δₗ,   ∂loss/∂bₗ = 1ᵀ·δₗ
+
+(Nielsen, Neural Networks and Deep Learning, chapter 2, BP1-BP4, for a batch of rows.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mlpcli.errors import InputError
+from mlpcli.nn.activations import ACTIVATIONS
+from mlpcli.nn.initialisation import standard_deviation
+from mlpcli.nn.losses import LOSSES
+from mlpcli.nn.parameters import Buffers, Parameters
+from mlpcli.nn.regularisation import l2_penalty
+
+Array = npt.NDArray[Any]
+
+CHUNK = 1024
+"""How many samples a prediction takes at a time: its memory is bounded by this, not by N."""
+
+
+class MLP:
+    """A multi-layer perceptron that classifies rows of X.
+
+    Args:
+        sizes: [D, H…, C]; [D, C] is softmax regression.
+        activation: "relu", "leaky-relu", "tanh" or "sigmoid", of the hidden layers.
+        loss: "cross-entropy" (of the softmax), or "mse" or "bce" (of sigmoid outputs).
+        init, init_scale: the initial weights; see `mlpcli.nn.initialisation`.
+        dropout, input_dropout: the share of hidden units and of inputs dropped in training.
+        dtype: float32 or float64.
+        seed: of the initial weights; None leaves all of them 0, to be filled.
+
+    Attributes:
+        params: {"W1": (fan_in, fan_out), "b1": (fan_out,), …}, the live arrays.
+        parameters: the same by layer, and as one flat array.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        activation: str = "relu",
+        loss: str = "cross-entropy",
+        *,
+        init: str = "he",
+        init_scale: float | None = None,
+        dropout: float = 0.0,
+        input_dropout: float = 0.0,
+        dtype: npt.DTypeLike = np.float32,
+        seed: int | None = 0,
+    ) -> None:
+        self.sizes = [int(n) for n in sizes]
+        self.activation = ACTIVATIONS[activation]
+        self.loss = LOSSES[loss]
+        self.dropout_rates = [input_dropout] + [dropout] * (len(self.sizes) - 2)
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
+        self.params: dict[str, Array] = {}
+        self.move_to(np.zeros(Parameters.count(self.sizes), self.dtype))
+        if seed is None:
+            return
+        rng = np.random.default_rng(seed)
+        for W in self.parameters.W:
+            W[:] = rng.standard_normal(W.shape) * standard_deviation(init, *W.shape, init_scale)
+
+    @classmethod
+    def load(cls, path: str | Path) -> MLP:
+        """The network of a checkpoint, with its weights.
+
+        Raises:
+            CheckpointError: it is no checkpoint, or a damaged one.
+        """
+        from mlpcli.nn.model_file import read_model
+
+        return read_model(Path(path)).network()
+
+    def move_to(self, flat: Array) -> None:
+        """Keep the parameters in `flat`, (P,), from now on; `params` are views of it then.
+
+        An optimizer lays parameters, gradient and its own state side by side in one array.
+        """
+        if hasattr(self, "parameters"):
+            flat[:] = self.parameters.flat
+        self.parameters = Parameters(self.sizes, flat)
+        self.params.update(self.parameters.named())
+
+    def buffers(self, N: int, *, weighted: bool = False) -> Buffers:
+        """Buffers for passes over at most N samples."""
+        drops = [p > 0 for p in self.dropout_rates]
+        return Buffers.allocate(self.sizes, N, self.dtype, drops=drops, weighted=weighted)
+
+    # The equations
+
+    def forward_pass(self, batch: Buffers, *, drop: bool = False) -> Array:
+        """batch.X → batch.outputs; the last of them, the scores (N, C), is returned.
+
+        With `drop`, inputs of layers are multiplied by the masks that are in `batch`.
+        """
+        A = batch.X
+        last = len(self.sizes) - 2
+        for layer, (W, b) in enumerate(zip(self.parameters.W, self.parameters.b, strict=True)):
+            mask, dropped = batch.masks[layer], batch.dropped[layer]
+            if drop and mask is not None and dropped is not None:
+                A = np.multiply(A, mask, out=dropped)
+            Z = np.matmul(A, W, out=batch.outputs[layer])
+            np.add(Z, b, out=Z)
+            if layer < last:
+                self.activation.forward(Z, scratch=batch.deltas[layer])
+            A = Z
+        return A
+
+    def backward_pass(self, batch: Buffers, gradient: Parameters, *, drop: bool = False) -> None:
+        """batch.deltas[-1], the derivative with respect to the scores → gradient.
+
+        The hidden outputs in `batch` are overwritten by derivatives.
+        """
+        delta = batch.deltas[-1]
+        for layer in reversed(range(len(self.sizes) - 1)):
+            A = batch.outputs[layer - 1] if layer else batch.X
+            mask, dropped = batch.masks[layer], batch.dropped[layer]
+            multiplied = dropped if drop and dropped is not None else A
+            np.matmul(multiplied.T, delta, out=gradient.W[layer])
+            np.matmul(batch.ones, delta, out=gradient.b[layer])
+            if layer:
+                delta = np.matmul(delta, self.parameters.W[layer].T, out=batch.deltas[layer - 1])
+                if drop and mask is not None:
+                    np.multiply(delta, mask, out=delta)
+                np.multiply(delta, self.activation.derivative(A), out=delta)
+
+    def mean_loss(self, batch: Buffers) -> float:
+        """The scores and batch.Y → the data's mean loss, and batch.deltas[-1] its derivative."""
+        delta, losses = batch.deltas[-1], batch.losses
+        self.loss.evaluate(batch.outputs[-1], batch.Y, losses, delta)
+        if batch.weights is not None:
+            np.multiply(delta, batch.weights, out=delta)
+            np.multiply(losses, batch.weights[:, 0], out=losses)
+        N = len(losses)
+        np.multiply(delta, 1 / N, out=delta)
+        return float(np.add.reduce(losses)) / N
+
+    # For callers that have arrays and want arrays
+
+    def forward(self, X: npt.ArrayLike) -> Array:
+        """scores (N, C) of X (N, D)."""
+        return self._predict(X, lambda batch, out: np.copyto(out, batch.outputs[-1]))
+
+    def predict_proba(self, X: npt.ArrayLike) -> Array:
+        """probs (N, C) of X (N, D): the softmax of the scores, or the sigmoid for mse and bce."""
+        return self._predict(X, lambda b, out: self.loss.probabilities(b.outputs[-1], out))
+
+    def loss_and_grad(
+        self, X: npt.ArrayLike, y: npt.ArrayLike, reg: float = 0.0
+    ) -> tuple[float, dict[str, Array]]:
+        """The mean loss over X (N, D) with labels y (N,) in [0, C), plus ½·reg·Σ‖W‖².
+
+        Returns:
+            The loss, and its gradient {"W1": …, "b1": …} in new arrays shaped as `params`. Nothing
+            is dropped.
+        """
+        inputs, labels = self._checked(X), np.asarray(y)
+        batch = self.buffers(len(inputs))
+        np.copyto(batch.X, inputs)
+        batch.Y.fill(0)
+        batch.Y[np.arange(len(labels)), labels] = 1
+        gradient = Parameters(self.sizes, np.empty_like(self.parameters.flat))
+        self.forward_pass(batch)
+        loss = self.mean_loss(batch)
+        self.backward_pass(batch, gradient)
+        gradient.weights += self.dtype.type(reg) * self.parameters.weights
+        return loss + l2_penalty(self.parameters.weights, reg), gradient.named()
+
+    def _checked(self, X: npt.ArrayLike) -> Array:
+        inputs = np.asarray(X)
+        if inputs.ndim != 2 or inputs.shape[1] != self.sizes[0]:
+            raise InputError(f"X has the shape {inputs.shape}, expected (N, {self.sizes[0]})")
+        return inputs
+
+    def _predict(self, X: npt.ArrayLike, read: Any) -> Array:
+        inputs = self._checked(X)
+        result = np.empty((len(inputs), self.sizes[-1]), self.dtype)
+        buffers = self.buffers(min(CHUNK, max(len(inputs), 1)))
+        for start in range(0, len(inputs), CHUNK):
+            rows = inputs[start : start + CHUNK]
+            batch = buffers.first(len(rows))
+            np.copyto(batch.X, rows)
+            self.forward_pass(batch)
+            read(batch, result[start : start + CHUNK])
+        return result

@@ -1,0 +1,129 @@
+"""All weights and biases of a network in one flat array, and the buffers of a pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+class Parameters:
+    """Weights W1, W2, … and biases b1, b2, … as views of one flat array.
+
+    An update, a norm or an all-reduce is then one call over `flat`. All the weights come first and
+    the biases after them, so that what concerns weights only, as the L2 penalty does, is one slice.
+
+    Attributes:
+        flat: (P,) every parameter.
+        W: the weight matrices, (fan_in, fan_out) each.
+        b: the bias vectors, (fan_out,) each.
+        weights: (P_W,) the part of `flat` that holds the weights.
+    """
+
+    def __init__(self, sizes: Sequence[int], flat: Array) -> None:
+        shapes = list(pairwise(sizes))
+        n_weights = sum(fan_in * fan_out for fan_in, fan_out in shapes)
+        self.flat = flat
+        self.weights = flat[:n_weights]
+        self.W: list[Array] = []
+        self.b: list[Array] = []
+        w, b = 0, n_weights
+        for fan_in, fan_out in shapes:
+            self.W.append(flat[w : w + fan_in * fan_out].reshape(fan_in, fan_out))
+            self.b.append(flat[b : b + fan_out])
+            w, b = w + fan_in * fan_out, b + fan_out
+
+    @staticmethod
+    def count(sizes: Sequence[int]) -> int:
+        """P, the number of parameters of a network with these layer sizes [D, H…, C]."""
+        return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(sizes))
+
+    def named(self) -> dict[str, Array]:
+        """{"W1": …, "b1": …, "W2": …}: the live views, by name."""
+        return {
+            f"{kind}{layer}": array
+            for layer, pair in enumerate(zip(self.W, self.b, strict=True), start=1)
+            for kind, array in zip("Wb", pair, strict=True)
+        }
+
+
+@dataclass
+class Buffers:
+    """Every array that a pass over at most N samples writes to, made once and used for all batches.
+
+    Attributes:
+        X: (N, D) the batch's inputs.
+        Y: (N, C) its targets, each row a distribution over the classes.
+        y: (N,) intp, its class indices.
+        weights: (N, 1) the samples' weights, or None where all weigh the same.
+        outputs: A1 … scores, the layers' outputs, (N, fan_out) each.
+        deltas: the loss's derivatives with respect to what the activations of each layer were
+            applied to, (N, fan_out) each; free as scratch before the backward pass.
+        dropped: what each layer's weights multiply when units are dropped; None at a layer whose
+            inputs are not dropped.
+        masks: the factors, 0 or 1/(1 − p), that made them so; None likewise.
+        losses: (N,) each sample's loss.
+        ones: (N,) ones; onesᵀ·delta is a bias's gradient.
+    """
+
+    X: Array
+    Y: Array
+    y: Array
+    weights: Array | None
+    outputs: list[Array]
+    deltas: list[Array]
+    dropped: list[Array | None]
+    masks: list[Array | None]
+    losses: Array
+    ones: Array
+    _views: dict[int, Buffers] = field(default_factory=dict)
+
+    @classmethod
+    def allocate(
+        cls,
+        sizes: Sequence[int],
+        N: int,
+        dtype: Any,
+        *,
+        drops: Sequence[bool],
+        weighted: bool = False,
+    ) -> Buffers:
+        """Buffers for a network of these layer sizes; `drops` says which layers' inputs drop."""
+        layers = [np.empty((N, n), dtype) for n in sizes[1:]]
+        inputs = [
+            np.empty((N, n), dtype) if drop else None
+            for n, drop in zip(sizes[:-1], drops, strict=True)
+        ]
+        return cls(
+            X=np.empty((N, sizes[0]), dtype),
+            Y=np.empty((N, sizes[-1]), dtype),
+            y=np.empty(N, np.intp),
+            weights=np.empty((N, 1), dtype) if weighted else None,
+            outputs=layers,
+            deltas=[np.empty_like(layer) for layer in layers],
+            dropped=inputs,
+            masks=[None if a is None else np.empty_like(a) for a in inputs],
+            losses=np.empty(N, dtype),
+            ones=np.ones(N, dtype),
+        )
+
+    def first(self, n: int) -> Buffers:
+        """The same buffers for n ≤ N samples: views, made once for each n."""
+        if n == len(self.X):
+            return self
+        if n not in self._views:
+
+            def cut(value: Any) -> Any:
+                if isinstance(value, list):
+                    return [cut(item) for item in value]
+                return None if value is None else value[:n]
+
+            fields = {k: cut(v) for k, v in vars(self).items() if k != "_views"}
+            self._views[n] = Buffers(**fields)
+        return self._views[n]

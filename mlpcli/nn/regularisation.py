@@ -1,0 +1,49 @@
+"""What keeps weights small and units independent: L2, dropout, max-norm, clipping."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+def l2_penalty(weights: Array, reg: float) -> float:
+    """½λΣw² over all weights (biases are not penalised); its gradient is λw."""
+    return 0.5 * reg * float(np.dot(weights, weights))
+
+
+def draw_dropout_masks(
+    masks: Sequence[Array | None], rates: Sequence[float], rng: np.random.Generator
+) -> None:
+    """Fill each mask with 0 (probability p) or 1/(1 − p), layer by layer.
+
+    "Inverted" dropout: the expected input of a unit stays what it is, so that nothing is scaled
+    when the network is used (Srivastava et al. 2014, section 10).
+    """
+    for mask, p in zip(masks, rates, strict=True):
+        if mask is not None:
+            rng.random(dtype=mask.dtype, out=mask)
+            np.greater_equal(mask, p, out=mask)
+            np.multiply(mask, 1 / (1 - p), out=mask)
+
+
+def limit_norms(W: Array, limit: float) -> None:
+    """Scale the incoming weights of a unit, a column of W, to norm ≤ `limit`, in place.
+
+    Srivastava et al. 2014, section 5.1.
+    """
+    norms = np.sqrt(np.einsum("ij,ij->j", W, W))
+    if np.any(norms > limit):
+        np.multiply(W, np.minimum(limit / np.maximum(norms, limit), 1).astype(W.dtype), out=W)
+
+
+def clip_norm(gradient: Array, limit: float) -> None:
+    """Scale a whole gradient to norm ≤ `limit`, in place (Pascanu et al. 2013)."""
+    norm = math.sqrt(np.dot(gradient, gradient))
+    if norm > limit:
+        np.multiply(gradient, limit / norm, out=gradient)
