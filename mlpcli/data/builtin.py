@@ -1,0 +1,61 @@
+"""The data sets that need no network: `digits`, embedded, and `spiral`, generated."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from importlib import resources
+
+import numpy as np
+
+from mlpcli.data.dataset import Dataset
+
+
+def digits() -> Dataset:
+    """The 1,797 handwritten digits of UCI Optdigits (its test part), 8 × 8 pixels.
+
+    X (1797, 64) uint8 from 0 to 16, y (1797,) int64 from 0 to 9. Source and licence are in
+    `files/digits.txt`.
+    """
+    packed = resources.files("mlpcli.data").joinpath("files/digits.npz").read_bytes()
+    with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
+        X, y = arrays["X"], arrays["y"]
+    return Dataset(
+        source="digits",
+        X=X.reshape(len(X), -1),
+        y=y.astype(np.int64),
+        digest=hashlib.sha256(packed).hexdigest(),
+        full_scale=16,
+        image_shape=(8, 8),
+        test_fraction=0.2,
+    )
+
+
+def spiral() -> Dataset:
+    """The spiral of the CS231n case study: three arms of 100 points, drawn from seed 0.
+
+    Along arm j the radius r goes from 0 to 1 and the angle θ from 4j to 4(j + 1), with noise of
+    deviation 0.2; a point is (r sin θ, r cos θ). X (300, 2) float32, y (300,) int64 from 0 to 2. As
+    in its source, all points are for training, and they are not scaled.
+    """
+    arms, points = 3, 100
+    rng = np.random.default_rng(0)
+    r = np.linspace(0.0, 1.0, points)
+    theta = np.concatenate(
+        [
+            np.linspace(4 * j, 4 * (j + 1), points) + 0.2 * rng.standard_normal(points)
+            for j in range(arms)
+        ]
+    )
+    r = np.tile(r, arms)
+    # float32, so that machines whose sine differs in the last bit of a double agree on the digest
+    X = np.column_stack([r * np.sin(theta), r * np.cos(theta)]).astype(np.float32)
+    y = np.repeat(np.arange(arms), points)
+    return Dataset(
+        source="spiral",
+        X=X,
+        y=y,
+        digest=hashlib.sha256(X.tobytes() + y.tobytes()).hexdigest(),
+        test_fraction=0.0,
+        standardise=False,
+    )
