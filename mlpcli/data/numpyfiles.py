@@ -1,0 +1,331 @@
+"""Arrays as NumPy saves them: an .npz archive, or a folder of memory-mapped .npy files.
+
+Nothing is unpickled, and headers are checked before memory is taken for values.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import warnings
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mlpcli.data.dataset import Array, Dataset
+from mlpcli.data.table import shown
+from mlpcli.errors import DataError
+
+_ARRAYS = ("X", "y", "X_test", "y_test")
+
+# A small archive may unpack to this much, or to this many times its size, whichever is more.
+_UNPACKED_FREELY = 256 << 20
+_MAX_RATIO = 100
+
+# Mapped arrays are digested and checked for NaN in full up to so much, and in parts beyond.
+_DIGESTED_IN_FULL = 256 << 20
+_DIGEST_BLOCK = 64 << 10
+_DIGEST_BLOCKS = 1024
+_CHECKED = 64 << 20
+_CHECKED_ROWS = 1024
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What the header of an array says, before any of its values is read."""
+
+    where: str
+    shape: tuple[int, ...]
+    fortran_order: bool
+    dtype: np.dtype[Any]
+
+
+def _read_header(stream: IO[bytes], size: int, where: str) -> _Header:
+    """Read the header of an .npy file of `size` bytes, and check it against that size."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if np.lib.format.read_magic(stream) != (1, 0):  # later ones are for records only
+                raise ValueError
+            shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
+    except OSError:
+        raise
+    except Exception as error:  # NumPy evaluates the header as Python: much can go wrong
+        raise DataError(
+            f"{where}: not an array that NumPy saved; save it again by np.save or np.savez"
+        ) from error
+    if dtype.hasobject:
+        raise DataError(
+            f"{where}: holds Python objects, which are not read; "
+            "convert it to an array of numbers, or labels to text by .astype(str)"
+        )
+    shape = tuple(int(length) for length in shape)
+    if min(shape, default=0) < 0 or dtype.itemsize == 0:
+        raise DataError(f"{where}: its header says {_described(shape, dtype)}, which cannot be")
+    expected = stream.tell() + math.prod(shape) * dtype.itemsize
+    if size != expected:
+        raise DataError(
+            f"{where}: its header says {_described(shape, dtype)}, {expected} bytes in all, "
+            f"but it has {size}; save it again"
+        )
+    return _Header(where, shape, fortran_order, dtype)
+
+
+def _check_headers(headers: dict[str, _Header], source: str, suffix: str) -> None:
+    """Check that X and y are there, perhaps with a test set, and go together in shape and dtype.
+
+    `suffix` follows the arrays' names where they lie.
+    """
+    for name, partner in (("X", "y"), ("y", "X"), ("X_test", "y_test"), ("y_test", "X_test")):
+        if partner in headers and name not in headers:
+            raise DataError(
+                f"{source}: has {partner}{suffix} and no {name}{suffix}; "
+                + ("both are needed" if name in ("X", "y") else "add it, or take the other out")
+            )
+    for name, header in headers.items():
+        (_check_inputs if name.startswith("X") else _check_labels)(header)
+    for X, y in (("X", "y"), ("X_test", "y_test")):
+        if X in headers and headers[X].shape[0] != headers[y].shape[0]:
+            raise DataError(
+                f"{headers[y].where}: has {headers[y].shape[0]} labels, "
+                f"but {X} has {headers[X].shape[0]} samples"
+            )
+    if "X_test" in headers:
+        test, train = headers["X_test"], headers["X"]
+        if test.shape[1:] != train.shape[1:]:
+            raise DataError(
+                f"{test.where}: its samples are {_product(test.shape[1:])}, "
+                f"but those of X are {_product(train.shape[1:])}"
+            )
+        if (test.dtype == np.uint8) != (train.dtype == np.uint8):
+            raise DataError(
+                f"{test.where}: is {test.dtype}, but X is {train.dtype}; "
+                "give both in one dtype, so that they are scaled alike"
+            )
+
+
+def _check_inputs(header: _Header) -> None:
+    if header.dtype.kind not in "biuf" or header.dtype.itemsize > 8:
+        raise DataError(f"{header.where}: is of dtype {header.dtype}; convert it to float32")
+    if len(header.shape) not in (2, 3):
+        raise DataError(
+            f"{header.where}: has the shape {header.shape}; samples × features or "
+            "samples × height × width is needed: try X.reshape(len(X), -1)"
+        )
+    if 0 in header.shape:
+        raise DataError(f"{header.where}: is empty: its shape is {header.shape}")
+
+
+def _check_labels(header: _Header) -> None:
+    if header.dtype.kind not in "biufU":
+        raise DataError(
+            f"{header.where}: is of dtype {header.dtype}; labels are integers or text: "
+            "try y.astype(str)"
+        )
+    if len(header.shape) != 1:
+        one_hot = len(header.shape) == 2 and header.shape[1] > 1
+        raise DataError(
+            f"{header.where}: has the shape {header.shape}; one label a sample is needed: "
+            + ("if it is one-hot, y.argmax(axis=1)" if one_hot else "try y.ravel()")
+        )
+
+
+def _as_dataset(arrays: dict[str, Array], headers: dict[str, _Header], **more: Any) -> Dataset:
+    """Arrays whose headers have been checked, as a data set."""
+    X, X_test = arrays["X"], arrays.get("X_test")
+    return Dataset(
+        X=X.reshape(len(X), -1),
+        y=_labels(arrays["y"], headers["y"].where),
+        X_test=None if X_test is None else X_test.reshape(len(X_test), -1),
+        y_test=_labels(arrays["y_test"], headers["y_test"].where) if "y_test" in arrays else None,
+        full_scale=255 if X.dtype == np.uint8 else None,
+        image_shape=(X.shape[1], X.shape[2]) if X.ndim == 3 else None,
+        **more,
+    )
+
+
+def _labels(y: Array, where: str) -> Array:
+    """(N,) int64 or text, from labels in any dtype that `_check_labels` lets pass."""
+    if y.dtype.kind == "U":
+        y = np.ascontiguousarray(y, y.dtype.newbyteorder("="))
+        points = y.view(np.uint32)
+        if ((points > 0x10FFFF) | ((points >= 0xD800) & (points < 0xE000))).any():
+            raise DataError(f"{where}: its text is not Unicode; save it again")
+        return y
+    if y.dtype.kind == "f":
+        bad = np.flatnonzero(~(np.isfinite(y) & (y == np.rint(y)) & (np.abs(y) < 2.0**53)))
+        if len(bad):
+            sample = int(bad[0])
+            raise DataError(
+                f"{where}: the label {y[sample]} (sample {sample + 1}) is not an integer; "
+                "labels are classes: integers or text"
+            )
+    elif y.dtype.kind == "u" and y.size and y.max() > np.iinfo(np.int64).max:
+        raise DataError(f"{where}: has the label {y.max()}, which does not fit into int64")
+    return y.astype(np.int64)
+
+
+def _refuse_non_finite(X: Array, rows: npt.NDArray[np.intp], where: str) -> None:
+    """Refuse NaN or infinity in some rows of X, a few at a time, naming the first."""
+    if X.dtype.kind != "f":
+        return
+    step = max(1, _CHUNK // (X[0].size * X.itemsize))
+    for start in range(0, len(rows), step):
+        chunk = rows[start : start + step]
+        bad = np.argwhere(~np.isfinite(X[chunk].reshape(len(chunk), -1)))
+        if len(bad):
+            sample, column = int(chunk[bad[0, 0]]), int(bad[0, 1])
+            raise DataError(
+                f"{where}: sample {sample + 1} has {X[sample].ravel()[column]} in column "
+                f"{column + 1}; fill it in or take the sample out"
+            )
+
+
+def _described(shape: tuple[int, ...], dtype: np.dtype[Any]) -> str:
+    return f"{_product(shape)} of {dtype}"
+
+
+def _product(shape: tuple[int, ...]) -> str:
+    return " × ".join(map(str, shape)) or "one value"
+
+
+def open_npz(path: Path, source: str) -> Dataset:
+    """An .npz archive; what it unpacks to is known, and bounded, before anything is unpacked."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        try:
+            with zipfile.ZipFile(file) as archive:
+                arrays, headers = _unpack(archive, source, path.stat().st_size)
+        except (DataError, OSError, MemoryError):
+            raise
+        except Exception as error:  # BadZipFile, zlib.error, EOFError, struct.error, …
+            raise DataError(
+                f"{source}: not an .npz archive, or a damaged one ({_line(error)}); "
+                "save it again by np.savez"
+            ) from error
+    return _as_dataset(arrays, headers, source=source, digest=digest)
+
+
+def _unpack(
+    archive: zipfile.ZipFile, source: str, size: int
+) -> tuple[dict[str, Array], dict[str, _Header]]:
+    """The arrays of the archive that have a name of ours, and their headers.
+
+    Its members may declare, together, as much as the machine has memory, and beyond 256 MiB no
+    more than 100 times the size of the archive, so that a small file cannot claim a large memory.
+    """
+    for info in archive.infolist():
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise NotImplementedError("a compression that NumPy does not use")
+    members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+    ours = {name: members[name] for name in _ARRAYS if name in members}
+    if "X" not in ours and "y" not in ours:
+        there = ", ".join(shown(name) for name in list(members)[:10]) or "nothing"
+        raise DataError(
+            f"{source}: has no arrays X and y, but {there}; save np.savez(file, X=X, y=y)"
+        )
+    declared = sum(info.file_size for info in ours.values())
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if declared > memory or declared > max(_UNPACKED_FREELY, _MAX_RATIO * size):
+        raise DataError(
+            f"{source}: {size} bytes that unpack to {declared}; if they are meant to, "
+            "give a folder with X.npy and y.npy, which is read in parts"
+        )
+    headers: dict[str, _Header] = {}
+    for name, info in ours.items():
+        with archive.open(info) as stream:
+            headers[name] = _read_header(stream, info.file_size, f"{source}: {name}")
+    _check_headers(headers, source, "")
+    return {name: _unpack_array(archive, ours[name], headers[name]) for name in ours}, headers
+
+
+def _unpack_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, header: _Header) -> Array:
+    """The values: labels as they are, X C-ordered and finite, as uint8, float32 or float64."""
+    dtype = header.dtype
+    raw = np.empty(math.prod(header.shape) * dtype.itemsize, np.uint8)
+    with archive.open(info) as stream:
+        stream.read(info.file_size - raw.size)
+        have = 0
+        while have < raw.size:
+            chunk = stream.read(_CHUNK)
+            if not chunk:
+                raise EOFError("cut short")
+            raw[have : have + len(chunk)] = np.frombuffer(chunk, np.uint8)
+            have += len(chunk)
+    array = raw.view(dtype).reshape(header.shape, order="F" if header.fortran_order else "C")
+    if array.ndim == 1:
+        return array
+    dtype = dtype.newbyteorder("=")
+    if dtype not in (np.uint8, np.float32, np.float64):
+        dtype = np.dtype(np.float32)
+    X = np.ascontiguousarray(array, dtype)
+    _refuse_non_finite(X, np.arange(len(X)), header.where)
+    return X
+
+
+def _line(error: Exception) -> str:
+    """What an exception says, in one line and not without end."""
+    return " ".join(str(error).split())[:100] or type(error).__name__
+
+
+def open_folder(path: Path, source: str) -> Dataset:
+    """A folder of .npy files, memory-mapped: of X only the parts that are checked are read.
+
+    NaN and infinity are looked for in the whole of an X of up to 64 MiB, and beyond in up to 1,024
+    rows (64 MiB at most), evenly spaced.
+    """
+    files = {name: path / f"{name}.npy" for name in _ARRAYS if (path / f"{name}.npy").exists()}
+    headers: dict[str, _Header] = {}
+    for name, file in files.items():
+        with file.open("rb") as stream:
+            headers[name] = _read_header(stream, file.stat().st_size, str(file))
+    _check_headers(headers, source, ".npy")
+    arrays: dict[str, Array] = {}
+    for name, file in files.items():
+        header = headers[name]
+        if header.fortran_order and len(header.shape) > 1:
+            raise DataError(
+                f"{file}: is in Fortran order, in which samples cannot be read one by one; "
+                f'save it by np.save("{file.name}", np.ascontiguousarray({name}))'
+            )
+        if len(header.shape) == 1:
+            arrays[name] = np.load(file, allow_pickle=False)
+        else:
+            arrays[name] = np.load(file, mmap_mode="r", allow_pickle=False)
+            _refuse_non_finite(arrays[name], _rows_to_check(arrays[name]), str(file))
+    return _as_dataset(arrays, headers, source=source, digest=_folder_digest(files))
+
+
+def _rows_to_check(X: Array) -> npt.NDArray[np.intp]:
+    if X.nbytes <= _CHECKED:
+        return np.arange(len(X))
+    count = min(_CHECKED_ROWS, max(1, _CHECKED * len(X) // X.nbytes))
+    return np.unique(np.linspace(0, len(X) - 1, count).astype(np.intp))
+
+
+def _folder_digest(files: dict[str, Path]) -> str:
+    """SHA-256 over each file's name, size and bytes.
+
+    Where the files have more than 256 MiB together, it is over the bytes of up to 1,024 blocks of
+    64 KiB a file: evenly spaced, the first and the last among them.
+    """
+    sizes = {name: file.stat().st_size for name, file in files.items()}
+    in_full = sum(sizes.values()) <= _DIGESTED_IN_FULL
+    sha256 = hashlib.sha256()
+    for name, file in files.items():
+        size = sizes[name]
+        sha256.update(f"{name} {size}\n".encode())
+        with file.open("rb") as stream:
+            if in_full or size <= _DIGEST_BLOCK * _DIGEST_BLOCKS:
+                sha256.update(hashlib.file_digest(stream, "sha256").digest())
+                continue
+            for start in np.linspace(0, size - _DIGEST_BLOCK, _DIGEST_BLOCKS).astype(np.int64):
+                stream.seek(int(start))
+                sha256.update(stream.read(_DIGEST_BLOCK))
+    return sha256.hexdigest()
