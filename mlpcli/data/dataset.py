@@ -95,8 +95,7 @@ def split(
 ) -> Splits:
     """Part a data set: its own test set or a fixed fraction, then validation drawn by `seed`.
 
-    Both draws are stratified: each class gives its share, rounded, and keeps at least one row for
-    training.
+    Both draws are stratified: each class gives its share, and keeps at least one row for training.
 
     Raises:
         DataError: fewer than two classes are left to train on, or a held-out row has a label that
@@ -121,6 +120,7 @@ def split(
             "a classifier needs at least two classes"
         )
     y = class_indices(data.y, classes)
+    test: Split | None
     if data.X_test is not None and data.y_test is not None:
         y_test = class_indices(data.y_test, classes)
         refuse_unseen(y_test, data.y_test, f"{data.source}: the test set")
@@ -170,7 +170,10 @@ def _hold_out(rows: Array, codes: Array, fraction: float, seed: int) -> tuple[Ar
     shuffled = rng.permutation(rows)
     by_class = shuffled[np.argsort(codes[shuffled], kind="stable")]
     counts = np.bincount(codes[rows])
-    taken = np.minimum(np.rint(counts * fraction).astype(np.intp), np.maximum(counts - 1, 0))
+    taken = np.floor(counts * fraction).astype(np.intp)
+    missing = round(len(rows) * fraction) - int(taken.sum())  # go to the largest remainders
+    taken[np.argsort(taken - counts * fraction, kind="stable")[: max(missing, 0)]] += 1
+    taken = np.minimum(taken, np.maximum(counts - 1, 0))
     rank = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
     held_out = rank < np.repeat(taken, counts)
     return np.sort(by_class[~held_out]), np.sort(by_class[held_out])
