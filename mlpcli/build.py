@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,23 @@ import numpy as np
 
 from mlpcli.config import Config
 from mlpcli.data.batches import Batches
-from mlpcli.data.catalog import open_data
-from mlpcli.data.dataset import Array, Dataset, Splits, split
+from mlpcli.data.catalog import NAMES, open_data
+from mlpcli.data.dataset import (
+    Array,
+    Dataset,
+    Split,
+    Splits,
+    class_indices,
+    refuse_unseen,
+    split,
+)
 from mlpcli.data.scaling import Scaling, learn_scaling
+from mlpcli.errors import CheckpointError, DataError
 from mlpcli.evaluation.metrics import Scorer
 from mlpcli.nn.network import MLP
 from mlpcli.nn.optimizers import optimizer
 from mlpcli.nn.schedules import lr_schedule, momentum_schedule
+from mlpcli.training.checkpoint import Model, load
 from mlpcli.training.loop import Trainer
 
 
@@ -49,13 +60,123 @@ def prepare(config: Config, data_dir: Path) -> Material:
 
 def prepare_opened(config: Config, data: Dataset) -> Material:
     """The same for data that are open."""
-    splits = split(
+    splits = _split(config, data)
+    return Material(data, splits, learn_scaling(config.data.scale, data, splits.train))
+
+
+def _split(config: Config, data: Dataset) -> Splits:
+    return split(
         data,
         val_fraction=config.data.val_fraction,
         test_fraction=config.data.test_fraction,
         seed=config.train.seed,
     )
-    return Material(data, splits, learn_scaling(config.data.scale, data, splits.train))
+
+
+def own_data(model: Model, data_dir: Path, *, source: str | None = None) -> Dataset:
+    """The data that a model was trained on, found again and known by their digest.
+
+    They are looked for as they were given, at the path that this was then, and beside the
+    checkpoint; or at `source`, where that is given.
+
+    Raises:
+        DataError: they are nowhere, or have changed.
+    """
+    record, label_column = model.data, model.config.data.label_column
+    beside = model.file.path.parent / Path(record.source).name
+    places = [source] if source else [record.source, record.path, str(beside)]
+    opened: Dataset | None = None
+    for place in places:
+        if place is None or (place not in NAMES and not Path(place).expanduser().exists()):
+            continue
+        opened = open_data(place, data_dir=data_dir, label_column=label_column)
+        if opened.digest == record.digest:
+            return opened
+    if opened is not None:
+        raise DataError(
+            f"{opened.source}: is not what {model.file.path} was trained on: its contents have "
+            "changed since"
+        )
+    raise DataError(
+        f"{record.source}: the data that {model.file.path} was trained on are gone; "
+        "name them with --data"
+    )
+
+
+def rows_to_evaluate(
+    model: Model,
+    data_dir: Path,
+    *,
+    source: str | None,
+    label_column: str | None,
+    split_name: str | None,
+) -> tuple[str, Split]:
+    """(where they are from, the rows): of the model's own data, or of another source.
+
+    Raises:
+        DataError: the data are gone, do not fit the model, or have no such split.
+    """
+    path = model.file.path
+    if source is None:
+        data = own_data(model, data_dir)
+    else:
+        data = open_like(model, source, data_dir, label_column)
+    if data.digest == model.data.digest:
+        splits = _split(model.config, data)
+        parts = {"train": splits.train, "val": splits.val, "test": splits.test}
+        chosen = parts[split_name] if split_name else splits.test or splits.train
+        if chosen is None:
+            raise DataError(f"{data.source}: {path} was trained without a {split_name} split")
+        return data.source, chosen
+    if split_name in ("train", "val"):
+        raise DataError(
+            f"{data.source}: is not what {path} was trained on, so it has no {split_name} split"
+        )
+    name, X, y = ("all", data.X, data.y)
+    if data.X_test is not None and data.y_test is not None:
+        name, X, y = ("test", data.X_test, data.y_test)
+    if X.shape[1] != model.file.sizes[0]:
+        raise DataError(
+            f"{data.source}: has {X.shape[1]} inputs a row, {path} takes {model.file.sizes[0]}"
+        )
+    indices = class_indices(y, model.classes)
+    refuse_unseen(indices, y, data.source)
+    return data.source, Split(name, X, indices, np.arange(len(y)))
+
+
+def own_material(model: Model, config: Config, data_dir: Path) -> Material:
+    """What a resumed run trains on: its own data, split and scaled as before."""
+    given = config.data.data
+    moved = given if given != model.config.data.data else None
+    data = own_data(model, data_dir, source=moved)
+    return Material(data, _split(config, data), model.scaling)
+
+
+def copy_weights(path: Path, net: MLP, material: Material) -> None:
+    """Start `net` from the weights of a checkpoint.
+
+    Raises:
+        CheckpointError: it is of another architecture or of other classes.
+    """
+    model = load(path)
+    if model.file.sizes != net.sizes:
+        raise CheckpointError(
+            f"{path}: is of {_layers(model.file.sizes)}, this run of {_layers(net.sizes)}; "
+            "--hidden and the data must be the same"
+        )
+    if model.classes.tolist() != material.splits.classes.tolist():
+        raise CheckpointError(f"{path}: was trained on other classes than these data have")
+    for name, array in model.file.params.items():
+        net.params[name][:] = array
+
+
+def thread_count(given: int | None) -> int:
+    """How many threads the BLAS library uses."""
+    return given or len(os.sched_getaffinity(0))
+
+
+def _layers(sizes: list[int]) -> str:
+    return "-".join(map(str, sizes))
 
 
 def network(config: Config, D: int, C: int) -> MLP:

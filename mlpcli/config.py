@@ -171,6 +171,7 @@ class Option:
         help: a line for the help page.
         common: whether it is among the dozen that people reach for first.
         lasting: whether a resumed run takes it from the checkpoint.
+        fixed: whether a resumed run cannot change it.
         also: names that other tools have for it, to answer them with ours.
     """
 
@@ -181,6 +182,7 @@ class Option:
     help: str
     common: bool
     lasting: bool
+    fixed: bool
     also: tuple[str, ...]
 
     @property
@@ -195,11 +197,19 @@ def _option(
     *,
     common: bool = False,
     lasting: bool = True,
+    fixed: bool = False,
     also: tuple[str, ...] = (),
 ) -> Any:
     return field(
         default=default,
-        metadata={"kind": kind, "help": help, "common": common, "lasting": lasting, "also": also},
+        metadata={
+            "kind": kind,
+            "help": help,
+            "common": common,
+            "lasting": lasting,
+            "fixed": fixed,
+            "also": also,
+        },
     )
 
 
@@ -222,25 +232,32 @@ class DataConfig:
         also=("dataset", "input", "train_data"),
     )
     label_column: str | None = _option(
-        None, Text("NAME|INDEX"), "The table's column of labels. Default: the last.", common=True
+        None,
+        Text("NAME|INDEX"),
+        "The table's column of labels. Default: the last.",
+        common=True,
+        fixed=True,
     )
     scale: str = _option(
         "auto",
         Choice(("auto", "none", "standard")),
         "auto divides pixels by their largest value and standardises tables.",
         also=("normalize", "standardize", "scaling"),
+        fixed=True,
     )
     val_fraction: float = _option(
         0.1,
         _PROBABILITY,
         "Share of the training rows held out for validation, drawn by the seed.",
         also=("validation_split", "validation_fraction"),
+        fixed=True,
     )
     test_fraction: float | None = _option(
         None,
         _PROBABILITY,
         "Share set aside for testing where the data have no test set. Default: 0.2; 0 for spiral.",
         also=("test_size", "test_split"),
+        fixed=True,
     )
     class_weight: str = _option(
         "none",
@@ -259,6 +276,7 @@ class ModelConfig:
         "Widths of the hidden layers; none: softmax regression.",
         common=True,
         also=("layers", "hidden_size", "hidden_layer_sizes", "hidden_layers", "units"),
+        fixed=True,
     )
     activation: str = _option(
         "relu",
@@ -266,12 +284,14 @@ class ModelConfig:
         "Of the hidden layers.",
         common=True,
         also=("nonlinearity",),
+        fixed=True,
     )
     loss: str = _option(
         "cross-entropy",
         Choice(("cross-entropy", "mse", "bce")),
         "cross-entropy of the softmax; mse and bce of sigmoid outputs.",
         also=("cost", "criterion", "objective"),
+        fixed=True,
     )
     init: str = _option(
         "he",
@@ -289,7 +309,9 @@ class ModelConfig:
         0.0, _PROBABILITY, "Share of hidden units dropped in a step.", common=True
     )
     input_dropout: float = _option(0.0, _PROBABILITY, "Share of inputs dropped in a step.")
-    dtype: str = _option("float32", Choice(("float32", "float64")), "Precision of all arithmetic.")
+    dtype: str = _option(
+        "float32", Choice(("float32", "float64")), "Precision of all arithmetic.", fixed=True
+    )
 
 
 @dataclass(frozen=True)
@@ -302,6 +324,7 @@ class TrainConfig:
         "How a gradient becomes a step.",
         common=True,
         also=("solver", "algorithm"),
+        fixed=True,
     )
     lr: float | None = _option(
         None,
@@ -356,6 +379,7 @@ class TrainConfig:
         "Samples a step.",
         common=True,
         also=("batch", "minibatch", "mini_batch_size"),
+        fixed=True,
     )
     epochs: int = _option(
         20, _COUNT, "Passes over the training rows.", common=True, also=("max_iter", "iterations")
@@ -381,6 +405,7 @@ class TrainConfig:
         "Of the initial weights, the validation rows and the order of samples.",
         common=True,
         also=("random_state", "random_seed"),
+        fixed=True,
     )
 
 

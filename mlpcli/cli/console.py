@@ -39,6 +39,11 @@ class Console:
     verbose: bool = False
     as_json: bool = False
 
+    @property
+    def moves(self) -> bool:
+        """Whether a bar is shown: stderr is a terminal."""
+        return not self.quiet and sys.stderr.isatty()
+
     def notice(self, text: str) -> None:
         """A line on stderr, unless quiet."""
         if not self.quiet:
@@ -68,7 +73,7 @@ class Console:
     @contextmanager
     def bar(self, total: float | None, description: str, unit: str, start: float = 0) -> Iterator[Bar]:
         """A bar on stderr while the block runs: on a terminal only, and gone afterwards."""
-        if self.quiet or not sys.stderr.isatty():
+        if not self.moves:
             yield _NoBar()
             return
         from tqdm import tqdm

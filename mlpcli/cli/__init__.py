@@ -1,0 +1,109 @@
+"""The `mlp` command. Starting it imports neither numpy nor requests nor tqdm."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from mlpcli import __version__
+from mlpcli.errors import ExitCode, MlpError
+
+COMMANDS = {
+    "download": "Fetch MNIST and Fashion-MNIST.",
+    "train": "Train a network and write its checkpoint.",
+    "evaluate": "Loss, accuracy, per-class table, confusion matrix.",
+    "gradcheck": "Prove the backward pass against central differences.",
+}
+
+
+class _Group(click.Group):
+    """Commands, each in a module of its own that is imported when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"mlpcli.cli.{name}"), name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from mlpcli.config import nearest
+
+            ctx.fail(f"no such command: {args[0]}{nearest(args[0], COMMANDS) or '; see mlp --help'}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "--version", message="mlp %(version)s")
+def group() -> None:
+    """Train, evaluate and check multi-layer perceptrons, on NumPy alone.
+
+    \b
+      mlp train --hidden 100 --reg 1e-3
+      mlp evaluate model.npz
+
+    \b
+      mlp download                        get MNIST; without it, digits are used
+      mlp train --data points.csv         your own table, its label in the last column
+      mlp train --config mnist.toml       options from a file
+      mlp gradcheck --hidden 100          are the gradients right?
+    """
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run `mlp` and end the process: one line to the person, the exit code to the shell."""
+    sys.exit(run(args))
+
+
+def run(args: Sequence[str] | None = None) -> int:
+    """Run `mlp` with these arguments; the exit code."""
+    try:
+        result = group.main(args, prog_name="mlp", standalone_mode=False)
+        sys.stdout.flush()
+    except MlpError as error:
+        return _fail(str(error), error.exit_code)
+    except click.ClickException as error:
+        hint = getattr(error, "ctx", None)
+        see = f" (see {hint.command_path} --help)" if hint and "--help" not in str(error) else ""
+        return _fail(_one_line(error.format_message()) + see, ExitCode.USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("interrupted", ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        # whoever read our output has gone; keep the interpreter from complaining at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.FAILED
+    except MemoryError:
+        return _fail("out of memory; lower --batch-size or --hidden", ExitCode.FAILED)
+    except Exception as error:  # a person never sees a traceback
+        return _fail(f"a defect of mlp, please report it: {_where(error)}", ExitCode.FAILED)
+    return result if isinstance(result, int) else ExitCode.DONE
+
+
+def _fail(message: str, code: int) -> int:
+    click.echo(f"mlp: {_one_line(message)}", err=True)
+    return code
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _where(error: Exception) -> str:
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    place = f" at {frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else ""
+    return f"{type(error).__name__}: {error}{place}"

@@ -1,0 +1,173 @@
+"""Click options made from the fields of `mlpcli.config`, and what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from mlpcli.cli.console import Console
+from mlpcli.data.catalog import NAMES
+from mlpcli.config import OPTIONS, Config, Option, check_flag, make_config, read_config
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Value(click.ParamType):
+    """A value that is checked by its declaration in `mlpcli.config`."""
+
+    def __init__(self, option: Option) -> None:
+        self.option = option
+        self.name = option.kind.metavar
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        return check_flag(self.option.name, value) if isinstance(value, str) else value
+
+    def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[Any]:
+        from click.shell_completion import CompletionItem
+
+        words = NAMES if self.option.name == "data" else getattr(self.option.kind, "choices", ())
+        items = [CompletionItem(word) for word in words if word.startswith(incomplete)]
+        if self.option.name == "data" and (not items or not incomplete):
+            items.append(CompletionItem(incomplete, type="file"))
+        return items
+
+
+def config_options(*sections: str, only: tuple[str, ...] = ()) -> Callable[[F], F]:
+    """Options for every hyperparameter of these sections, or for those named in `only`."""
+
+    def decorate(command: F) -> F:
+        for option in reversed(OPTIONS.values()):
+            if option.section in sections or option.name in only:
+                command = click.option(
+                    option.flag,
+                    option.name,
+                    type=_Value(option),
+                    metavar=option.kind.metavar,
+                    default=None,
+                    help=_help(option),
+                    cls=_Grouped,
+                    group="common" if option.common else option.section,
+                )(command)
+        return command
+
+    return decorate
+
+
+def _help(option: Option) -> str:
+    if option.default is None or "Default:" in option.help:
+        return option.help
+    default = option.default
+    if isinstance(default, tuple):
+        default = ",".join(map(str, default)) or "none"
+    return f"{option.help} [{default:g}]" if isinstance(default, float) else f"{option.help} [{default}]"
+
+
+class _Grouped(click.Option):
+    """An option that knows its group on the help page."""
+
+    def __init__(self, *args: Any, group: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.group = group
+
+
+HELP_GROUPS = {
+    "common": "First to reach for",
+    "data": "Data",
+    "model": "Model",
+    "train": "Training",
+}
+
+
+class Command(click.Command):
+    """A command whose options are shown in groups, and whose mistyped options are answered."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        groups: dict[str, list[tuple[str, str]]] = {title: [] for title in HELP_GROUPS.values()}
+        groups["Files and output"] = []
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                group = HELP_GROUPS.get(getattr(param, "group", ""), "Files and output")
+                groups[group].append(record)
+        for title, rows in groups.items():
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows, col_max=34)
+
+
+def output_options(command: F) -> F:
+    """`-q`, `-v` and `--json`, as one argument `console`."""
+
+    def wrapped(*args: Any, quiet: bool, verbose: bool, as_json: bool, **kwargs: Any) -> Any:
+        return command(*args, console=Console(quiet, verbose, as_json), **kwargs)
+
+    wrapped.__doc__ = command.__doc__
+    wrapped.__name__ = command.__name__
+    wrapped.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout."),
+        click.option("-v", "--verbose", is_flag=True, help="Show diagnostics too."),
+        click.option("-q", "--quiet", is_flag=True, help="Show only results and errors."),
+    ):
+        wrapped = option(wrapped)
+    return wrapped  # type: ignore[return-value]
+
+
+config_file_option = click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE.toml",
+    help="Take options from a TOML file; flags go before it.",
+)
+
+data_dir_option = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where downloaded data lie. [$MLP_DATA_DIR, else ~/.cache/mlp]",
+)
+
+threads_option = click.option(
+    "--threads",
+    type=click.IntRange(1, 1024),
+    envvar="MLP_THREADS",
+    metavar="COUNT",
+    help="Threads of the matrix products. [$MLP_THREADS, else every core]",
+)
+
+
+def set_threads(count: int | None) -> None:
+    """Tell the BLAS libraries, which read this once, when numpy is imported."""
+    import os
+
+    if count is not None:
+        for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "BLIS_NUM_THREADS"):
+            os.environ[name] = str(count)
+
+
+def given_flags(ctx: click.Context) -> dict[str, Any]:
+    """The hyperparameters that were given as flags."""
+    return {
+        name: ctx.params[name]
+        for name in OPTIONS
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+
+
+def resolve(
+    flags: dict[str, Any], config_file: Path | None, checkpoint: Config | None = None
+) -> Config:
+    """Flag, then config file, then the checkpoint that is resumed, then default.
+
+    Raises:
+        ConfigError, UsageError: a key or value that cannot be, or values that do not go together.
+    """
+    resumed = checkpoint.values() if checkpoint else {}
+    lasting = {name: value for name, value in resumed.items() if OPTIONS[name].lasting}
+    in_file = read_config(config_file) if config_file else {}
+    return make_config(lasting | in_file | flags)

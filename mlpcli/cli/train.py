@@ -1,0 +1,433 @@
+"""`mlp train`."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlpcli.cli.console import Bar, Console
+from mlpcli.cli.options import (
+    Command,
+    config_file_option,
+    config_options,
+    data_dir_option,
+    given_flags,
+    output_options,
+    resolve,
+    set_threads,
+    threads_option,
+)
+from mlpcli.config import OPTIONS, Config
+from mlpcli.errors import DivergedError, ExitCode, StoppedError, UsageError
+
+if TYPE_CHECKING:
+    from mlpcli.build import Material
+    from mlpcli.nn.network import MLP
+    from mlpcli.training.checkpoint import Model, Writer
+    from mlpcli.training.log import MetricsLog
+    from mlpcli.training.loop import EpochResult, Snapshot, Trainer
+
+_BAR_EVERY = 16  # steps between two moves of the bar
+
+
+@click.command(cls=Command)
+@config_options("data", "model", "train")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE.npz",
+    help="The checkpoint to write. [model.npz, or the one that is resumed]",
+)
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="FILE.npz",
+    help="Go on with a stopped run, exactly, or with a finished one and more --epochs.",
+)
+@click.option(
+    "--init-from",
+    type=click.Path(path_type=Path),
+    metavar="FILE.npz",
+    help="Start a new run from the weights of this checkpoint.",
+)
+@config_file_option
+@click.option(
+    "--log",
+    "log_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE.jsonl",
+    help="Write the metrics of every epoch as JSON lines.",
+)
+@click.option("--weights-only", is_flag=True, help="Leave out of the checkpoint what resumes it.")
+@data_dir_option
+@threads_option
+@click.option("--print-config", is_flag=True, help="Print the options as a config file, and end.")
+@click.option("--dry-run", is_flag=True, help="Check everything, say what would be done, and end.")
+@output_options
+@click.pass_context
+def train(
+    ctx: click.Context,
+    console: Console,
+    output: Path | None,
+    resume: Path | None,
+    init_from: Path | None,
+    config_file: Path | None,
+    log_file: Path | None,
+    weights_only: bool,
+    data_dir: Path | None,
+    threads: int | None,
+    print_config: bool,
+    dry_run: bool,
+    **_: Any,
+) -> None:
+    """Train a network, show progress, and write the best epoch's weights to a checkpoint.
+
+    \b
+      mlp train                                      MNIST if downloaded, else digits
+      mlp train --hidden 100 --reg 1e-3
+      mlp train --data points.csv --label-column species
+      mlp train --hidden 800,800 --dropout 0.5 --epochs 50 -o wide.npz
+      mlp train --resume wide.npz --epochs 80
+      mlp train --config mnist.toml --json | jq .validation.accuracy
+
+    The test rows are never looked at. Ctrl-C writes the checkpoint and says how to resume.
+    """
+    if resume and init_from:
+        raise UsageError("--resume goes on with a run, --init-from starts a new one: give one of them")
+    set_threads(threads)
+
+    model: Model | None = None
+    if resume:
+        from mlpcli.training.checkpoint import load
+
+        model = load(resume, resume=True)
+    config = resolve(given_flags(ctx), config_file, model.config if model else None)
+    if model:
+        _refuse_changes(model, config)
+    if print_config:
+        click.echo(config.to_toml(), nl=False)
+        return
+
+    run = _Run(console, config, output or resume or Path("model.npz"), data_dir, threads, log_file)
+    run.prepare(model, init_from, weights_only=weights_only, dry_run=dry_run)
+    if dry_run:
+        console.notice("dry run: nothing was trained and nothing written")
+        console.json({"config": run.config.sections(), **run.description()})
+        return
+    run.train()
+    run.report()
+
+
+def _refuse_changes(model: Model, config: Config) -> None:
+    """Refuse what a run that goes on cannot change."""
+    before = model.config.values()
+    for name, now in config.values().items():
+        if OPTIONS[name].fixed and now != before[name]:
+            raise UsageError(
+                f"{OPTIONS[name].flag} {_flag_text(now)}: {model.file.path} was trained with "
+                f"{_flag_text(before[name])}, which a resumed run cannot change; "
+                "start a new run, with --init-from if the weights fit"
+            )
+
+
+def _flag_text(value: Any) -> str:
+    return ",".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value)
+
+
+class _Run:
+    """One call of `mlp train`, from its configuration to its report."""
+
+    def __init__(
+        self,
+        console: Console,
+        config: Config,
+        output: Path,
+        data_dir: Path | None,
+        threads: int | None,
+        log_file: Path | None,
+    ) -> None:
+        from mlpcli.data.catalog import data_dir as where_data_lie
+
+        self.console = console
+        self.config = config
+        self.output = output
+        self.data_dir_flag = data_dir
+        self.data_dir = where_data_lie(data_dir)
+        self.threads = threads
+        self.log_file = log_file
+        self.begun = time.monotonic()
+        self.history: list[dict[str, Any]] = []
+        self.material: Material
+        self.net: MLP
+        self.trainer: Trainer
+        self.writer: Writer
+        self.log: MetricsLog
+        self.latest: Snapshot | None = None  # of the last epoch's end
+        self.saved: Snapshot | None = None
+
+    def prepare(
+        self, model: Model | None, init_from: Path | None, *, weights_only: bool, dry_run: bool
+    ) -> None:
+        """Open the data, build what trains, and make sure that the output can be written."""
+        from mlpcli import build
+        from mlpcli.files import ensure_writable
+        from mlpcli.training.checkpoint import Writer, new_meta, snapshot_of
+        from mlpcli.training.log import MetricsLog
+
+        ensure_writable(self.output)
+        if model:
+            self.material = build.own_material(model, self.config, self.data_dir)
+        else:
+            self._choose_data()
+            self.material = build.prepare(self.config, self.data_dir)
+        self.net = build.network(self.config, *self.material.sizes)
+        if init_from:
+            build.copy_weights(init_from, self.net, self.material)
+        self.trainer = build.trainer(self.config, self.material, self.net)
+        if model:
+            self.latest = snapshot_of(model)
+            self.trainer.restore(self.latest)
+            self.history = list(model.history)
+            self.saved = self.latest
+            if self.history:
+                self.trainer.seconds = float(self.history[-1]["seconds"])
+        self.writer = Writer(
+            self.output,
+            self.net.sizes,
+            new_meta(
+                self.config,
+                self.material.data,
+                self.material.splits.classes,
+                self.material.scaling,
+                build.thread_count(self.threads),
+            ),
+            weights_only=weights_only,
+            continues=model is not None and _same_file(model.file.path, self.output),
+        )
+        self.log = MetricsLog(None if dry_run else self.log_file, resumed=model is not None)
+        self.console.notice(self._headline())
+
+    def _choose_data(self) -> None:
+        from mlpcli.data.catalog import default_source
+
+        if self.config.data.data is None:
+            name = default_source(self.data_dir)
+            if name != "mnist":
+                self.console.notice(
+                    f"no --data given and MNIST is not downloaded: training on {name}; "
+                    "`mlp download` gets MNIST"
+                )
+            self.config = replace(self.config, data=replace(self.config.data, data=name))
+
+    def description(self) -> dict[str, Any]:
+        """What is trained on what."""
+        splits = self.material.splits
+        return {
+            "data": self.material.data.source,
+            "architecture": self.net.sizes,
+            "parameters": len(self.net.parameters.flat),
+            "samples": {
+                part: len(rows) if rows else 0
+                for part, rows in (("train", splits.train), ("val", splits.val), ("test", splits.test))
+            },
+        }
+
+    def _headline(self) -> str:
+        about = self.description()
+        layers = "-".join(map(str, about["architecture"]))
+        samples = about["samples"]
+        return (
+            f"{layers} ({about['parameters']:,} parameters, {self.config.model.dtype}) "
+            f"on {about['data']}: {samples['train']:,} rows to train on, "
+            f"{samples['val']:,} to validate, {samples['test']:,} to test"
+        )
+
+    def train(self) -> None:
+        """Train to the end of the plan, or to where something stops it; keep the checkpoint."""
+        self.log.write("start", {"config": self.config.sections(), **self.description()})
+        plan, progress = self.config.train, self.trainer.progress
+        until = min(plan.epochs, plan.stop_after or plan.epochs)
+        if progress.epoch >= until:
+            self.console.notice(f"{progress.epoch} epochs are done; give more --epochs to go on")
+        steps = self.trainer.batches.steps
+        try:
+            with (
+                stop_signals() as check,
+                self.console.bar(until * steps, "training", "step", start=progress.step) as bar,
+            ):
+
+                def on_step() -> None:
+                    if progress.step % _BAR_EVERY == 0:
+                        bar.update(_BAR_EVERY)
+                    check()
+
+                self._epochs(until, on_step, bar)
+        except DivergedError as error:
+            self._save_unsaved()
+            raise DivergedError(f"{error}; {self._remedy()}") from None
+        except StoppedError as stopped:
+            self.latest = self.trainer.snapshot()
+            self._save(self.latest)
+            raise StoppedError(f"{stopped}; {self._how_to_resume()}", stopped.exit_code) from None
+        self._save_unsaved()
+
+    def _epochs(self, until: int, on_step: Callable[[], None], bar: Bar) -> None:
+        if self._patience_is_over():
+            return
+        for result in self.trainer.epochs(until, on_step):
+            self.history.append(asdict(result))
+            self.log.write("epoch", asdict(result))
+            self.latest = self.trainer.snapshot()
+            if self.writer.due():
+                self._save(self.latest)
+            self._show_epoch(result, bar)
+            if self._patience_is_over() or (result.epoch < until and self._time_is_up()):
+                return
+            on_step()
+
+    def _show_epoch(self, result: EpochResult, bar: Bar) -> None:
+        figures = f"loss {result.train_loss:.4f}  accuracy {_percent(result.train_accuracy)}"
+        if result.val_accuracy is not None:
+            figures += (
+                f"  validation loss {result.val_loss:.4f}  accuracy {_percent(result.val_accuracy)}"
+                f" (best {_percent(self.trainer.progress.best_accuracy)})"
+            )
+        if self.console.verbose:
+            figures += f"  lr {result.lr:.3g}  update ratio {result.update_ratio:.1e}"
+        bar.set_postfix_str(figures)
+        if not self.console.moves:
+            speed = f"{result.samples_per_second:,.0f} samples/s"
+            plan = self.config.train.epochs
+            self.console.notice(f"epoch {result.epoch:>{len(str(plan))}}/{plan}  {figures}  {speed}")
+
+    def _patience_is_over(self) -> bool:
+        patience, now = self.config.train.patience, self.trainer.progress
+        if patience is None or now.epoch - now.best_epoch < patience:
+            return False
+        self.console.notice(
+            f"stopped early: none of {patience} epochs was better than epoch {now.best_epoch}"
+        )
+        return True
+
+    def _time_is_up(self) -> bool:
+        limit = self.config.train.max_time
+        if limit is None or time.monotonic() - self.begun < limit * 60:
+            return False
+        epoch = self.trainer.progress.epoch
+        self.console.notice(f"the time is up after epoch {epoch}; {self._how_to_resume()}")
+        return True
+
+    def _save(self, snapshot: Snapshot) -> None:
+        self.writer.write(snapshot, self.history)
+        self.saved = snapshot
+        if self.writer.kept:
+            self.console.notice(f"the checkpoint that was there is kept as {self.writer.kept}")
+            self.writer.kept = None
+
+    def _save_unsaved(self) -> None:
+        if self.latest is not None and self.latest is not self.saved:
+            self._save(self.latest)
+
+    def _remedy(self) -> str:
+        lr = self.config.train.lr or 0.0
+        clip = "" if self.config.train.clip_norm else " or add --clip-norm 1"
+        advice = f"lower --lr from {lr:g} to {lr / 10:g}{clip}"
+        if self.latest is None:
+            return f"{advice}; nothing was saved"
+        return f"{advice}; {self.output} keeps the weights of epoch {self.trainer.progress.best_epoch}"
+
+    def _how_to_resume(self) -> str:
+        if self.writer.weights_only:
+            return f"{self.output} holds weights only and cannot be resumed"
+        words = ["mlp", "train", "--resume", str(self.output)]
+        for flag, value in (
+            ("--data-dir", self.data_dir_flag),
+            ("--log", self.log_file),
+            ("--threads", self.threads),
+        ):
+            words += [flag, str(value)] if value is not None else []
+        return f"resume with: {shlex.join(words)}"
+
+    def report(self) -> None:
+        """One clean pass with the weights that were saved: the results."""
+        from mlpcli.evaluation.metrics import Scorer
+
+        self.trainer.use_best()
+        splits, scaling = self.material.splits, self.material.scaling
+        scores = {
+            part: Scorer(self.net, rows, scaling).score() if rows else None
+            for part, rows in (("train", splits.train), ("validation", splits.val))
+        }
+        about, now = self.description(), self.trainer.progress
+        trained = now.epoch * len(splits.train)
+        outcome = {
+            "checkpoint": str(self.output),
+            "data": about["data"],
+            "architecture": about["architecture"],
+            "parameters": about["parameters"],
+            "epochs": now.epoch,
+            "best_epoch": now.best_epoch,
+            **{
+                part: {"loss": s.loss, "accuracy": s.accuracy} if s else None
+                for part, s in scores.items()
+            },
+            "seconds": self.trainer.seconds,
+            "samples_per_second": trained / self.trainer.seconds if self.trainer.seconds else 0.0,
+        }
+        self.log.write("end", outcome)
+        self.log.close()
+        self.console.json(outcome)
+        for part, s in scores.items():
+            if s:
+                self.console.result(
+                    f"{part + ':':<11} accuracy {_percent(s.accuracy)}  loss {s.loss:.4f}  "
+                    f"({s.samples:,} samples, epoch {now.best_epoch} of {now.epoch})"
+                )
+        self.console.result(
+            f"{self.output} written: {self.trainer.seconds:.1f} s of training, "
+            f"{outcome['samples_per_second']:,.0f} samples/s"
+        )
+
+
+@contextmanager
+def stop_signals() -> Iterator[Callable[[], None]]:
+    """A function that raises StoppedError once SIGINT or SIGTERM has come; a second one kills."""
+    received: list[int] = []
+    names = (signal.SIGINT, signal.SIGTERM)
+
+    def receive(number: int, _: object) -> None:
+        received.append(number)
+        for name in names:
+            signal.signal(name, signal.SIG_DFL)
+
+    def check() -> None:
+        if received:
+            interrupted = received[0] == signal.SIGINT
+            raise StoppedError(
+                "interrupted" if interrupted else "terminated",
+                ExitCode.INTERRUPTED if interrupted else ExitCode.TERMINATED,
+            )
+
+    before = {name: signal.signal(name, receive) for name in names}
+    try:
+        yield check
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+
+def _same_file(a: Path, b: Path) -> bool:
+    return a.resolve() == b.resolve()
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"

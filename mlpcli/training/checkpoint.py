@@ -1,0 +1,234 @@
+"""The checkpoint of a run: what it holds, and how it is written and continued."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlpcli import __version__
+from mlpcli.config import Config, check_sections, make_config
+from mlpcli.data.dataset import Array, Dataset
+from mlpcli.data.scaling import Scaling
+from mlpcli.errors import CheckpointError, UsageError
+from mlpcli.files import replacing
+from mlpcli.nn.model_file import FORMAT, ModelFile, read_model
+from mlpcli.nn.parameters import Parameters
+from mlpcli.training.loop import Progress, Snapshot
+
+_INTERVAL = 1.0  # seconds between two writes, where epochs are shorter
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """What a checkpoint remembers of its data, enough to find them again and to be sure.
+
+    Attributes:
+        source: as it was given to `--data`.
+        path: the same as an absolute path, where it is one.
+        digest: of the contents.
+        rows: how many rows X has.
+        columns, label_name: of a table with a header.
+        image_shape, full_scale: of images.
+        class_names: what numeric labels stand for.
+    """
+
+    source: str
+    path: str | None
+    digest: str
+    rows: int
+    columns: list[str] | None = None
+    label_name: str | None = None
+    image_shape: list[int] | None = None
+    full_scale: float | None = None
+    class_names: list[str] | None = None
+
+    @classmethod
+    def of(cls, data: Dataset) -> DataRecord:
+        path = Path(data.source)
+        return cls(
+            source=data.source,
+            path=str(path.resolve()) if path.exists() else None,
+            digest=data.digest,
+            rows=len(data.y),
+            columns=list(data.columns) if data.columns else None,
+            label_name=data.label_name,
+            image_shape=list(data.image_shape) if data.image_shape else None,
+            full_scale=data.full_scale,
+            class_names=list(data.class_names) if data.class_names else None,
+        )
+
+
+@dataclass
+class Model:
+    """A trained model as a checkpoint describes it; `file` has its weights.
+
+    Attributes:
+        config: the run's resolved configuration.
+        classes: (C,) the labels as the person wrote them; int64 or text.
+        scaling: of the inputs.
+        data: what it was trained on.
+        history: a dict an epoch, as in the log.
+        epoch: the epoch that the weights are of.
+        threads: of the BLAS library, at which the run is repeated to the bit.
+    """
+
+    file: ModelFile
+    config: Config
+    classes: Array
+    scaling: Scaling
+    data: DataRecord
+    history: list[dict[str, Any]]
+    epoch: int
+    threads: int
+
+
+def load(path: Path, *, resume: bool = False) -> Model:
+    """Read a checkpoint and check all of it that training and evaluation rely on.
+
+    Raises:
+        CheckpointError: it is missing, no checkpoint, of a newer format, or damaged, and how.
+    """
+    file = read_model(path, resume=resume)
+    meta, sizes = file.meta, file.sizes
+    try:
+        config = make_config(check_sections(meta["config"], f"{path}: `meta`"))
+        model = Model(
+            file=file,
+            config=config,
+            classes=np.array(meta["classes"]),
+            scaling=Scaling.from_json(meta["scaling"]),
+            data=DataRecord(**meta["data"]),
+            history=meta["history"],
+            epoch=int(meta["epoch"]),
+            threads=int(meta["threads"]),
+        )
+    except (KeyError, TypeError, ValueError, OverflowError, UsageError) as error:
+        raise CheckpointError(f"{path}: `meta` is damaged: {error}") from None
+    D, C = sizes[0], sizes[-1]
+    if model.classes.shape != (C,) or model.classes.dtype.kind not in "iU":
+        raise CheckpointError(f"{path}: has {len(model.classes)} classes for {C} outputs")
+    for part in (model.scaling.shift, model.scaling.factor):
+        if isinstance(part, np.ndarray) and part.shape != (D,):
+            raise CheckpointError(f"{path}: scales {part.shape} inputs where {D} come in")
+    if list(config.model.hidden) != sizes[1:-1]:
+        raise CheckpointError(
+            f"{path}: `meta` says hidden layers {list(config.model.hidden)}, "
+            f"the weights are of {sizes[1:-1]}"
+        )
+    return model
+
+
+def snapshot_of(model: Model) -> Snapshot:
+    """What continues the run that wrote `model` (read with `resume=True`).
+
+    Raises:
+        CheckpointError: it holds only weights, or its state is damaged.
+    """
+    path, sizes, arrays = model.file.path, model.file.sizes, model.file.resume
+    if "progress" not in arrays:
+        raise CheckpointError(
+            f"{path}: holds weights only and cannot be resumed; start from them with --init-from"
+        )
+    count = Parameters.count(sizes)
+    state = {n.removeprefix("optimizer/"): a for n, a in arrays.items() if n.startswith("optimizer/")}
+    wanted = {"optimizer/" + n for n in state} | {"progress", "last"}
+    if set(arrays) != wanted or any(
+        a.shape != (count,) or a.dtype != model.file.params["W1"].dtype or not np.isfinite(a).all()
+        for n, a in arrays.items()
+        if n != "progress"
+    ):
+        raise CheckpointError(f"{path}: what continues the run does not fit the weights")
+    try:
+        progress = json.loads(str(arrays["progress"]))
+        Progress(**progress)
+        if not all(progress[n] >= 0 for n in ("epoch", "batch", "step", "best_epoch")):
+            raise ValueError("a counter is negative")
+    except (TypeError, ValueError, KeyError, RecursionError) as error:
+        raise CheckpointError(f"{path}: what continues the run is damaged: {error}") from None
+    best = np.empty(count, arrays["last"].dtype)
+    for name, view in Parameters(sizes, best).named().items():
+        view[:] = model.file.params[name]
+    return Snapshot(progress, arrays["last"], state, best)
+
+
+@dataclass
+class Writer:
+    """Writes the checkpoints of one run to one path.
+
+    Attributes:
+        path: where to.
+        sizes: [D, H…, C].
+        meta: all of `meta` but the history and the epoch, which are filled in.
+        weights_only: leave out what continues the run.
+        continues: whether the file at `path` is of this run, so that it need not be kept.
+        kept: where a checkpoint of another run was kept, once it was.
+    """
+
+    path: Path
+    sizes: list[int]
+    meta: dict[str, Any]
+    weights_only: bool = False
+    continues: bool = False
+    kept: Path | None = None
+    _written: float = field(default=-float("inf"))
+
+    def due(self) -> bool:
+        """Whether the last write is long enough ago."""
+        return time.monotonic() - self._written >= _INTERVAL
+
+    def write(self, snapshot: Snapshot, history: list[dict[str, Any]]) -> None:
+        """Put the checkpoint in place, whole.
+
+        Raises:
+            OutputError: it cannot be written; what was there is untouched.
+        """
+        meta = self.meta | {"epoch": snapshot.progress["best_epoch"], "history": history}
+        arrays = Parameters(self.sizes, snapshot.best).named()
+        arrays["meta"] = np.array(json.dumps(meta, allow_nan=False))
+        if not self.weights_only:
+            arrays["resume/last"] = snapshot.last
+            arrays |= {f"resume/optimizer/{name}": a for name, a in snapshot.optimizer.items()}
+            arrays["resume/progress"] = np.array(_progress_json(snapshot.progress))
+        with replacing(self.path) as file:
+            np.savez(file, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+            if not self.continues:
+                self._keep_other()
+        self.continues = True
+        self._written = time.monotonic()
+
+    def _keep_other(self) -> None:
+        """Keep what is at the path as `path~`, without a moment at which the path is empty."""
+        if not self.path.exists():
+            return
+        kept = self.path.with_name(self.path.name + "~")
+        with suppress(FileNotFoundError):
+            kept.unlink()
+        os.link(self.path, kept)
+        self.kept = kept
+
+
+def new_meta(
+    config: Config, data: Dataset, classes: Array, scaling: Scaling, threads: int
+) -> dict[str, Any]:
+    """`meta` of a run's checkpoints, without its history."""
+    return {
+        "format": FORMAT,
+        "mlp": __version__,
+        "config": config.sections(),
+        "classes": classes.tolist(),
+        "scaling": scaling.to_json(),
+        "data": vars(DataRecord.of(data)),
+        "threads": threads,
+    }
+
+
+def _progress_json(progress: dict[str, Any]) -> str:
+    """JSON has no infinity: what is infinite is left to its default."""
+    return json.dumps({k: v for k, v in progress.items() if v not in (float("inf"), None)})
