@@ -1,0 +1,269 @@
+"""The data sets that have a name, the data directory, and what `--data` can be.
+
+Neither numpy nor requests is imported before a data set is opened: the command line reads the names
+for its help and for completion.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlpcli.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from mlpcli.data.dataset import Dataset
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file as it is published, compressed by gzip, and as it is stored, decompressed.
+
+    Attributes:
+        name: its name in the data directory; `.gz` follows on a mirror.
+        size, sha256: bytes and digest, decompressed.
+        gz_size, gz_sha256: bytes and digest of the .gz as published. A mirror may have compressed
+            it again, so neither is required of a download whose decompressed digest is right.
+    """
+
+    name: str
+    size: int
+    sha256: str
+    gz_size: int
+    gz_sha256: str
+
+
+@dataclass(frozen=True)
+class RemoteSet:
+    """A data set of four IDX files that `mlp download` fetches.
+
+    Attributes:
+        name: what it is called after `--data`, and its folder in the data directory.
+        files: in the order of `idx.FILES`.
+        mirrors: base URLs, tried in turn.
+        licence: its terms and whose it is.
+        class_names: what the labels 0 … C-1 stand for, where they are only numbers.
+    """
+
+    name: str
+    files: tuple[RemoteFile, ...]
+    mirrors: tuple[str, ...]
+    licence: str
+    class_names: tuple[str, ...] | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk, decompressed."""
+        return sum(file.size for file in self.files)
+
+    @property
+    def gz_size(self) -> int:
+        """Bytes to download."""
+        return sum(file.gz_size for file in self.files)
+
+
+DOWNLOADS: dict[str, RemoteSet] = {
+    "mnist": RemoteSet(
+        name="mnist",
+        files=(
+            RemoteFile(
+                "train-images-idx3-ubyte",
+                47040016,
+                "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+                9912422,
+                "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+            ),
+            RemoteFile(
+                "train-labels-idx1-ubyte",
+                60008,
+                "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+                28881,
+                "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+            ),
+            RemoteFile(
+                "t10k-images-idx3-ubyte",
+                7840016,
+                "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+                1648877,
+                "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+            ),
+            RemoteFile(
+                "t10k-labels-idx1-ubyte",
+                10008,
+                "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+                4542,
+                "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+            ),
+        ),
+        mirrors=(
+            "https://ossci-datasets.s3.amazonaws.com/mnist/",
+            "https://storage.googleapis.com/cvdf-datasets/mnist/",
+        ),
+        licence="CC BY-SA 3.0, Yann LeCun and Corinna Cortes",
+    ),
+    "fashion-mnist": RemoteSet(
+        name="fashion-mnist",
+        files=(
+            RemoteFile(
+                "train-images-idx3-ubyte",
+                47040016,
+                "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+                26421880,
+                "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+            ),
+            RemoteFile(
+                "train-labels-idx1-ubyte",
+                60008,
+                "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+                29515,
+                "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+            ),
+            RemoteFile(
+                "t10k-images-idx3-ubyte",
+                7840016,
+                "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+                4422102,
+                "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+            ),
+            RemoteFile(
+                "t10k-labels-idx1-ubyte",
+                10008,
+                "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+                5148,
+                "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+            ),
+        ),
+        mirrors=(
+            "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
+            "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+            "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+        ),
+        licence="MIT, Zalando SE",
+        class_names=(
+            "T-shirt/top",
+            "Trouser",
+            "Pullover",
+            "Dress",
+            "Coat",
+            "Sandal",
+            "Shirt",
+            "Sneaker",
+            "Bag",
+            "Ankle boot",
+        ),
+    ),
+}
+
+# Always there; the value says where they come from.
+BUILT_IN = {"digits": "embedded in the package", "spiral": "generated"}
+
+NAMES = (*DOWNLOADS, *BUILT_IN)
+
+
+def data_dir(option: Path | None = None) -> Path:
+    """Where downloads lie.
+
+    It is `option`, else MLP_DATA_DIR, else $XDG_CACHE_HOME/mlp, else ~/.cache/mlp.
+
+    Raises:
+        UsageError: it begins with `~`, and whose home that is, is not known.
+    """
+    chosen = Path(os.path.expanduser(option or _default_data_dir()))
+    if str(chosen).startswith("~"):
+        raise UsageError(
+            f"{chosen}: that home folder is not known; name a data directory by --data-dir"
+        )
+    return chosen
+
+
+def is_downloaded(name: str, data_dir: Path) -> bool:
+    """Whether every file of a downloadable data set is there, by its size (nothing is read)."""
+    return all(is_stored(file, data_dir / name) for file in DOWNLOADS[name].files)
+
+
+def is_stored(file: RemoteFile, folder: Path) -> bool:
+    """Whether a file of the right name and size is in `folder`."""
+    try:
+        return os.path.getsize(folder / file.name) == file.size
+    except OSError:
+        return False
+
+
+def default_source(data_dir: Path) -> str:
+    """What to use when no `--data` is given: "mnist" when it has been downloaded, else "digits"."""
+    return "mnist" if is_downloaded("mnist", data_dir) else "digits"
+
+
+def open_data(source: str, *, data_dir: Path, label_column: str | None = None) -> Dataset:
+    """Open what was given as `--data`: the name of a data set, or else a path.
+
+    A name wins over a file called so; that one is `./mnist`. A downloaded data set is opened
+    without reading it, so that it costs no time: `mlp download` is what checks its digests.
+
+    Args:
+        source: one of `NAMES`, or the path of a file or folder.
+        data_dir: where downloads lie.
+        label_column: name or index of the label's column, for a table.
+
+    Raises:
+        DataError: there is no such data set, it has not been downloaded, or its files are
+            malformed.
+        UsageError: a label column was given for a data set that has none to choose.
+    """
+    if source in NAMES:
+        if label_column is not None:
+            raise UsageError(
+                f"--label-column is for a table of your own; {source} has its labels: leave it out"
+            )
+        return _open_named(source, data_dir)
+    path = os.path.expanduser(source)  # a config file has no shell to do it
+    if os.path.exists(path):
+        from mlpcli.data import userfiles
+
+        return userfiles.open_path(Path(path), source, label_column=label_column)
+    nearest = get_close_matches(source.lower(), NAMES, n=1)
+    raise DataError(
+        f"{source or '(nothing)'}: no such data set or file"
+        + (f"; did you mean {nearest[0]}?" if nearest else ";")
+        + f" --data takes {', '.join(NAMES)}, or the path of a .csv, .tsv or .npz file, "
+        "or of a folder of IDX or .npy files"
+    )
+
+
+def _open_named(name: str, data_dir: Path) -> Dataset:
+    if name in BUILT_IN:
+        from mlpcli.data import builtin
+
+        return builtin.digits() if name == "digits" else builtin.spiral()
+
+    from mlpcli.data import idx
+
+    if not is_downloaded(name, data_dir):
+        raise DataError(
+            f"{name}: not downloaded (looked in {data_dir / name}); get it by: "
+            + download_command(name, data_dir)
+        )
+    published = DOWNLOADS[name]
+    digest = idx.combined_digest(file.sha256 for file in published.files)
+    data = idx.open_folder(data_dir / name, name, digest=digest)
+    return replace(data, class_names=published.class_names)
+
+
+def download_command(name: str, directory: Path) -> str:
+    """The command that downloads a data set into `directory`."""
+    command = f"mlp download {name}"
+    if directory != Path(os.path.expanduser(_default_data_dir())):
+        command += f" --data-dir {shlex.quote(str(directory))}"
+    return command
+
+
+def _default_data_dir() -> str:
+    cache = os.environ.get("XDG_CACHE_HOME", "")
+    # The XDG specification wants one that is not absolute ignored.
+    return os.environ.get("MLP_DATA_DIR") or os.path.join(
+        cache if os.path.isabs(cache) else "~/.cache", "mlp"
+    )
