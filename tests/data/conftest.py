@@ -1,0 +1,225 @@
+"""A data set small enough to make on the spot, and a loopback mirror that misbehaves."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import struct
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from mlpcli.data.catalog import RemoteFile, RemoteSet
+
+Fault = Callable[["Handler", bytes], None]
+
+
+def idx_bytes(values: npt.NDArray[np.uint8]) -> bytes:
+    """The IDX file that holds `values`, by the format's definition."""
+    return struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape) + bytes(values)
+
+
+@dataclass(frozen=True)
+class Published:
+    """A data set as its publisher knows it.
+
+    `plain` and `packed` map the names of its files to their bytes, decompressed and as .gz.
+    """
+
+    data_set: RemoteSet
+    plain: dict[str, bytes]
+    packed: dict[str, bytes]
+
+
+@pytest.fixture(scope="session")
+def published() -> Published:
+    """400 + 20 images of noise (which does not compress), 28 × 28, of ten classes."""
+    rng = np.random.default_rng(0)
+    plain = {
+        "train-images-idx3-ubyte": idx_bytes(rng.integers(0, 256, (400, 28, 28), dtype=np.uint8)),
+        "train-labels-idx1-ubyte": idx_bytes(rng.integers(0, 10, 400, dtype=np.uint8)),
+        "t10k-images-idx3-ubyte": idx_bytes(rng.integers(0, 256, (20, 28, 28), dtype=np.uint8)),
+        "t10k-labels-idx1-ubyte": idx_bytes(rng.integers(0, 10, 20, dtype=np.uint8)),
+    }
+    packed = {name: gzip.compress(content, mtime=0) for name, content in plain.items()}
+    files = tuple(
+        RemoteFile(
+            name,
+            len(plain[name]),
+            hashlib.sha256(plain[name]).hexdigest(),
+            len(packed[name]),
+            hashlib.sha256(packed[name]).hexdigest(),
+        )
+        for name in plain
+    )
+    data_set = RemoteSet("noise", files, ("https://not.to.be.asked.invalid/",), "no licence")
+    return Published(data_set, plain, packed)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Serves the mirror's files, with ranges, or does what the script says."""
+
+    protocol_version = "HTTP/1.1"
+    mirror: Mirror
+
+    def do_GET(self) -> None:
+        name = self.path.rpartition("/")[2]
+        self.mirror.requests.append((name, self.headers.get("Range")))
+        self.mirror.encodings.add(self.headers.get("Accept-Encoding"))
+        script = self.mirror.script[name]
+        fault = script.pop(0) if script else serve
+        fault(self, self.mirror.files.get(name, b""))
+
+    @property
+    def offset(self) -> int:
+        """The byte that a Range asks to start at."""
+        return int(self.headers.get("Range", "bytes=0-")[len("bytes=") : -1])
+
+    def answer(
+        self, status: int, body: bytes = b"", *, length: int | None = None, **headers: str
+    ) -> None:
+        """Send an answer whose Content-Length may be a lie; the connection ends then."""
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body) if length is None else length))
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body)
+        self.close_connection = self.close_connection or length is not None
+
+    def log_message(self, *args: Any) -> None:
+        """Nothing: the requests are recorded."""
+
+
+@dataclass
+class Mirror:
+    """What it serves, what it does to the next requests for a file, and what it was asked."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    script: dict[str, list[Fault]] = field(default_factory=lambda: defaultdict(list))
+    requests: list[tuple[str, str | None]] = field(default_factory=list)
+    encodings: set[str | None] = field(default_factory=set)
+    url: str = ""
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+
+@pytest.fixture
+def start_mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[dict[str, bytes]], Mirror]]:
+    """Starts a mirror of the given files; every one ends with the test."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    running: list[tuple[Mirror, ThreadingHTTPServer, threading.Thread]] = []
+
+    def start(files: dict[str, bytes]) -> Mirror:
+        mirror = Mirror({f"{name}.gz": content for name, content in files.items()})
+        handler = type("MirrorHandler", (Handler,), {"mirror": mirror})
+        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        mirror.url = f"http://127.0.0.1:{server.server_port}/data/"
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        running.append((mirror, server, thread))
+        return mirror
+
+    yield start
+    for mirror, server, thread in running:
+        mirror.stopped.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture
+def mirror(start_mirror: Callable[[dict[str, bytes]], Mirror], published: Published) -> Mirror:
+    """A mirror that has all of `published`."""
+    return start_mirror(published.packed)
+
+
+def serve(handler: Handler, body: bytes) -> None:
+    """As a good mirror does."""
+    offset = handler.offset
+    if not body:
+        handler.answer(404)
+    elif "Range" not in handler.headers:
+        handler.answer(200, body)
+    elif offset >= len(body):
+        handler.answer(416)
+    else:
+        content_range = f"bytes {offset}-{len(body) - 1}/{len(body)}"
+        handler.answer(206, body[offset:], Content_Range=content_range)
+
+
+class faults:  # noqa: N801 — a namespace that fixtures can hand on
+    """What a mirror can do wrong."""
+
+    @staticmethod
+    def status(code: int, **headers: str) -> Fault:
+        return lambda handler, body: handler.answer(code, b"<html>sorry</html>", **headers)
+
+    @staticmethod
+    def instead(content: bytes) -> Fault:
+        return lambda handler, body: handler.answer(200, content)
+
+    @staticmethod
+    def broken_after(count: int) -> Fault:
+        """Promises all (that was asked for), sends `count` bytes and hangs up."""
+
+        def fault(handler: Handler, body: bytes) -> None:
+            rest = body[handler.offset :]
+            if handler.offset:
+                content_range = f"bytes {handler.offset}-{len(body) - 1}/{len(body)}"
+                handler.answer(206, rest[:count], length=len(rest), Content_Range=content_range)
+            else:
+                handler.answer(200, rest[:count], length=len(rest))
+
+        return fault
+
+    @staticmethod
+    def stalled_after(count: int) -> Fault:
+        """Sends `count` bytes and then nothing, with the connection open."""
+
+        def fault(handler: Handler, body: bytes) -> None:
+            handler.answer(200, body[:count], length=len(body))
+            handler.mirror.stopped.wait(10)
+
+        return fault
+
+    @staticmethod
+    def dripping(handler: Handler, body: bytes) -> None:
+        """Sends a few bytes now and then, so that no read times out."""
+        handler.answer(200, body[:300], length=len(body))
+        end = time.monotonic() + 5
+        while time.monotonic() < end and not handler.mirror.stopped.wait(0.02):
+            try:
+                handler.wfile.write(b"\0")
+            except OSError:
+                return
+
+    @staticmethod
+    def length(difference: int) -> Fault:
+        """A Content-Length that is off by `difference`."""
+        return lambda handler, body: handler.answer(
+            200, body[: len(body) + difference], length=len(body) + difference
+        )
+
+    @staticmethod
+    def ignoring_range(handler: Handler, body: bytes) -> None:
+        handler.answer(200, body)
+
+    @staticmethod
+    def range_from(start: int) -> Fault:
+        """A 206 that starts at `start`, whatever was asked for."""
+        return lambda handler, body: handler.answer(
+            206, body[start:], Content_Range=f"bytes {start}-{len(body) - 1}/{len(body)}"
+        )
+
+
+@pytest.fixture(name="faults")
+def _faults() -> type[faults]:
+    return faults

@@ -1,0 +1,578 @@
+"""Downloads from mirrors that lie, break off and stall: right in the end, or nothing in place."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import pickle
+import re
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+import tracemalloc
+import zlib
+from email.utils import formatdate
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from mlpcli.data import catalog, download
+from mlpcli.errors import DownloadError, OutputError, UsageError
+
+IMAGES = "train-images-idx3-ubyte"
+IMAGES_GZ = f"{IMAGES}.gz"
+NOTHING_KEPT = "; try again later, or name another mirror by --mirror URL"
+
+
+class Fetcher:
+    """`download.fetch` into one folder, which records what it is told and never sleeps."""
+
+    def __init__(self, published, data_dir: Path) -> None:
+        self.published = published
+        self.data_dir = data_dir
+        self.folder = data_dir / published.data_set.name
+        self.notices: list[str] = []
+        self.naps: list[float] = []
+        self.progress: list[tuple[str, int]] = []
+
+    def __call__(self, *mirrors, force: bool = False) -> tuple[str, ...]:
+        fetched = download.fetch(
+            self.published.data_set,
+            self.data_dir,
+            mirrors=[mirror.url for mirror in mirrors],
+            force=force,
+            progress=lambda file, received: self.progress.append((file.name, received)),
+            notice=self.notices.append,
+            sleep=self.naps.append,
+        )
+        return tuple(file.name for file in fetched)
+
+    def refused(self, *mirrors) -> str:
+        """The reasons in the error that it ends with; no file is in place then."""
+        with pytest.raises(DownloadError) as error:
+            self(*mirrors)
+        text = str(error.value)
+        assert "\n" not in text
+        assert self.here() <= {f"{IMAGES_GZ}.part"}
+        lead = f"{self.published.data_set.name}: "
+        assert text.startswith(lead)
+        return text.removeprefix(lead).replace(f"{mirrors[0].url}{IMAGES_GZ}: ", "")
+
+    def here(self) -> set[str]:
+        return set(os.listdir(self.folder))
+
+    def all_right(self) -> bool:
+        """Every file is in place with its bytes, and nothing else is there."""
+        return self.here() == set(self.published.plain) and all(
+            (self.folder / name).read_bytes() == content
+            for name, content in self.published.plain.items()
+        )
+
+
+@pytest.fixture
+def fetch(published, tmp_path: Path) -> Fetcher:
+    return Fetcher(published, tmp_path)
+
+
+def asked(mirror) -> list[str | None]:
+    """The ranges that the training images were asked for with."""
+    return [offset for name, offset in mirror.requests if name == IMAGES_GZ]
+
+
+# --- what is to be done
+
+
+def test_decides_per_file(published, tmp_path: Path) -> None:
+    data_set = published.data_set
+    folder = tmp_path / data_set.name
+    folder.mkdir()
+    assert download.missing(data_set, tmp_path) == data_set.files
+    for name, content in published.plain.items():
+        (folder / name).write_bytes(content)
+    assert download.missing(data_set, tmp_path) == ()
+    assert download.missing(data_set, tmp_path, force=True) == data_set.files
+    images, labels, test_images, _ = data_set.files
+    (folder / images.name).write_bytes(bytes(images.size))  # the size is right, the digest is not
+    (folder / labels.name).write_bytes(b"short")
+    (folder / test_images.name).unlink()
+    assert download.missing(data_set, tmp_path) == (images, labels, test_images)
+
+
+# --- when all goes well
+
+
+def test_fetches_everything_decompressed(fetch: Fetcher, mirror, published) -> None:
+    assert fetch(mirror) == tuple(published.plain)
+    assert fetch.all_right()
+    assert mirror.requests == [(f"{name}.gz", None) for name in published.plain]
+    assert mirror.encodings == {"identity"}
+    assert fetch.notices == [f"noise: fetching 0.3 MB from {mirror.url}"]
+    assert fetch.progress[-1] == (
+        "t10k-labels-idx1-ubyte",
+        len(published.packed["t10k-labels-idx1-ubyte"]),
+    )
+
+
+def test_a_second_run_does_nothing(fetch: Fetcher, mirror) -> None:
+    fetch(mirror)
+    mirror.requests.clear()
+    assert fetch(mirror) == ()
+    assert mirror.requests == []
+    assert fetch(mirror, force=True) == tuple(fetch.published.plain)
+    assert fetch.all_right()
+
+
+def test_a_file_that_was_damaged_later_is_fetched_again(fetch: Fetcher, mirror) -> None:
+    fetch(mirror)
+    path = fetch.folder / IMAGES
+    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    assert fetch(mirror) == (IMAGES,)
+    assert fetch.all_right()
+
+
+def test_a_mirror_may_compress_differently(fetch: Fetcher, mirror, published) -> None:
+    plain = published.plain[IMAGES]
+    stored = gzip.compress(plain, compresslevel=0)
+    in_parts = gzip.compress(plain[:5000]) + gzip.compress(plain[5000:])
+    for packed in (stored, in_parts):
+        mirror.files[IMAGES_GZ] = packed
+        fetch(mirror, force=True)
+        assert fetch.all_right()
+
+
+def test_a_base_url_ends_with_a_slash_or_not(fetch: Fetcher, mirror) -> None:
+    mirror.url = mirror.url.rstrip("/")
+    fetch(mirror)
+    assert fetch.all_right()
+
+
+@pytest.mark.parametrize("url", ["ftp://example.org/", "/data/mnist", "example.org", "http://", ""])
+def test_a_mirror_is_a_url(published, tmp_path: Path, url: str) -> None:
+    with pytest.raises(UsageError) as error:
+        download.fetch(published.data_set, tmp_path, mirrors=[url])
+    assert str(error.value) == (
+        f"--mirror {url}: must be a URL that starts with http:// or https://"
+    )
+
+
+# --- what passes: tried again
+
+
+def test_what_may_pass_is_tried_again_with_longer_waits(fetch: Fetcher, mirror, faults) -> None:
+    mirror.script[IMAGES_GZ] = [faults.status(500), faults.status(503), faults.status(429)]
+    fetch(mirror)
+    assert fetch.all_right()
+    assert fetch.naps == [1, 2, 4]
+    url = f"{mirror.url}{IMAGES_GZ}"
+    assert fetch.notices[1:] == [
+        f"{url}: answers 500 Internal Server Error; trying again in 1 s",
+        f"{url}: answers 503 Service Unavailable; trying again in 2 s",
+        f"{url}: answers 429 Too Many Requests; trying again in 4 s",
+    ]
+
+
+def test_gives_up_after_a_few_attempts(fetch: Fetcher, mirror, faults) -> None:
+    mirror.script[IMAGES_GZ] = [faults.status(500)] * 9
+    assert fetch.refused(mirror) == f"answers 500 Internal Server Error{NOTHING_KEPT}"
+    assert len(mirror.requests) == download.ATTEMPTS
+
+
+def test_waits_as_long_as_the_mirror_asks(fetch: Fetcher, mirror, faults) -> None:
+    in_half_a_minute = formatdate(time.time() + 30, usegmt=True)
+    mirror.script[IMAGES_GZ] = [
+        faults.status(429, Retry_After="7"),
+        faults.status(503, Retry_After=in_half_a_minute),
+        faults.status(503, Retry_After="soon"),
+    ]
+    fetch(mirror)
+    assert fetch.all_right()
+    assert fetch.naps[0] == 7
+    assert 25 < fetch.naps[1] <= 30
+    assert fetch.naps[2] == 4
+
+
+def test_does_not_wait_for_an_hour(fetch: Fetcher, mirror, faults) -> None:
+    mirror.script[IMAGES_GZ] = [faults.status(429, Retry_After="3600")]
+    reason = "answers 429 Too Many Requests and asks to wait for 3600 s"
+    assert fetch.refused(mirror) == reason + NOTHING_KEPT
+    assert fetch.naps == []
+
+
+def test_a_stalled_transfer_is_continued(
+    fetch: Fetcher, mirror, faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "READ_TIMEOUT", 0.2)
+    mirror.script[IMAGES_GZ] = [faults.stalled_after(100_000)]
+    fetch(mirror)
+    assert fetch.all_right()
+    assert asked(mirror) == [None, "bytes=100000-"]
+    assert "the transfer broke off: nothing came for 0.2 s; trying again" in fetch.notices[1]
+
+
+def test_a_dripping_transfer_has_stalled(
+    fetch: Fetcher, mirror, faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "READ_TIMEOUT", 0.3)
+    monkeypatch.setattr(download, "LOWEST_RATE", 10_000)
+    mirror.script[IMAGES_GZ] = [faults.dripping]
+    fetch(mirror)
+    assert fetch.all_right()
+    assert re.search(r"gz: only \d+ bytes came in 0 s; trying again in 1 s$", fetch.notices[1])
+
+
+# --- what came is continued
+
+
+def test_a_broken_transfer_is_continued(fetch: Fetcher, mirror, faults) -> None:
+    mirror.script[IMAGES_GZ] = [faults.broken_after(80_000), faults.broken_after(90_000)]
+    fetch(mirror)
+    assert fetch.all_right()
+    assert asked(mirror) == [None, "bytes=80000-", "bytes=170000-"]
+    assert fetch.naps == [1, 1]  # progress was made
+
+
+def test_as_long_as_there_is_progress_it_is_continued(fetch: Fetcher, mirror, faults) -> None:
+    steps = len(mirror.files[IMAGES_GZ]) // 66_000
+    mirror.script[IMAGES_GZ] = [faults.broken_after(66_000), faults.status(500)] * steps
+    assert steps >= download.ATTEMPTS
+    fetch(mirror)
+    assert fetch.all_right()
+
+
+def test_breaking_off_at_the_same_place_is_no_progress(fetch: Fetcher, mirror, faults) -> None:
+    def fault(handler, body: bytes) -> None:  # knows no ranges, and never gets past 90,000
+        handler.answer(200, body[:90_000], length=len(body))
+
+    mirror.script[IMAGES_GZ] = [fault] * 20
+    assert fetch.refused(mirror) == (
+        "the transfer broke off: "
+        f"IncompleteRead(90000 bytes read, {len(mirror.files[IMAGES_GZ]) - 90_000} more expected)"
+        f"{NOTHING_KEPT} (90000 bytes are kept and will be continued)"
+    )
+    assert len(mirror.requests) == download.ATTEMPTS
+
+
+def test_a_later_run_continues_at_another_mirror(
+    fetch: Fetcher, mirror, faults, start_mirror, published
+) -> None:
+    mirror.script[IMAGES_GZ] = [faults.broken_after(80_000), *[faults.status(404)] * 9]
+    assert fetch.refused(mirror).endswith("(80000 bytes are kept and will be continued)")
+    other = start_mirror(published.packed)
+    fetch(other)
+    assert fetch.all_right()
+    assert asked(other) == ["bytes=80000-"]
+
+
+def test_what_came_from_a_mirror_that_compresses_differently_is_given_up(
+    fetch: Fetcher, mirror, faults, start_mirror, published
+) -> None:
+    other = start_mirror(published.packed)
+    other.files[IMAGES_GZ] = gzip.compress(published.plain[IMAGES], compresslevel=1, mtime=1)
+    mirror.files[IMAGES_GZ] = gzip.compress(published.plain[IMAGES], compresslevel=0)
+    mirror.script[IMAGES_GZ] = [faults.broken_after(80_000), faults.status(404)]
+    fetch(mirror, other)
+    assert fetch.all_right()
+    assert asked(other) == ["bytes=80000-", None]
+    assert "what came earlier cannot be continued: " in fetch.notices[-1]
+    assert fetch.notices[-1].endswith("; trying again")
+
+
+@pytest.mark.parametrize("start", [0, 70_000])
+def test_a_range_that_starts_elsewhere_is_not_appended(
+    fetch: Fetcher, mirror, faults, start: int
+) -> None:
+    mirror.script[IMAGES_GZ] = [faults.broken_after(80_000), faults.range_from(start)]
+    fetch(mirror)
+    assert fetch.all_right()
+    assert asked(mirror) == [None, "bytes=80000-", None]
+    assert f"asked for bytes from 80000, got bytes {start}-" in fetch.notices[-1]
+
+
+def test_a_mirror_without_ranges_starts_again(fetch: Fetcher, mirror, faults) -> None:
+    mirror.script[IMAGES_GZ] = [faults.broken_after(80_000), faults.ignoring_range]
+    fetch(mirror)
+    assert fetch.all_right()
+    assert asked(mirror) == [None, "bytes=80000-"]
+
+
+def test_a_range_that_cannot_be_had_starts_again(fetch: Fetcher, mirror, faults) -> None:
+    mirror.script[IMAGES_GZ] = [faults.broken_after(80_000), faults.status(416)]
+    fetch(mirror)
+    assert fetch.all_right()
+    assert asked(mirror) == [None, "bytes=80000-", None]
+    assert "the mirror has nothing after byte 80000; trying again" in fetch.notices[-1]
+
+
+def test_a_log_in_page_does_not_cost_what_came(fetch: Fetcher, mirror, faults) -> None:
+    page = faults.instead(b"\n<!DOCTYPE html><title>Welcome to the hotel</title>")
+    mirror.script[IMAGES_GZ] = [faults.broken_after(80_000), page]
+    assert fetch.refused(mirror) == (
+        "expected gzip data, got a web page (HTML), such as a log-in or error page"
+        f"{NOTHING_KEPT} (80000 bytes are kept and will be continued)"
+    )
+
+
+@pytest.mark.parametrize("surplus", [b"", b"and then some"])
+def test_what_had_come_whole_is_not_asked_for_again(
+    fetch: Fetcher, mirror, published, surplus: bytes
+) -> None:
+    fetch.folder.mkdir()
+    (fetch.folder / f"{IMAGES_GZ}.part").write_bytes(published.packed[IMAGES] + surplus)
+    fetch(mirror)
+    assert fetch.all_right()
+    assert asked(mirror) == []
+
+
+# --- a wrong Content-Length
+
+
+def test_a_length_that_is_too_small_is_continued(fetch: Fetcher, mirror, faults) -> None:
+    mirror.script[IMAGES_GZ] = [faults.length(-1000)]
+    fetch(mirror)
+    assert fetch.all_right()
+    assert "cut short after " in fetch.notices[1]
+
+
+def test_a_length_that_is_too_large_does_no_harm(fetch: Fetcher, mirror, faults) -> None:
+    mirror.script[IMAGES_GZ] = [faults.length(+1000)]
+    fetch(mirror)
+    assert fetch.all_right()
+    assert len(mirror.requests) == 4
+
+
+# --- what stays: the next mirror
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"), [(403, "Forbidden"), (404, "Not Found"), (302, "Found")]
+)
+def test_what_is_not_there_is_sought_at_the_next_mirror(
+    fetch: Fetcher, mirror, faults, start_mirror, published, code: int, reason: str
+) -> None:
+    mirror.script[IMAGES_GZ] = [faults.status(code)]
+    other = start_mirror(published.packed)
+    fetch(mirror, other)
+    assert fetch.all_right()
+    assert fetch.naps == []
+    assert fetch.notices[1:] == [
+        f"{mirror.url}{IMAGES_GZ}: answers {code} {reason}; trying the next mirror"
+    ]
+
+
+def test_the_error_has_the_reason_of_every_mirror(fetch: Fetcher, start_mirror) -> None:
+    empty, other = start_mirror({}), start_mirror({})
+    other.script[IMAGES_GZ] = []
+    assert fetch.refused(empty, other) == (
+        f"answers 404 Not Found | {other.url}{IMAGES_GZ}: answers 404 Not Found{NOTHING_KEPT}"
+    )
+
+
+def test_a_redirect_is_followed(fetch: Fetcher, mirror, faults) -> None:
+    mirror.script[IMAGES_GZ] = [faults.status(302, Location=f"../elsewhere/{IMAGES_GZ}")]
+    fetch(mirror)
+    assert fetch.all_right()
+
+
+def test_redirects_in_a_loop_end(fetch: Fetcher, mirror, faults) -> None:
+    mirror.script[IMAGES_GZ] = [faults.status(301, Location=IMAGES_GZ)] * 50
+    assert fetch.refused(mirror) == f"redirects in a loop (10 redirects){NOTHING_KEPT}"
+
+
+@pytest.mark.parametrize("location", ["file:///etc/passwd", "http://[", "mailto:ada"])
+def test_a_redirect_to_nowhere_is_refused(fetch: Fetcher, mirror, faults, location: str) -> None:
+    mirror.script[IMAGES_GZ] = [faults.status(301, Location=location)]
+    assert fetch.refused(mirror).endswith(NOTHING_KEPT)
+    assert len(mirror.requests) == 1
+
+
+def test_nobody_there(fetch: Fetcher, mirror) -> None:
+    mirror.url = "http://127.0.0.1:1/"
+    assert fetch.refused(mirror) == f"Connection refused{NOTHING_KEPT}"
+    assert fetch.naps == [1, 2, 4]
+
+
+# --- wrong content
+
+
+def test_a_wrong_digest_names_source_expected_and_got(fetch: Fetcher, mirror, published) -> None:
+    wrong = bytearray(published.plain[IMAGES])
+    wrong[5000] ^= 1
+    mirror.files[IMAGES_GZ] = gzip.compress(wrong)
+    with pytest.raises(DownloadError) as error:
+        fetch(mirror)
+    images = published.data_set.files[0]
+    assert re.fullmatch(
+        f"noise: {re.escape(mirror.url)}{IMAGES_GZ}: wrong content: "
+        f"expected {images.size} bytes with sha256 {images.sha256} decompressed, "
+        f"got {images.size} bytes with (?!{images.sha256})[0-9a-f]{{64}}; "
+        "the mirror has another or a damaged file under this name" + NOTHING_KEPT,
+        str(error.value),
+    )
+    assert fetch.here() == set()
+    assert len(mirror.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"<html>Not here</html>", "expected gzip data, got a web page (HTML), such as a log-in"),
+        (b"\0\0\x08\x03\0\0", "expected gzip data, got bytes 00 00 08 03 …"),
+        (b"\x1f\x8bnonsense", "wrong content: damaged gzip data (Error -3 while decompressing"),
+        (gzip.compress(b"short"), "wrong content: expected 313616 bytes with sha256"),
+        (b"", "sends nothing"),
+    ],
+)  # fmt: skip
+def test_something_else_is_refused(
+    fetch: Fetcher, mirror, faults, content: bytes, reason: str
+) -> None:
+    mirror.script[IMAGES_GZ] = [faults.instead(content)] * 4
+    assert fetch.refused(mirror).startswith(reason)
+    assert fetch.here() == set()
+
+
+def endless_deflate() -> bytes:
+    """2 MB of gzip that unpack to nothing: empty stored blocks."""
+    return gzip.compress(b"")[:10] + b"\x00\x00\x00\xff\xff" * 400_000
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (lambda: zlib_of_zeros(200_000_000), "expected 313616 bytes decompressed, got more"),
+        (endless_deflate, "expected at most 317776 bytes of gzip data, got more"),
+        (lambda: b"\x1f\x8b\x08\x08" + b"a" * 2_000_000, "expected at most 317776 bytes"),
+    ],
+    ids=["zeros", "empty blocks", "a name without end"],
+)
+def test_a_bomb_takes_no_memory(fetch: Fetcher, mirror, faults, content, reason: str) -> None:
+    mirror.script[IMAGES_GZ] = [faults.instead(content())]
+    tracemalloc.start()
+    try:
+        assert fetch.refused(mirror).startswith(f"wrong content: {reason}")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 8_000_000
+    assert fetch.here() == set()
+
+
+def zlib_of_zeros(size: int) -> bytes:
+    """Zeros compressed by gzip, made piece by piece."""
+    packer = zlib.compressobj(1, wbits=31)
+    block = bytes(1_000_000)
+    return b"".join([packer.compress(block) for _ in range(size // len(block))] + [packer.flush()])
+
+
+# --- the disk, and other processes
+
+
+def test_a_folder_that_cannot_be_made(published, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError) as error:
+        download.fetch(published.data_set, tmp_path / "file", mirrors=["http://127.0.0.1:1"])
+    assert str(error.value) == f"{tmp_path}/file/noise: cannot be made: Not a directory"
+
+
+def test_a_disk_that_fills_up(fetch: Fetcher, mirror) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(OutputError) as error:
+            fetch(mirror)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert str(error.value) == f"{fetch.folder}/{IMAGES}: cannot be written: File too large"
+    assert fetch.here() == {f"{IMAGES_GZ}.part"}
+    fetch(mirror)
+    assert fetch.all_right()
+
+
+def test_two_at_once_fetch_everything_once(fetch: Fetcher, mirror, published) -> None:
+    started = threading.Event()
+
+    def slowly(handler, body: bytes) -> None:
+        started.set()
+        time.sleep(0.2)
+        handler.answer(200, body)
+
+    mirror.script[IMAGES_GZ] = [slowly]
+    first = threading.Thread(target=fetch, args=(mirror,))
+    first.start()
+    started.wait()
+    second = Fetcher(published, fetch.data_dir)
+    assert second(mirror) == ()
+    first.join()
+    assert second.notices == [f"{fetch.folder}: waiting for another download into it"]
+    assert fetch.all_right()
+    assert len(mirror.requests) == 4
+
+
+def test_killed_and_repeated(fetch: Fetcher, mirror, published, faults) -> None:
+    mirror.script[IMAGES_GZ] = [faults.stalled_after(250_000)]
+    code = (
+        "import pickle, sys; from pathlib import Path; from mlpcli.data.download import fetch; "
+        "fetch(pickle.loads(bytes.fromhex(sys.argv[1])), Path(sys.argv[2]), mirrors=sys.argv[3:])"
+    )
+    data_set = pickle.dumps(published.data_set).hex()
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, data_set, fetch.data_dir, mirror.url],
+        cwd=Path(download.__file__).parents[2],
+    )
+    part = fetch.folder / f"{IMAGES_GZ}.part"
+    end = time.monotonic() + 10
+    while time.monotonic() < end and not (part.exists() and part.stat().st_size > 100_000):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert any(name.endswith(".tmp") for name in fetch.here())
+    fetch(mirror)
+    assert fetch.all_right()
+    assert re.fullmatch("bytes=[1-9][0-9]+-", asked(mirror)[1] or "")
+
+
+def test_what_killed_processes_left_goes_even_when_nothing_is_missing(
+    fetch: Fetcher, mirror
+) -> None:
+    fetch(mirror)
+    for name in (f".{IMAGES}.abc.tmp", f"{IMAGES_GZ}.part"):
+        (fetch.folder / name).touch()
+    assert fetch(mirror) == ()
+    assert fetch.all_right()
+
+
+# --- the real thing
+
+
+@pytest.mark.skipif(
+    "MLP_TEST_MIRROR" not in os.environ,
+    reason="MLP_TEST_MIRROR names no folder with mnist/ and fashion-mnist/ as published",
+)
+@pytest.mark.parametrize("name", list(catalog.DOWNLOADS))
+def test_the_published_data_sets(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(SimpleHTTPRequestHandler, "log_message", lambda *args: None)
+    handler = partial(SimpleHTTPRequestHandler, directory=os.environ["MLP_TEST_MIRROR"])
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            url = f"http://127.0.0.1:{server.server_port}/{name}/"
+            download.fetch(catalog.DOWNLOADS[name], tmp_path, mirrors=[url])
+        finally:
+            server.shutdown()
+            thread.join()
+    assert download.missing(catalog.DOWNLOADS[name], tmp_path) == ()
+    start = time.perf_counter()
+    data = catalog.open_data(name, data_dir=tmp_path)
+    assert time.perf_counter() - start < 0.05
+    assert data.X.shape == (60000, 784)
+    assert data.X_test is not None
+    assert data.X_test.shape == (10000, 784)
+    assert sorted(set(data.y.tolist())) == list(range(10))
