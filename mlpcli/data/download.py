@@ -104,8 +104,9 @@ def fetch(
         if wanted:
             megabytes = sum(file.gz_size for file in wanted) / 1e6
             notice(f"{data_set.name}: fetching {megabytes:.1f} MB from {transfer.mirrors[0]}")
-        for file in set(data_set.files) - set(wanted):
-            progress(file, file.gz_size)
+        for file in data_set.files:
+            if file not in wanted:
+                progress(file, file.gz_size)
         if held:
             continued = [] if force else [transfer.part(file) for file in wanted]
             for path in _leftovers(data_set, folder):
@@ -462,6 +463,8 @@ def _reason(error: BaseException) -> str:
     root = _root(error)
     if isinstance(root, TimeoutError) and not root.strerror:
         return f"nothing came for {READ_TIMEOUT:g} s"
+    if isinstance(root, http.client.IncompleteRead):
+        return "the connection was closed before the end"
     text = root.strerror if isinstance(root, OSError) and root.strerror else str(root)
     return _printable(text) or type(root).__name__
 
