@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,9 @@ from mlpcli.nn.optimizers import optimizer
 from mlpcli.nn.schedules import lr_schedule, momentum_schedule
 from mlpcli.training.checkpoint import Model, load
 from mlpcli.training.loop import Trainer
+
+
+_EPOCHS, _STEPS = 20, 1000  # the least that is trained when no epochs are given
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,21 @@ def _split(config: Config, data: Dataset) -> Splits:
         test_fraction=config.data.test_fraction,
         seed=config.train.seed,
     )
+
+
+def complete(config: Config, material: Material) -> Config:
+    """The configuration with the epochs that suit the data, where none were given."""
+    if config.train.epochs is not None:
+        return config
+    steps = math.ceil(len(material.splits.train) / batch_size(config, material))
+    epochs = max(_EPOCHS, math.ceil(_STEPS / steps))
+    return replace(config, train=replace(config.train, epochs=epochs))
+
+
+def batch_size(config: Config, material: Material) -> int:
+    """Samples a step: at most all of them."""
+    N, size = len(material.splits.train), config.train.batch_size
+    return N if size == "full" else min(int(size), N)
 
 
 def own_data(model: Model, data_dir: Path, *, source: str | None = None) -> Dataset:
@@ -199,10 +218,11 @@ def trainer(config: Config, material: Material, net: MLP) -> Trainer:
     """Everything that trains `net` on the material."""
     train = config.train
     splits, dtype = material.splits, net.dtype
-    size = len(splits.train) if train.batch_size == "full" else int(train.batch_size)
+    assert train.epochs is not None  # `complete` has filled it in
+    assert train.lr is not None  # and `make_config` this
+    size = batch_size(config, material)
     batches = Batches(splits.train, material.scaling, size, dtype, train.seed)
     steps = train.epochs * batches.steps
-    assert train.lr is not None  # make_config has filled it in
     return Trainer(
         net=net,
         optimizer=optimizer(train.optimizer, net, train.reg),

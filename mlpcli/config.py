@@ -381,8 +381,12 @@ class TrainConfig:
         also=("batch", "minibatch", "mini_batch_size"),
         fixed=True,
     )
-    epochs: int = _option(
-        20, _COUNT, "Passes over the training rows.", common=True, also=("max_iter", "iterations")
+    epochs: int | None = _option(
+        None,
+        _COUNT,
+        "Passes over the training rows. Default: 20, or more on small data, to make 1,000 steps.",
+        common=True,
+        also=("max_iter", "iterations"),
     )
     patience: int | None = _option(
         None,

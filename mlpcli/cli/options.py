@@ -16,7 +16,7 @@ from mlpcli.config import OPTIONS, Config, Option, check_flag, make_config, read
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class _Value(click.ParamType):
+class _Value(click.ParamType[Any]):
     """A value that is checked by its declaration in `mlpcli.config`."""
 
     def __init__(self, option: Option) -> None:

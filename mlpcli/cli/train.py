@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from mlpcli.training.loop import EpochResult, Snapshot, Trainer
 
 _BAR_EVERY = 16  # steps between two moves of the bar
+_LINES = 100  # off a terminal, a plan of more than twice as many epochs is told in about so many
 
 
 @click.command(cls=Command)
@@ -76,6 +77,7 @@ _BAR_EVERY = 16  # steps between two moves of the bar
 @click.pass_context
 def train(
     ctx: click.Context,
+    /,
     console: Console,
     output: Path | None,
     resume: Path | None,
@@ -189,6 +191,7 @@ class _Run:
         else:
             self._choose_data()
             self.material = build.prepare(self.config, self.data_dir)
+        self.config = build.complete(self.config, self.material)
         self.net = build.network(self.config, *self.material.sizes)
         if init_from:
             build.copy_weights(init_from, self.net, self.material)
@@ -251,11 +254,17 @@ class _Run:
             f"{samples['val']:,} to validate, {samples['test']:,} to test"
         )
 
+    @property
+    def planned(self) -> int:
+        """The epochs of the plan."""
+        assert self.config.train.epochs is not None  # `build.complete` has filled it in
+        return self.config.train.epochs
+
     def train(self) -> None:
         """Train to the end of the plan, or to where something stops it; keep the checkpoint."""
         self.log.write("start", {"config": self.config.sections(), **self.description()})
-        plan, progress = self.config.train, self.trainer.progress
-        until = min(plan.epochs, plan.stop_after or plan.epochs)
+        progress = self.trainer.progress
+        until = min(self.planned, self.config.train.stop_after or self.planned)
         if progress.epoch >= until:
             self.console.notice(f"{progress.epoch} epochs are done; give more --epochs to go on")
         steps = self.trainer.batches.steps
@@ -304,9 +313,10 @@ class _Run:
         if self.console.verbose:
             figures += f"  lr {result.lr:.3g}  update ratio {result.update_ratio:.1e}"
         bar.set_postfix_str(figures)
-        if not self.console.moves:
+        plan = self.planned
+        thinned = max(1, plan // _LINES) if plan > 2 * _LINES else 1
+        if not self.console.moves and result.epoch % thinned == 0:
             speed = f"{result.samples_per_second:,.0f} samples/s"
-            plan = self.config.train.epochs
             self.console.notice(f"epoch {result.epoch:>{len(str(plan))}}/{plan}  {figures}  {speed}")
 
     def _patience_is_over(self) -> bool:

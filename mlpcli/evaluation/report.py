@@ -43,7 +43,7 @@ def headline(name: str, scores: Scores) -> str:
 
 def class_table(names: Sequence[str], scores: Scores) -> str:
     """A row a class: precision, recall, F1, support."""
-    rows = [("class", "precision", "recall", "f1", "support")]
+    rows: list[tuple[str, ...]] = [("class", "precision", "recall", "f1", "support")]
     for name, row in zip(names, scores.per_class(), strict=True):
         shares = (f"{100 * row[key]:.2f} %" for key in ("precision", "recall", "f1"))
         rows.append((name, *shares, f"{row['support']:,}"))
@@ -54,7 +54,7 @@ def confusion_table(labels: Sequence[Any], scores: Scores) -> str:
     """The confusion matrix; rows are true classes, columns predicted ones, `.` is 0."""
     if len(labels) > CONFUSION_LIMIT:
         return f"(the confusion matrix of {len(labels)} classes is in --json)"
-    rows = [("true \\ predicted", *map(str, labels))]
+    rows: list[tuple[str, ...]] = [("true \\ predicted", *map(str, labels))]
     for label, counts in zip(labels, scores.confusion.tolist(), strict=True):
         rows.append((str(label), *(str(count or ".") for count in counts)))
     return _aligned(rows)

@@ -114,7 +114,8 @@ class BinaryCrossEntropy(_OfSigmoid):
 
 def _log(probs: Array) -> Array:
     """log p, bounded where p has vanished."""
-    return np.log(np.maximum(probs, np.finfo(probs.dtype).tiny))
+    logs: Array = np.log(np.maximum(probs, np.finfo(probs.dtype).tiny))
+    return logs
 
 
 LOSSES: dict[str, Loss] = {

@@ -160,11 +160,10 @@ def _read_meta(
     if text.shape != () or text.dtype.kind != "U":
         raise CheckpointError(f"{path}: `meta` is no text")
     try:
-        meta = json.loads(str(text))
+        meta: Any = json.loads(str(text))
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: `meta` is not JSON: {error}") from None
-    version = meta.get("format") if isinstance(meta, dict) else None
-    if not isinstance(version, int):
+    if not isinstance(meta, dict) or not isinstance(version := meta.get("format"), int):
         raise CheckpointError(f"{path}: `meta` names no format version")
     if version > FORMAT:
         raise CheckpointError(

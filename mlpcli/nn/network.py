@@ -64,13 +64,16 @@ class MLP:
         self.loss = LOSSES[loss]
         self.dropout_rates = [input_dropout] + [dropout] * (len(self.sizes) - 2)
         self.dtype: np.dtype[Any] = np.dtype(dtype)
-        self.params: dict[str, Array] = {}
-        self.move_to(np.zeros(Parameters.count(self.sizes), self.dtype))
+        flat = np.zeros(Parameters.count(self.sizes), self.dtype)
+        self.parameters = Parameters(self.sizes, flat)
+        self.params = self.parameters.named()
         if seed is None:
             return
         rng = np.random.default_rng(seed)
         for W in self.parameters.W:
-            W[:] = rng.standard_normal(W.shape) * standard_deviation(init, *W.shape, init_scale)
+            fan_in, fan_out = W.shape
+            sigma = standard_deviation(init, fan_in, fan_out, init_scale)
+            W[:] = sigma * rng.standard_normal(W.shape)
 
     @classmethod
     def load(cls, path: str | Path) -> MLP:
@@ -88,8 +91,7 @@ class MLP:
 
         An optimizer lays parameters, gradient and its own state side by side in one array.
         """
-        if hasattr(self, "parameters"):
-            flat[:] = self.parameters.flat
+        flat[:] = self.parameters.flat
         self.parameters = Parameters(self.sizes, flat)
         self.params.update(self.parameters.named())
 

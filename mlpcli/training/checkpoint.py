@@ -197,7 +197,7 @@ class Writer:
             arrays |= {f"resume/optimizer/{name}": a for name, a in snapshot.optimizer.items()}
             arrays["resume/progress"] = np.array(_progress_json(snapshot.progress))
         with replacing(self.path) as file:
-            np.savez(file, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+            np.savez(file, allow_pickle=False, **arrays)
             if not self.continues:
                 self._keep_other()
         self.continues = True
