@@ -31,7 +31,6 @@ from mlpcli.nn.schedules import lr_schedule, momentum_schedule
 from mlpcli.training.checkpoint import Model, load
 from mlpcli.training.loop import Trainer
 
-
 _EPOCHS, _STEPS = 20, 1000  # the least that is trained when no epochs are given
 
 
@@ -119,6 +118,20 @@ def own_data(model: Model, data_dir: Path, *, source: str | None = None) -> Data
     raise DataError(
         f"{record.source}: the data that {model.file.path} was trained on are gone; "
         "name them with --data"
+    )
+
+
+def open_like(
+    model: Model, source: str, data_dir: Path, label_column: str | None = None
+) -> Dataset:
+    """Open other data for a model: a table's columns are matched with the model's by name."""
+    record = model.data
+    return open_data(
+        source,
+        data_dir=data_dir,
+        label_column=label_column,
+        columns=record.columns,
+        label_name=record.label_name,
     )
 
 

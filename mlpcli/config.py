@@ -329,7 +329,8 @@ class TrainConfig:
     lr: float | None = _option(
         None,
         _POSITIVE,
-        "Learning rate. Default: 0.1 for momentum and nesterov, 0.5 for sgd, 0.001 for adam and adamw.",
+        "Learning rate. Default: 0.1 for momentum and nesterov, 0.5 for sgd, "
+        "0.001 for adam and adamw.",
         common=True,
         also=("learning_rate", "learning_rate_init", "eta", "step_size"),
     )

@@ -38,7 +38,8 @@ class _Group(click.Group):
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             from mlpcli.config import nearest
 
-            ctx.fail(f"no such command: {args[0]}{nearest(args[0], COMMANDS) or '; see mlp --help'}")
+            hint = nearest(args[0], COMMANDS) or "; see mlp --help"
+            ctx.fail(f"no such command: {args[0]}{hint}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

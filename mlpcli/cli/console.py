@@ -71,7 +71,9 @@ class Console:
         return text if plain or not stream.isatty() else click.style(text, fg=fg)
 
     @contextmanager
-    def bar(self, total: float | None, description: str, unit: str, start: float = 0) -> Iterator[Bar]:
+    def bar(
+        self, total: float | None, description: str, unit: str, start: float = 0
+    ) -> Iterator[Bar]:
         """A bar on stderr while the block runs: on a terminal only, and gone afterwards."""
         if not self.moves:
             yield _NoBar()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,8 +11,8 @@ import click
 from click.core import ParameterSource
 
 from mlpcli.cli.console import Console
-from mlpcli.data.catalog import NAMES
 from mlpcli.config import OPTIONS, Config, Option, check_flag, make_config, read_config
+from mlpcli.data.catalog import NAMES
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -63,7 +64,8 @@ def _help(option: Option) -> str:
     default = option.default
     if isinstance(default, tuple):
         default = ",".join(map(str, default)) or "none"
-    return f"{option.help} [{default:g}]" if isinstance(default, float) else f"{option.help} [{default}]"
+    shown = f"{default:g}" if isinstance(default, float) else default
+    return f"{option.help} [{shown}]"
 
 
 class _Grouped(click.Option):
@@ -141,12 +143,18 @@ threads_option = click.option(
 )
 
 
+_THREAD_VARIABLES = (
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+)
+
+
 def set_threads(count: int | None) -> None:
     """Tell the BLAS libraries, which read this once, when numpy is imported."""
-    import os
-
     if count is not None:
-        for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "BLIS_NUM_THREADS"):
+        for name in _THREAD_VARIABLES:
             os.environ[name] = str(count)
 
 

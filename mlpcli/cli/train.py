@@ -104,7 +104,7 @@ def train(
     The test rows are never looked at. Ctrl-C writes the checkpoint and says how to resume.
     """
     if resume and init_from:
-        raise UsageError("--resume goes on with a run, --init-from starts a new one: give one of them")
+        raise UsageError("--resume goes on with a run, --init-from starts one: give one of them")
     set_threads(threads)
 
     model: Model | None = None
@@ -234,14 +234,12 @@ class _Run:
     def description(self) -> dict[str, Any]:
         """What is trained on what."""
         splits = self.material.splits
+        parts = {"train": splits.train, "val": splits.val, "test": splits.test}
         return {
             "data": self.material.data.source,
             "architecture": self.net.sizes,
             "parameters": len(self.net.parameters.flat),
-            "samples": {
-                part: len(rows) if rows else 0
-                for part, rows in (("train", splits.train), ("val", splits.val), ("test", splits.test))
-            },
+            "samples": {part: len(rows) if rows else 0 for part, rows in parts.items()},
         }
 
     def _headline(self) -> str:
@@ -316,8 +314,9 @@ class _Run:
         plan = self.planned
         thinned = max(1, plan // _LINES) if plan > 2 * _LINES else 1
         if not self.console.moves and result.epoch % thinned == 0:
+            epoch = f"{result.epoch:>{len(str(plan))}}/{plan}"
             speed = f"{result.samples_per_second:,.0f} samples/s"
-            self.console.notice(f"epoch {result.epoch:>{len(str(plan))}}/{plan}  {figures}  {speed}")
+            self.console.notice(f"epoch {epoch}  {figures}  {speed}")
 
     def _patience_is_over(self) -> bool:
         patience, now = self.config.train.patience, self.trainer.progress
@@ -353,7 +352,8 @@ class _Run:
         advice = f"lower --lr from {lr:g} to {lr / 10:g}{clip}"
         if self.latest is None:
             return f"{advice}; nothing was saved"
-        return f"{advice}; {self.output} keeps the weights of epoch {self.trainer.progress.best_epoch}"
+        best = self.trainer.progress.best_epoch
+        return f"{advice}; {self.output} keeps the weights of epoch {best}"
 
     def _how_to_resume(self) -> str:
         if self.writer.weights_only:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 from mlpcli.errors import DataError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mlpcli.data.dataset import Dataset
 
 
@@ -198,7 +200,14 @@ def default_source(data_dir: Path) -> str:
     return "mnist" if is_downloaded("mnist", data_dir) else "digits"
 
 
-def open_data(source: str, *, data_dir: Path, label_column: str | None = None) -> Dataset:
+def open_data(
+    source: str,
+    *,
+    data_dir: Path,
+    label_column: str | None = None,
+    columns: Sequence[str] | None = None,
+    label_name: str | None = None,
+) -> Dataset:
     """Open what was given as `--data`: the name of a data set, or else a path.
 
     A name wins over a file called so; that one is `./mnist`. A downloaded data set is opened
@@ -208,6 +217,7 @@ def open_data(source: str, *, data_dir: Path, label_column: str | None = None) -
         source: one of `NAMES`, or the path of a file or folder.
         data_dir: where downloads lie.
         label_column: name or index of the label's column, for a table.
+        columns, label_name: what a model was trained on, to be matched with a table's header.
 
     Raises:
         DataError: there is no such data set, it has not been downloaded, or its files are
@@ -224,7 +234,13 @@ def open_data(source: str, *, data_dir: Path, label_column: str | None = None) -
     if os.path.exists(path):
         from mlpcli.data import userfiles
 
-        return userfiles.open_path(Path(path), source, label_column=label_column)
+        return userfiles.open_path(
+            Path(path),
+            source,
+            label_column=label_column,
+            columns=columns,
+            label_name=label_name,
+        )
     nearest = get_close_matches(source.lower(), NAMES, n=1)
     raise DataError(
         f"{source or '(nothing)'}: no such data set or file"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 from mlpcli.data.dataset import Dataset
-from mlpcli.data.table import TableReader, no_column
+from mlpcli.data.table import TableReader
 from mlpcli.errors import DataError, UsageError
 
 _KINDS = (
@@ -16,7 +16,14 @@ _KINDS = (
 _DELIMITERS = {".csv": None, ".tsv": "\t"}
 
 
-def open_path(path: Path, source: str, *, label_column: str | None = None) -> Dataset:
+def open_path(
+    path: Path,
+    source: str,
+    *,
+    label_column: str | None = None,
+    columns: Sequence[str] | None = None,
+    label_name: str | None = None,
+) -> Dataset:
     """Open a person's own data.
 
     Args:
@@ -25,6 +32,8 @@ def open_path(path: Path, source: str, *, label_column: str | None = None) -> Da
         source: what was given as `--data`.
         label_column: of a table, the name or index of the label's column (see
             `TableReader.find`); None for the last.
+        columns, label_name: of a table with a header, the names of the features and of the label
+            that a model was trained on; other columns are left out. Ignored without a header.
 
     Returns:
         The data set, X (N, D) and y (N,); of a table, X is float32, and named by its header if it
@@ -40,7 +49,7 @@ def open_path(path: Path, source: str, *, label_column: str | None = None) -> Da
         if not path.exists():
             raise DataError(f"{source}: does not exist; give {_KINDS}")
         if suffix in _DELIMITERS and not path.is_dir():
-            return _open_table(path, source, label_column, _DELIMITERS[suffix])
+            return _open_table(path, source, label_column, _DELIMITERS[suffix], columns, label_name)
         if label_column is not None:
             raise UsageError(f"--label-column is for .csv and .tsv tables, and {source} is not one")
         return _open_arrays(path, source)
@@ -48,32 +57,20 @@ def open_path(path: Path, source: str, *, label_column: str | None = None) -> Da
         raise DataError(f"{source}: cannot be read: {error.strerror or error}") from error
 
 
-def match_columns(data: Dataset, columns: tuple[str, ...], where: str) -> Dataset:
-    """The data set with the columns of X selected by name, in the order of `columns`.
-
-    A data set without names is returned as it is.
-
-    Raises:
-        DataError: a name is missing; `where` says in what.
-    """
-    if data.columns is None or data.columns == columns:
-        return data
-    position = {name: j for j, name in enumerate(data.columns)}
-    for name in columns:
-        if name not in position:
-            raise DataError(f"{where}: {no_column(name, data.columns)}")
-    order = [position[name] for name in columns]
-    X_test = None if data.X_test is None else data.X_test[:, order]
-    return replace(data, X=data.X[:, order], X_test=X_test, columns=columns)
-
-
 def _open_table(
-    path: Path, source: str, label_column: str | None, delimiter: str | None
+    path: Path,
+    source: str,
+    label_column: str | None,
+    delimiter: str | None,
+    columns: Sequence[str] | None,
+    label_name: str | None,
 ) -> Dataset:
     with path.open("rb") as file:
         reader = TableReader(file, source, delimiter)
-        label = reader.width - 1 if label_column is None else reader.find(label_column)
-        table = reader.read(label=label)
+        wanted = label_column or (label_name if reader.header else None)
+        label = reader.width - 1 if wanted is None else reader.find(wanted)
+        named = [reader.find(name) for name in columns] if columns and reader.header else None
+        table = reader.read(label=label, features=named)
     assert table.labels is not None
     return Dataset(
         source=source,

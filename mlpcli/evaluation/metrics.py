@@ -96,7 +96,7 @@ def score_committee(
     first = members[0][0]
     C = first.sizes[-1]
     chunks = [Batches(split, scaling, CHUNK, net.dtype) for net, scaling in members]
-    X = [np.empty((c.size, split.X.shape[1]), net.dtype) for c, (net, _) in zip(chunks, members)]
+    X = [np.empty((chunks[0].size, split.X.shape[1]), net.dtype) for net, _ in members]
     y = np.empty(chunks[0].size, np.intp)
     loss, confusion = 0.0, np.zeros(C * C, np.int64)
     for step in range(chunks[0].steps):

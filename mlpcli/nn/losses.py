@@ -19,7 +19,7 @@ class Loss(Protocol):
     """A loss of scores (N, C) against targets Y (N, C)."""
 
     def evaluate(self, scores: Array, Y: Array, losses: Array, delta: Array) -> None:
-        """losses ← L of each sample, (N,); delta ← ∂L/∂scores, (N, C). `scores` stay as they are."""
+        """losses ← L of each sample, (N,); delta ← ∂L/∂scores, (N, C). `scores` are only read."""
 
     def probabilities(self, scores: Array, probs: Array) -> None:
         """probs ← what the scores say of each class, (N, C), in [0, 1]."""

@@ -137,8 +137,9 @@ def snapshot_of(model: Model) -> Snapshot:
             f"{path}: holds weights only and cannot be resumed; start from them with --init-from"
         )
     count = Parameters.count(sizes)
-    state = {n.removeprefix("optimizer/"): a for n, a in arrays.items() if n.startswith("optimizer/")}
-    wanted = {"optimizer/" + n for n in state} | {"progress", "last"}
+    prefix = "optimizer/"
+    state = {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
+    wanted = {prefix + n for n in state} | {"progress", "last"}
     if set(arrays) != wanted or any(
         a.shape != (count,) or a.dtype != model.file.params["W1"].dtype or not np.isfinite(a).all()
         for n, a in arrays.items()
