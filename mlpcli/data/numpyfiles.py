@@ -10,6 +10,7 @@ import math
 import os
 import warnings
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -24,7 +25,7 @@ from mlpcli.errors import DataError
 _ARRAYS = ("X", "y", "X_test", "y_test")
 
 # A small archive may unpack to this much, or to this many times its size, whichever is more.
-_UNPACKED_FREELY = 256 << 20
+_UNPACKED_FREELY = 64 << 20
 _MAX_RATIO = 100
 
 # Mapped arrays are digested and checked for NaN in full up to so much, and in parts beyond.
@@ -36,11 +37,78 @@ _CHECKED_ROWS = 1024
 _CHUNK = 1 << 20
 
 
+def open_npz(path: Path, source: str) -> Dataset:
+    """Open an archive with X and y, and perhaps X_test and y_test; other arrays are ignored.
+
+    Its members may declare, together, as many bytes as the machine has memory, and beyond 64 MiB no
+    more than 100 times the size of the archive: a small file cannot claim a large memory.
+
+    Returns:
+        X (N, D), or images (N, height, width) that are flattened: uint8, float32 or float64 as they
+        are, other numbers as float32; y (N,) int64 or text. uint8 has the full scale 255. The
+        digest is that of the file.
+
+    Raises:
+        DataError: what is wrong with which array.
+    """
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        try:
+            with zipfile.ZipFile(file) as archive:
+                arrays, headers = _unpack(archive, source, path.stat().st_size)
+        except (DataError, MemoryError):
+            raise
+        except Exception as error:  # BadZipFile, zlib.error, EOFError, OSError, struct.error, …
+            raise DataError(
+                f"{source}: not an .npz archive, or a damaged one ({_line(error)}); "
+                "save it again by np.savez"
+            ) from error
+    return _as_dataset(arrays, headers, source=source, digest=digest)
+
+
+def open_folder(path: Path, source: str) -> Dataset:
+    """Open a folder with X.npy and y.npy, and perhaps X_test.npy and y_test.npy.
+
+    X is memory-mapped, so that it may be larger than memory. NaN and infinity are looked for in the
+    whole of an X of up to 64 MiB; beyond, in up to 1,024 rows (64 MiB at most), evenly spaced.
+
+    Returns:
+        As `open_npz`, but X has whatever dtype it has in its file. The digest is `_folder_digest`.
+
+    Raises:
+        DataError: what is wrong with which file.
+    """
+    files = {name: path / f"{name}.npy" for name in _ARRAYS if (path / f"{name}.npy").exists()}
+    headers: dict[str, _Header] = {}
+    for name, file in files.items():
+        with file.open("rb") as stream:
+            headers[name] = _read_header(stream, file.stat().st_size, str(file))
+    _check_headers(headers, source, ".npy")
+    arrays: dict[str, Array] = {}
+    for name, file in files.items():
+        header = headers[name]
+        if header.fortran_order and len(header.shape) > 1:
+            raise DataError(
+                f"{file}: is in Fortran order, in which samples cannot be read one by one; "
+                f'save it by np.save("{file.name}", np.ascontiguousarray({name}))'
+            )
+        array: Array = np.memmap(
+            file, header.dtype, mode="r", offset=header.offset, shape=header.shape
+        )
+        if array.ndim == 1:
+            array = np.array(array)
+        else:
+            _refuse_non_finite(array, _rows_to_check(array), str(file))
+        arrays[name] = array
+    return _as_dataset(arrays, headers, source=source, digest=_folder_digest(files))
+
+
 @dataclass(frozen=True)
 class _Header:
     """What the header of an array says, before any of its values is read."""
 
     where: str
+    offset: int
     shape: tuple[int, ...]
     fortran_order: bool
     dtype: np.dtype[Any]
@@ -54,7 +122,7 @@ def _read_header(stream: IO[bytes], size: int, where: str) -> _Header:
             if np.lib.format.read_magic(stream) != (1, 0):  # later ones are for records only
                 raise ValueError
             shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
-    except OSError:
+    except (OSError, zipfile.BadZipFile, zlib.error):
         raise
     except Exception as error:  # NumPy evaluates the header as Python: much can go wrong
         raise DataError(
@@ -68,13 +136,14 @@ def _read_header(stream: IO[bytes], size: int, where: str) -> _Header:
     shape = tuple(int(length) for length in shape)
     if min(shape, default=0) < 0 or dtype.itemsize == 0:
         raise DataError(f"{where}: its header says {_described(shape, dtype)}, which cannot be")
-    expected = stream.tell() + math.prod(shape) * dtype.itemsize
+    offset = stream.tell()
+    expected = offset + math.prod(shape) * dtype.itemsize
     if size != expected:
         raise DataError(
             f"{where}: its header says {_described(shape, dtype)}, {expected} bytes in all, "
             f"but it has {size}; save it again"
         )
-    return _Header(where, shape, fortran_order, dtype)
+    return _Header(where, offset, shape, fortran_order, dtype)
 
 
 def _check_headers(headers: dict[str, _Header], source: str, suffix: str) -> None:
@@ -154,9 +223,15 @@ def _labels(y: Array, where: str) -> Array:
     """(N,) int64 or text, from labels in any dtype that `_check_labels` lets pass."""
     if y.dtype.kind == "U":
         y = np.ascontiguousarray(y, y.dtype.newbyteorder("="))
-        points = y.view(np.uint32)
-        if ((points > 0x10FFFF) | ((points >= 0xD800) & (points < 0xE000))).any():
-            raise DataError(f"{where}: its text is not Unicode; save it again")
+        points = y.view(np.uint32).reshape(len(y), -1)
+        invalid = (points > 0x10FFFF) | ((points >= 0xD800) & (points < 0xE000))
+        control = ((points > 0) & (points < 0x20)) | ((points >= 0x7F) & (points < 0xA0))
+        bad = np.flatnonzero((invalid | control).any(axis=1))
+        if len(bad):
+            raise DataError(
+                f"{where}: the label of sample {bad[0] + 1} has a control character or one that "
+                "is not Unicode; take it out"
+            )
         return y
     if y.dtype.kind == "f":
         bad = np.flatnonzero(~(np.isfinite(y) & (y == np.rint(y)) & (np.abs(y) < 2.0**53)))
@@ -195,34 +270,10 @@ def _product(shape: tuple[int, ...]) -> str:
     return " × ".join(map(str, shape)) or "one value"
 
 
-def open_npz(path: Path, source: str) -> Dataset:
-    """An .npz archive; what it unpacks to is known, and bounded, before anything is unpacked."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        try:
-            with zipfile.ZipFile(file) as archive:
-                arrays, headers = _unpack(archive, source, path.stat().st_size)
-        except (DataError, OSError, MemoryError):
-            raise
-        except Exception as error:  # BadZipFile, zlib.error, EOFError, struct.error, …
-            raise DataError(
-                f"{source}: not an .npz archive, or a damaged one ({_line(error)}); "
-                "save it again by np.savez"
-            ) from error
-    return _as_dataset(arrays, headers, source=source, digest=digest)
-
-
 def _unpack(
     archive: zipfile.ZipFile, source: str, size: int
 ) -> tuple[dict[str, Array], dict[str, _Header]]:
-    """The arrays of the archive that have a name of ours, and their headers.
-
-    Its members may declare, together, as much as the machine has memory, and beyond 256 MiB no
-    more than 100 times the size of the archive, so that a small file cannot claim a large memory.
-    """
-    for info in archive.infolist():
-        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise NotImplementedError("a compression that NumPy does not use")
+    """The arrays of the archive that have a name of ours, and their headers."""
     members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
     ours = {name: members[name] for name in _ARRAYS if name in members}
     if "X" not in ours and "y" not in ours:
@@ -239,6 +290,8 @@ def _unpack(
         )
     headers: dict[str, _Header] = {}
     for name, info in ours.items():
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise zipfile.BadZipFile("compressed in a way that NumPy does not use")
         with archive.open(info) as stream:
             headers[name] = _read_header(stream, info.file_size, f"{source}: {name}")
     _check_headers(headers, source, "")
@@ -250,7 +303,7 @@ def _unpack_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, header: _Head
     dtype = header.dtype
     raw = np.empty(math.prod(header.shape) * dtype.itemsize, np.uint8)
     with archive.open(info) as stream:
-        stream.read(info.file_size - raw.size)
+        stream.read(header.offset)
         have = 0
         while have < raw.size:
             chunk = stream.read(_CHUNK)
@@ -272,34 +325,6 @@ def _unpack_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, header: _Head
 def _line(error: Exception) -> str:
     """What an exception says, in one line and not without end."""
     return " ".join(str(error).split())[:100] or type(error).__name__
-
-
-def open_folder(path: Path, source: str) -> Dataset:
-    """A folder of .npy files, memory-mapped: of X only the parts that are checked are read.
-
-    NaN and infinity are looked for in the whole of an X of up to 64 MiB, and beyond in up to 1,024
-    rows (64 MiB at most), evenly spaced.
-    """
-    files = {name: path / f"{name}.npy" for name in _ARRAYS if (path / f"{name}.npy").exists()}
-    headers: dict[str, _Header] = {}
-    for name, file in files.items():
-        with file.open("rb") as stream:
-            headers[name] = _read_header(stream, file.stat().st_size, str(file))
-    _check_headers(headers, source, ".npy")
-    arrays: dict[str, Array] = {}
-    for name, file in files.items():
-        header = headers[name]
-        if header.fortran_order and len(header.shape) > 1:
-            raise DataError(
-                f"{file}: is in Fortran order, in which samples cannot be read one by one; "
-                f'save it by np.save("{file.name}", np.ascontiguousarray({name}))'
-            )
-        if len(header.shape) == 1:
-            arrays[name] = np.load(file, allow_pickle=False)
-        else:
-            arrays[name] = np.load(file, mmap_mode="r", allow_pickle=False)
-            _refuse_non_finite(arrays[name], _rows_to_check(arrays[name]), str(file))
-    return _as_dataset(arrays, headers, source=source, digest=_folder_digest(files))
 
 
 def _rows_to_check(X: Array) -> npt.NDArray[np.intp]:

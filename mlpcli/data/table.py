@@ -26,6 +26,7 @@ _MAX_CLASSES = 1 << 16
 _MAX_FRACTIONAL_CLASSES = 20
 _HEAD_ROWS = 20  # rows below the first that tell whether it is a header …
 _HEAD_CELLS = 100_000  # … or fewer, when they are very wide
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # would garble what is printed
 _MISSING = frozenset(("", "?", "-", "na", "n/a", "nan", "null", "none"))
 _FLOAT32_OVERFLOW = 2.0**128 - 2.0**103  # rounds to infinity, as does all that is larger
 
@@ -56,8 +57,8 @@ class TableReader:
     semicolons or tabs, if the first line has those and no comma. They may be quoted by `"`, where
     `""` is a quote; a quoted cell ends on its line. Blank lines don't count as rows.
 
-    The first row is a header if it has a cell that is no number above a column that is one, and if
-    the numbers among its cells could be names: 0, 1, 2, but not 1.5.
+    The first row is a header if it has a cell that is no number above cells that are (most of the
+    next twenty).
 
     Attributes:
         source: what to call the table in messages.
@@ -103,7 +104,7 @@ class TableReader:
             DataError: there is no such column.
         """
         if self.header is not None and wanted in self.header:
-            return self.header.index(wanted)
+            return self.find_name(wanted)
         if re.fullmatch(r"[+-]?[0-9]{1,9}", wanted):
             index = int(wanted)
             if not -self.width <= index < self.width:
@@ -117,7 +118,24 @@ class TableReader:
                 f"{self.source}: no column {shown(wanted)}: it has no header; "
                 f"give the column's index, 0 to {self.width - 1} (or -1 for the last)"
             )
-        raise DataError(f"{self.source}: {no_column(wanted, self.header)}")
+        return self.find_name(wanted)
+
+    def find_name(self, name: str) -> int:
+        """The position of a column of the header, by its name alone.
+
+        Raises:
+            DataError: the header does not have it; the nearest that it has.
+        """
+        header = self.header or ()
+        if name in header:
+            return header.index(name)
+        near = get_close_matches(name, header, n=1, cutoff=0.5)
+        if near:
+            found = f"did you mean {shown(near[0])}?"
+        else:
+            some = ", ".join(shown(other) for other in header[:10])
+            found = f"there is {some}{' …' if len(header) > 10 else ''}"
+        raise DataError(f"{self.source}: no column {shown(name)}; {found}")
 
     def read(self, *, label: int | None = None, features: Sequence[int] | None = None) -> Table:
         """Read the rows.
@@ -226,7 +244,7 @@ class TableReader:
         head: list[tuple[int, list[str]]] = []
         rows = 0
         for first, lines in self._blocks:
-            here = sum(1 for line in lines if line.strip())
+            here = sum(map(bool, map(str.strip, lines)))
             if here:
                 head.append((first, lines))
                 rows += here
@@ -255,6 +273,11 @@ class TableReader:
                 raise DataError(
                     f"{self.source}: column {j + 1} has no name in the header; "
                     "name it, or drop it if it only counts the rows"
+                )
+            if _CONTROL.search(name):
+                raise DataError(
+                    f"{self.source}: column {j + 1} has a control character in its name, "
+                    f"{shown(name)}; take it out"
                 )
             if name in seen:
                 raise DataError(
@@ -330,7 +353,8 @@ class TableReader:
             if len(cells) != self.width:
                 raise DataError(
                     f"{self.source}: row {number} has {_columns(len(cells))}, "
-                    f"expected {self.width} as in the first row"
+                    f"expected {self.width} as in the first row; "
+                    f"fill it up, or quote the cells that hold a {shown(self._delimiter)}"
                 )
             X.append([self._feature(cells[j], number, j, label) for j in features])
             if label is not None:
@@ -356,7 +380,8 @@ class TableReader:
         except csv.Error as error:
             raise DataError(
                 f"{self.source}: row {first + done} has a quote that is not closed on its line, "
-                f"or a cell of more than {csv.field_size_limit():,} characters"
+                f"or a cell of more than {csv.field_size_limit():,} characters; "
+                "close the quote, or write a quote within a cell as two"
             ) from error
 
     def _feature(self, cell: str, number: int, column: int, label: int | None) -> float:
@@ -375,7 +400,7 @@ class TableReader:
                 f"{where}: {shown(text)} is not finite in float32; "
                 "correct it, drop the row, or rescale the column"
             )
-        if re.fullmatch(r"[+-]?\d+,\d+", text):
+        if _has_decimal_comma(text):
             raise DataError(f"{where}: {shown(text)} is not a number; write a decimal point")
         if number > self._first_row:
             raise DataError(
@@ -450,6 +475,8 @@ class _Codes(dict[str, int]):
         value = _number(text)
         if not text or (value is not None and not np.isfinite(value)):
             raise ValueError("the label is missing; fill it in or drop the row")
+        if _CONTROL.search(text):
+            raise ValueError(f"the label {shown(text)} has a control character; take it out")
         if len(text) > _MAX_LABEL:
             raise ValueError(
                 f"a label of {len(text):,} characters; name the label's column by --label-column"
@@ -462,15 +489,6 @@ class _Codes(dict[str, int]):
         self[text] = len(self.names)
         self.names.append(text)
         return self[text]
-
-
-def no_column(wanted: str, columns: Sequence[str]) -> str:
-    """What to say when a name is not among `columns`: the nearest, or what there is."""
-    near = get_close_matches(wanted, columns, n=1, cutoff=0.5)
-    if near:
-        return f"no column {shown(wanted)}; did you mean {shown(near[0])}?"
-    some = ", ".join(shown(name) for name in columns[:10])
-    return f"no column {shown(wanted)}; there is {some}{' …' if len(columns) > 10 else ''}"
 
 
 def shown(text: str) -> str:
@@ -486,17 +504,16 @@ def _guess_delimiter(line: str) -> str:
 def _is_header(rows: list[list[str]]) -> bool:
     """Whether the first of these rows is one of names."""
     first, below = rows[0], rows[1:]
-    numbers = [_number(cell) for cell in first]
-    for cell, number in zip(first, numbers, strict=True):
-        if number is not None and not re.fullmatch(r"\s*[0-9]+\s*", cell):
-            return False
     if not below:
-        return all(number is None for number in numbers)
-    for j, number in enumerate(numbers):
-        if number is None and first[j].strip().lower() not in _MISSING:
+        return all(_number(cell) is None for cell in first)
+    for j, name in enumerate(first):
+        if _number(name) is None and name.strip().lower() not in _MISSING:
             column = [row[j] for row in below if j < len(row)]
             present = [cell for cell in column if cell.strip().lower() not in _MISSING]
-            if present and all(_number(cell) is not None for cell in present):
+            numeric = [
+                cell for cell in present if _number(cell) is not None or _has_decimal_comma(cell)
+            ]
+            if 2 * len(numeric) > len(present):
                 return True
     return False
 
@@ -510,6 +527,11 @@ def _number(cell: str) -> float | None:
         return float(text)
     except ValueError:
         return None
+
+
+def _has_decimal_comma(cell: str) -> bool:
+    """Whether a cell is a number but for its decimal comma."""
+    return re.fullmatch(r"\s*[+-]?[0-9]+,[0-9]+\s*", cell) is not None
 
 
 def _ignore(_cell: str) -> float:

@@ -67,10 +67,15 @@ def _open_table(
 ) -> Dataset:
     with path.open("rb") as file:
         reader = TableReader(file, source, delimiter)
-        wanted = label_column or (label_name if reader.header else None)
-        label = reader.width - 1 if wanted is None else reader.find(wanted)
-        named = [reader.find(name) for name in columns] if columns and reader.header else None
-        table = reader.read(label=label, features=named)
+        label = reader.width - 1
+        if label_column is not None:
+            label = reader.find(label_column)
+        elif label_name is not None and reader.header is not None:
+            label = reader.find_name(label_name)
+        features = None
+        if columns is not None and reader.header is not None:
+            features = [reader.find_name(name) for name in columns]
+        table = reader.read(label=label, features=features)
     assert table.labels is not None
     return Dataset(
         source=source,
