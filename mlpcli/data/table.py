@@ -301,14 +301,14 @@ class TableReader:
         label: int | None,
         codes_of: _Codes,
     ) -> tuple[Array, Array]:
-        """(n, D) float32 features and (n,) intp label codes of a block."""
+        """(n, D) float32 features and (n,) int32 label codes of a block."""
         values = self._parse_fast(lines, features, label, codes_of)
         if values is not None:
             with np.errstate(over="ignore"):
                 X = values[:, features].astype(np.float32)
             if np.isfinite(X).all():
                 codes = values[:, label] if label is not None else np.zeros(len(X))
-                return X, codes.astype(np.intp)
+                return X, codes.astype(np.int32)
         return self._parse_exactly(first, lines, features, label, codes_of)
 
     def _parse_fast(
@@ -363,7 +363,7 @@ class TableReader:
                 except ValueError as error:
                     raise DataError(f"{self._where(number, label)}: {error}") from error
         shape = len(X), len(features)
-        return np.array(X, np.float32).reshape(shape), np.array(codes, np.intp)
+        return np.array(X, np.float32).reshape(shape), np.array(codes, np.int32)
 
     def _rows(self, first: int, lines: list[str]) -> Iterator[tuple[int, list[str]]]:
         """The cells of each line that is not blank, with its number."""
