@@ -126,6 +126,8 @@ def open_like(
 ) -> Dataset:
     """Open other data for a model: a table's columns are matched with the model's by name."""
     record = model.data
+    if label_column is None and record.label_name is None:
+        label_column = model.config.data.label_column  # an index, as there were no names
     return open_data(
         source,
         data_dir=data_dir,

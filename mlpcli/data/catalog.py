@@ -47,14 +47,12 @@ class RemoteSet:
         name: what it is called after `--data`, and its folder in the data directory.
         files: in the order of `idx.FILES`.
         mirrors: base URLs, tried in turn.
-        licence: its terms and whose it is.
         class_names: what the labels 0 … C-1 stand for, where they are only numbers.
     """
 
     name: str
     files: tuple[RemoteFile, ...]
     mirrors: tuple[str, ...]
-    licence: str
     class_names: tuple[str, ...] | None = None
 
     @property
@@ -105,7 +103,6 @@ DOWNLOADS: dict[str, RemoteSet] = {
             "https://ossci-datasets.s3.amazonaws.com/mnist/",
             "https://storage.googleapis.com/cvdf-datasets/mnist/",
         ),
-        licence="CC BY-SA 3.0, Yann LeCun and Corinna Cortes",
     ),
     "fashion-mnist": RemoteSet(
         name="fashion-mnist",
@@ -144,7 +141,6 @@ DOWNLOADS: dict[str, RemoteSet] = {
             "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
             "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
         ),
-        licence="MIT, Zalando SE",
         class_names=(
             "T-shirt/top",
             "Trouser",

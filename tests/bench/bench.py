@@ -1,0 +1,226 @@
+"""`make bench`: ours beside its peers, in one run, by medians of interleaved repeats.
+
+Every contender is a process that waits; an epoch is asked of each in turn, so that what else the
+machine does falls on all of them alike. A table goes to stdout, the figures to bench.json, and with
+matplotlib a plot to bench.png.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.util
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+from contenders import CONTENDERS, PACKAGES  # noqa: E402
+
+SHAPES = {"100": "784-100-10", "800": "784-800-10", "2500,2000,1500,1000,500": "deep"}
+TRAIN = ["--data", "mnist", "--val-fraction", "0", "--weights-only", "--quiet"]
+
+
+def installed(name: str) -> bool:
+    """Whether a contender can run here; a line says so where it cannot."""
+    package = PACKAGES.get(name)
+    if package is None or importlib.util.find_spec(package):
+        return True
+    print(f"{name}: left out, {package} is not installed (pip install 'mlpcli[bench]')")
+    return False
+
+
+def epoch_seconds(names: list[str], hidden: str, batch: int, repeats: int) -> dict[str, list[float]]:
+    """Seconds of each contender's epochs, taken in turn."""
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    with contextlib.ExitStack() as stack:
+        workers: dict[str, Any] = {}
+        for name in names:
+            command = [sys.executable, str(HERE / "contenders.py"), name, "steps", hidden, str(batch)]
+            workers[name] = stack.enter_context(
+                subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    text=True,
+                )
+            )
+        for _ in range(repeats):
+            for name, worker in list(workers.items()):
+                with contextlib.suppress(BrokenPipeError):
+                    worker.stdin.write("\n")
+                    worker.stdin.flush()
+                answer = worker.stdout.readline()
+                if answer:
+                    seconds[name].append(float(answer))
+                else:
+                    print(f"{name}: left out at H = {hidden}, batch {batch}: it failed")
+                    del workers[name]
+        for worker in workers.values():
+            worker.stdin.close()
+    return {name: values for name, values in seconds.items() if values}
+
+
+def run(command: list[str]) -> tuple[float, float, str]:
+    """(seconds, peak memory in MB, stdout) of a whole process."""
+    begun = time.perf_counter()
+    with tempfile.TemporaryFile("w+") as out:
+        child = os.posix_spawn(
+            command[0], command, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, out.fileno(), 1)]
+        )
+        _, status, usage = os.wait4(child, 0)
+        out.seek(0)
+        if os.waitstatus_to_exitcode(status) != 0:
+            raise RuntimeError(f"failed: {' '.join(command)}")
+        return time.perf_counter() - begun, usage.ru_maxrss / 1024, out.read()
+
+
+def ours_command(folder: str, *options: str) -> list[str]:
+    """`mlp train` as a person calls it."""
+    mlp = shutil.which("mlp", path=str(Path(sys.executable).parent))
+    start = [mlp] if mlp else [sys.executable, "-m", "mlpcli"]
+    return [*start, "train", *TRAIN, "-o", f"{folder}/model.npz", *options]
+
+
+def whole_process(names: list[str], repeats: int) -> dict[str, dict[str, float]]:
+    """Start, load MNIST, 5 epochs at H = 100, save: median seconds and peak MB, interleaved."""
+    runs: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(repeats):
+            for name in names:
+                command = [sys.executable, str(HERE / "contenders.py"), name, "process"]
+                if name == "mlp":
+                    command = ours_command(folder, "--epochs", "5", "--lr-schedule", "constant")
+                seconds, memory, _ = run(command)
+                runs[name].append((seconds, memory))
+    return {
+        name: {"seconds": median(s for s, _ in rows), "peak_mb": median(m for _, m in rows)}
+        for name, rows in runs.items()
+    }
+
+
+def time_to_reach(names: list[str], repeats: int) -> dict[str, dict[str, float | None]]:
+    """Seconds from a cold start to 97 % and 98 % test accuracy: median, None where not reached.
+
+    The peers stop at the first epoch of 784-200-10 that is good enough; ours is a whole `mlp train`
+    of a plan that ends there, checkpoint and all, and its accuracy is what `mlp evaluate` says.
+    """
+    plans = {"0.97": ["--hidden", "100", "--epochs", "2"], "0.98": ["--config", FAST]}
+    times: dict[str, dict[str, list[float]]] = {n: {"0.97": [], "0.98": []} for n in names}
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(repeats):
+            for name in names:
+                if name == "mlp":
+                    for goal, options in plans.items():
+                        seconds, _, _ = run(ours_command(folder, *options))
+                        evaluate = ours_command(folder)[: -len(TRAIN) - 3]
+                        _, _, out = run([*evaluate, "evaluate", f"{folder}/model.npz", "--json"])
+                        if json.loads(out)["accuracy"] >= float(goal):
+                            times[name][goal].append(seconds)
+                    continue
+                command = [sys.executable, str(HERE / "contenders.py"), name, "reach", "200", "8"]
+                for line in run(command)[2].splitlines():
+                    goal, seconds_text = line.split()
+                    times[name][goal].append(float(seconds_text))
+    return {
+        name: {goal: median(found) if found else None for goal, found in goals.items()}
+        for name, goals in times.items()
+    }
+
+
+FAST = str(HERE.parent.parent / "configs" / "fast.toml")
+
+
+def speed_table(figures: dict[str, Any]) -> str:
+    """Markdown: seconds an epoch, and in brackets the ratio to ours."""
+    lines = []
+    for key, by_name in figures.items():
+        ours = median(by_name["mlp"])
+        cells = [f"{median(v):.2f} ({median(v) / ours:.2f})" for v in by_name.values()]
+        if not lines:
+            lines = ["| s an epoch (÷ mlp) | " + " | ".join(by_name) + " |"]
+            lines.append("|---" * (len(by_name) + 1) + "|")
+        lines.append(f"| {key} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def process_table(whole: dict[str, Any], reach: dict[str, Any]) -> str:
+    """Markdown: whole-process seconds, peak memory, seconds to 97 % and to 98 %."""
+    lines = ["| whole process | seconds | peak MB | s to 97 % | s to 98 % |", "|---|---|---|---|---|"]
+    for name, row in whole.items():
+        goals = reach.get(name, {})
+        times = [f"{t:.1f}" if (t := goals.get(g)) else "–" for g in ("0.97", "0.98")]
+        lines.append(f"| {name} | {row['seconds']:.2f} | {row['peak_mb']:.0f} | {' | '.join(times)} |")
+    return "\n".join(lines)
+
+
+def plot(figures: dict[str, Any], path: Path) -> None:
+    """Bars of samples a second."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, len(figures), figsize=(4 * len(figures), 3.5), squeeze=False)
+    for axis, (key, by_name) in zip(axes[0], figures.items(), strict=True):
+        rates = {name: 60_000 / median(v) for name, v in by_name.items() if name != "products"}
+        colours = ["tab:blue" if name == "mlp" else "tab:gray" for name in rates]
+        axis.barh(list(rates), list(rates.values()), color=colours)
+        axis.axvline(60_000 / median(by_name["products"]), color="black", linestyle="--")
+        axis.set_title(key)
+        axis.set_xlabel("samples/s (dashed: the products alone)")
+        axis.invert_yaxis()
+    figure.tight_layout()
+    figure.savefig(path, dpi=100)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--hidden", nargs="*", default=["100", "800"])
+    parser.add_argument("--batches", nargs="*", type=int, default=[32, 128, 512])
+    parser.add_argument("--deep", action="store_true", help="the 2500-…-500 network too (minutes)")
+    parser.add_argument("--only", nargs="*", default=list(CONTENDERS))
+    parser.add_argument("--no-process", action="store_true", help="leave out the whole processes")
+    parser.add_argument("--output", type=Path, default=Path("build/bench"))
+    options = parser.parse_args()
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    names = [name for name in options.only if installed(name)]
+    shapes = options.hidden + (["2500,2000,1500,1000,500"] if options.deep else [])
+    figures: dict[str, Any] = {}
+    for hidden in shapes:
+        deep = "," in hidden
+        for batch in [128] if deep else options.batches:
+            key = f"{SHAPES.get(hidden, hidden)}, batch {batch}"
+            some = [n for n in names if not deep or n != "note"]
+            figures[key] = epoch_seconds(some, hidden, batch, 3 if deep else options.repeats)
+            print(f"{key}: " + ", ".join(f"{n} {median(v):.3f}" for n, v in figures[key].items()))
+    result: dict[str, Any] = {"epoch_seconds": figures}
+    print("\n" + speed_table(figures))
+    if not options.no_process:
+        peers = [n for n in names if n not in ("products", "torch-compiled")]
+        whole = whole_process(peers, min(options.repeats, 5))
+        reach = time_to_reach(peers, min(options.repeats, 3))
+        result |= {"process": whole, "reach": reach}
+        print("\n" + process_table(whole, reach))
+    options.output.mkdir(parents=True, exist_ok=True)
+    (options.output / "bench.json").write_text(json.dumps(result, indent=1))
+    if importlib.util.find_spec("matplotlib"):
+        plot(figures, options.output / "bench.png")
+    print(f"\n{options.output}/bench.json written")
+
+
+if __name__ == "__main__":
+    main()
