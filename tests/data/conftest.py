@@ -60,7 +60,7 @@ def published() -> Published:
         )
         for name in plain
     )
-    data_set = RemoteSet("noise", files, ("https://not.to.be.asked.invalid/",), "no licence")
+    data_set = RemoteSet("noise", files, ("https://not.to.be.asked.invalid/",))
     return Published(data_set, plain, packed)
 
 
