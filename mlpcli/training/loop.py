@@ -14,6 +14,7 @@ from mlpcli.data.batches import Batches
 from mlpcli.data.dataset import Array
 from mlpcli.errors import DivergedError
 from mlpcli.evaluation.metrics import Scorer
+from mlpcli.nn.activations import ReLU
 from mlpcli.nn.network import MLP
 from mlpcli.nn.optimizers import Optimizer
 from mlpcli.nn.parameters import Buffers
@@ -23,6 +24,7 @@ from mlpcli.nn.schedules import Schedule
 DIVERGED = 10_000
 """A loss of more than this many times the loss at chance has diverged."""
 
+_PROBED = 512  # rows that tell at an epoch's end which units are dead
 _DROPOUT_STREAM = 2  # which of the streams of random numbers under a seed
 
 
@@ -39,6 +41,9 @@ class EpochResult:
         val_loss, val_accuracy: one pass over the validation rows after it, or None.
         samples_per_second: of training steps alone, in this epoch.
         update_ratio: ‖Δw‖/‖w‖ of the epoch's last step; about 1e-3 is healthy (CS231n).
+        gradient_norm: ‖g‖ of the data's loss at that step, after clipping.
+        dead_units: the share of hidden ReLU units that no one of some 500 training rows switches
+            on after it; None where there are none of that kind.
     """
 
     epoch: int
@@ -51,6 +56,8 @@ class EpochResult:
     val_accuracy: float | None
     samples_per_second: float
     update_ratio: float
+    gradient_norm: float
+    dead_units: float | None
 
 
 @dataclass
@@ -167,7 +174,7 @@ class Trainer:
         self._masks = np.random.default_rng([self.dropout_seed, _DROPOUT_STREAM, now.epoch])
         if now.dropout is not None:
             self._masks.bit_generator.state = now.dropout
-        first, started, rate, ratio = now.batch, self.seconds, 0.0, 0.0
+        first, started, rate, ratio, norm = now.batch, self.seconds, 0.0, 0.0, 0.0
         while now.batch < self.batches.steps:
             begun = time.perf_counter()
             rate = self.lr(now.step)
@@ -176,11 +183,19 @@ class Trainer:
             self._step(order, rate)
             if before is not None:
                 ratio = _relative_change(before, self.net.parameters.flat)
+                norm = _norm(self.optimizer.gradient.flat)
             self.seconds += time.perf_counter() - begun
             if not last:
                 on_step()
         samples = len(self.batches) - first * self.batches.size
-        return self._finish_epoch(samples, self.seconds - started, rate, ratio)
+        return self._finish_epoch(
+            samples,
+            self.seconds - started,
+            order[:_PROBED],
+            lr=rate,
+            update_ratio=ratio,
+            gradient_norm=norm,
+        )
 
     def _step(self, order: Array, lr: float) -> None:
         """Cut a batch; forward, loss, backward, update."""
@@ -214,7 +229,24 @@ class Trainer:
         if batch.weights is not None and self.class_weights is not None:
             np.take(self.class_weights, batch.y, out=batch.weights[:, 0], mode="clip")
 
-    def _finish_epoch(self, samples: int, seconds: float, lr: float, ratio: float) -> EpochResult:
+    def _dead_units(self, rows: Array) -> float | None:
+        """The share of hidden units that are 0 for every one of these rows."""
+        net, batches = self.net, self.batches
+        hidden = net.sizes[1:-1]
+        if not hidden or not isinstance(net.activation, ReLU):
+            return None
+        alive = [np.zeros(n, bool) for n in hidden]
+        for step in range(math.ceil(len(rows) / batches.size)):
+            n = batches.cut(rows, step, self._buffers.X, self._buffers.y)
+            batch = self._buffers.first(n)
+            net.forward_pass(batch)
+            for units, A in zip(alive, batch.outputs[:-1], strict=True):
+                units |= A.max(axis=0) > 0
+        return 1 - sum(int(units.sum()) for units in alive) / sum(hidden)
+
+    def _finish_epoch(
+        self, samples: int, seconds: float, probe: Array, **diagnostics: float
+    ) -> EpochResult:
         """Score the epoch, keep its weights if they are the best, and turn to the next one."""
         now, N = self.progress, len(self.batches)
         if not np.isfinite(self.net.parameters.flat).all():
@@ -225,13 +257,13 @@ class Trainer:
             epoch=now.epoch,
             step=now.step,
             seconds=self.seconds,
-            lr=lr,
             train_loss=now.loss_sum / N,
             train_accuracy=now.correct / N,
             val_loss=scores.loss if scores else None,
             val_accuracy=scores.accuracy if scores else None,
             samples_per_second=samples / seconds,
-            update_ratio=ratio,
+            dead_units=self._dead_units(probe),
+            **diagnostics,
         )
         now.batch, now.loss_sum, now.correct, now.dropout = 0, 0.0, 0, None
         rank = (scores.accuracy, -scores.loss) if scores else (0.0, 0.0)
@@ -243,5 +275,10 @@ class Trainer:
 
 
 def _relative_change(before: Array, after: Array) -> float:
-    norm = float(np.linalg.norm(before))
-    return float(np.linalg.norm(after - before)) / norm if norm else 0.0
+    norm = _norm(before)
+    return _norm(after - before) / norm if norm else 0.0
+
+
+def _norm(array: Array) -> float:
+    """The Euclidean norm, which does not overflow."""
+    return float(np.linalg.norm(array.astype(np.float64)))
