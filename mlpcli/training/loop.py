@@ -249,9 +249,14 @@ class Trainer:
     ) -> EpochResult:
         """Score the epoch, keep its weights if they are the best, and turn to the next one."""
         now, N = self.progress, len(self.batches)
-        if not np.isfinite(self.net.parameters.flat).all():
+        finite = np.isfinite(self.net.parameters.flat).all()
+        if not finite or not all(map(math.isfinite, diagnostics.values())):
             raise DivergedError(f"the weights overflowed in epoch {now.epoch + 1}")
         scores = self.validation.score() if self.validation else None
+        if scores and not scores.loss <= self._limit:
+            raise DivergedError(
+                f"the validation loss became {scores.loss:.4g} in epoch {now.epoch + 1}"
+            )
         now.epoch += 1
         result = EpochResult(
             epoch=now.epoch,
