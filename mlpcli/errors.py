@@ -1,16 +1,16 @@
 """The tree of errors. Each class carries the exit code that the command line ends with.
 
-    MlpError (1)
-    ├── OutputError (1)            a file or folder that cannot be written
-    ├── UsageError (2)             a flag, or flags that do not go together
-    │   └── ConfigError (2)        a key or a value in a config file
-    ├── InputError (3)             something that is read: missing, malformed, of the wrong shape
-    │   ├── DataError (3)          a data set
-    │   ├── DownloadError (3)      a mirror, the network, a digest
-    │   └── CheckpointError (3)    a model file
-    ├── DivergedError (4)          training ran away
-    ├── GradientCheckError (5)     the backward pass does not agree with central differences
-    └── StoppedError (130, 143)    interrupted or terminated
+MlpError (1)
+├── OutputError (1)            a file or folder that cannot be written
+├── UsageError (2)             a flag, or flags that do not go together
+│   └── ConfigError (2)        a key or a value in a config file
+├── InputError (3)             something that is read: missing, malformed, of the wrong shape
+│   ├── DataError (3)          a data set
+│   ├── DownloadError (3)      a mirror, the network, a digest
+│   └── CheckpointError (3)    a model file
+├── DivergedError (4)          training ran away
+├── GradientCheckError (5)     the backward pass does not agree with central differences
+└── StoppedError (130, 143)    interrupted or terminated
 """
 
 from __future__ import annotations
