@@ -49,7 +49,8 @@ class Number:
                 value = float(value)
             except OverflowError:
                 value = math.inf
-        if not math.isfinite(value) or not self._within(value):
+        finite = self.whole or math.isfinite(value)
+        if not finite or not self._within(value):
             raise ValueError(f"expected {self.describe()}")
         return value
 
@@ -64,7 +65,7 @@ class Number:
     def describe(self) -> str:
         """What is expected, in words."""
         bounds = [
-            f"{word} {bound:g}"
+            f"{word} {bound}"
             for word, bound in (
                 ("at least", self.at_least),
                 ("above", self.above),
@@ -216,7 +217,8 @@ def _option(
 _PROBABILITY = Number(at_least=0, below=1)
 _POSITIVE = Number(above=0)
 _NOT_NEGATIVE = Number(at_least=0)
-_COUNT = Number(whole=True, at_least=1, metavar="COUNT")
+_MANY = 10**9  # far beyond any use, and no overflow in what is computed from it
+_COUNT = Number(whole=True, at_least=1, at_most=_MANY, metavar="COUNT")
 
 
 @dataclass(frozen=True)
@@ -298,12 +300,14 @@ class ModelConfig:
         Choice(("he", "glorot", "normal")),
         "Initial weights; see the README.",
         also=("weight_init",),
+        fixed=True,
     )
     init_scale: float | None = _option(
         None,
         _NOT_NEGATIVE,
         "Factor on the initial weights' deviation; with normal, the deviation. "
         "Default: 1; with normal 0.01.",
+        fixed=True,
     )
     dropout: float = _option(
         0.0, _PROBABILITY, "Share of hidden units dropped in a step.", common=True
@@ -353,8 +357,14 @@ class TrainConfig:
         "Factor of the step and exponential schedules. Default: 0.1 a step, 0.95 an epoch.",
         also=("gamma", "decay"),
     )
-    lr_step: float = _option(10.0, _POSITIVE, "Epochs between the drops of the step schedule.")
-    warmup: float = _option(0.0, _NOT_NEGATIVE, "Epochs over which the learning rate rises first.")
+    lr_step: float = _option(
+        10.0, Number(at_least=0.001), "Epochs between the drops of the step schedule."
+    )
+    warmup: float = _option(
+        0.0,
+        Number(at_least=0, at_most=_MANY),
+        "Epochs over which the learning rate rises first.",
+    )
     reg: float = _option(
         1e-4,
         _NOT_NEGATIVE,
@@ -501,7 +511,7 @@ def check_flag(name: str, text: str) -> Any:
     try:
         return option.kind.check(option.kind.parse(text))
     except ValueError as error:
-        raise UsageError(f"{option.flag} {text}: {error}") from None
+        raise UsageError(f"{option.flag} {_cut(text)}: {error}") from None
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -516,8 +526,10 @@ def read_config(path: Path) -> dict[str, Any]:
             document = tomllib.load(file)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path}: is not TOML: {error or 'nested too deeply'}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: is not TOML: nested too deeply") from None
+    except ValueError as error:  # its syntax, its encoding, or a number of thousands of digits
+        raise ConfigError(f"{path}: is not TOML: {error}") from None
     values: dict[str, Any] = {}
     for section, keys in document.items():
         values |= _read_section(path, section, keys)
@@ -553,7 +565,7 @@ def _read_section(where: Path | str, section: str, keys: Any) -> dict[str, Any]:
     for key, value in keys.items():
         name = key.replace("-", "_")
         if name not in OPTIONS:
-            raise ConfigError(f"{where}: [{section}] has no key {key}{_nearest_option(name)}")
+            raise ConfigError(f"{where}: [{section}] has no key {key}{_did_you_mean(name)}")
         option = OPTIONS[name]
         if option.section != section:
             raise ConfigError(f"{where}: {key} belongs under [{option.section}], not [{section}]")
@@ -562,15 +574,24 @@ def _read_section(where: Path | str, section: str, keys: Any) -> dict[str, Any]:
         try:
             values[name] = option.kind.check(value)
         except ValueError as error:
-            raise ConfigError(f"{where}: [{section}] {key} = {_toml(value)}: {error}") from None
+            shown = _cut(_toml(value))
+            raise ConfigError(f"{where}: [{section}] {key} = {shown}: {error}") from None
     return values
 
 
-def _nearest_option(name: str) -> str:
-    for option in OPTIONS.values():
-        if name.lower() in option.also:
-            return f"; did you mean {option.name}?"
-    return nearest(name, OPTIONS)
+def own_name(name: str) -> str | None:
+    """The option that other tools call `name`, or None."""
+    return next((o.name for o in OPTIONS.values() if name.lower() in o.also), None)
+
+
+def _did_you_mean(name: str) -> str:
+    own = own_name(name)
+    return f"; did you mean {own}?" if own else nearest(name, OPTIONS)
+
+
+def _cut(text: str) -> str:
+    """`text`, or where it is very long, its beginning."""
+    return text if len(text) <= 80 else f"{text[:79]}…"
 
 
 def _toml(value: Any) -> str:

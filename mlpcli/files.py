@@ -47,18 +47,26 @@ def write_text(path: Path, text: str) -> None:
         file.write(text.encode())
 
 
-def ensure_writable(path: Path) -> None:
-    """Make the folders above `path`, and prove that a file can be written there.
+def ensure_writable(path: Path, *, make_folders: bool = True) -> None:
+    """Make the folders above `path`, unless told not to, and prove that a file can be written.
 
     Raises:
         OutputError: it cannot, and why.
     """
-    if path.is_dir():
-        raise OutputError(f"{path}: is a folder; name a file to write")
+    folder = path.parent
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(prefix=f".{path.name}.", dir=path.parent):
+        if path.is_dir():
+            raise OutputError(f"{path}: is a folder; name a file to write")
+        if path.exists() and not path.is_file():  # a device would be replaced by a file
+            raise OutputError(f"{path}: is not a regular file; name another")
+        if make_folders:
+            folder.mkdir(parents=True, exist_ok=True)
+        while not folder.exists():
+            folder = folder.parent
+        with tempfile.NamedTemporaryFile(prefix=f".{path.name}.", dir=folder):
             pass
+    except FileExistsError:
+        raise OutputError(f"{path}: cannot be written: {folder} is not a folder") from None
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
 

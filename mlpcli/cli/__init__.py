@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -71,21 +72,31 @@ def main(args: Sequence[str] | None = None) -> None:
 
 def run(args: Sequence[str] | None = None) -> int:
     """Run `mlp` with these arguments; the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # λ or a path that the locale cannot show
+            stream.reconfigure(errors="backslashreplace")
     try:
         result = group.main(args, prog_name="mlp", standalone_mode=False)
         sys.stdout.flush()
     except MlpError as error:
         return _fail(str(error), error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return ExitCode.USAGE
     except click.ClickException as error:
         hint = getattr(error, "ctx", None)
         see = f" (see {hint.command_path} --help)" if hint and "--help" not in str(error) else ""
         return _fail(_one_line(error.format_message()) + see, ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        # whoever read our output has gone; keep the interpreter from complaining at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read our output has gone
+        _give_up_stdout()
         return ExitCode.FAILED
+    except OSError as error:
+        if error.filename is None:
+            _give_up_stdout()
+        where = error.filename or "the output"
+        return _fail(f"{where}: {error.strerror or error}", ExitCode.FAILED)
     except MemoryError:
         return _fail("out of memory; lower --batch-size or --hidden", ExitCode.FAILED)
     except Exception as error:  # a person never sees a traceback
@@ -98,8 +109,15 @@ def _fail(message: str, code: int) -> int:
     return code
 
 
+def _give_up_stdout() -> None:
+    """Keep the interpreter from complaining at exit that stdout cannot be flushed."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    """`text` on one line, and with nothing in it that would steer a terminal."""
+    line = " ".join(text.split())
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
 def _where(error: Exception) -> str:

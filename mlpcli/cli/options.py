@@ -11,8 +11,18 @@ import click
 from click.core import ParameterSource
 
 from mlpcli.cli.console import Console
-from mlpcli.config import OPTIONS, Config, Option, check_flag, make_config, read_config
+from mlpcli.config import (
+    OPTIONS,
+    Config,
+    Option,
+    check_flag,
+    make_config,
+    nearest,
+    own_name,
+    read_config,
+)
 from mlpcli.data.catalog import NAMES
+from mlpcli.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -86,6 +96,18 @@ HELP_GROUPS = {
 
 class Command(click.Command):
     """A command whose options are shown in groups, and whose mistyped options are answered."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            flags = [flag for param in self.get_params(ctx) for flag in param.opts]
+            own = own_name(error.option_name.lstrip("-").replace("-", "_"))
+            flag = OPTIONS[own].flag if own else ""
+            hint = f"; did you mean {flag}?" if flag in flags else nearest(error.option_name, flags)
+            raise UsageError(
+                f"no such option: {error.option_name}{hint or f'; see {ctx.command_path} --help'}"
+            ) from None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         groups: dict[str, list[tuple[str, str]]] = {title: [] for title in HELP_GROUPS.values()}

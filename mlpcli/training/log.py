@@ -22,7 +22,7 @@ class MetricsLog:
             return
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            if path.exists() and not resumed:
+            if path.is_file() and not resumed:  # a pipe or a device stays what it is
                 path.replace(path.with_name(path.name + "~"))
             self._file = path.open("a", encoding="utf-8")
         except OSError as error:
