@@ -100,24 +100,26 @@ def own_data(model: Model, data_dir: Path, *, source: str | None = None) -> Data
     Raises:
         DataError: they are nowhere, or have changed.
     """
-    record, label_column = model.data, model.config.data.label_column
-    beside = model.file.path.parent / Path(record.source).name
-    places = [source] if source else [record.source, record.path, str(beside)]
-    opened: Dataset | None = None
+    record, path = model.data, model.file.path
+    places = [source]
+    if source is None:
+        found = (record.source, record.path, str(path.parent / Path(record.source).name))
+        places = [p for p in found if p in NAMES or (p and os.path.exists(os.path.expanduser(p)))]
+    problem: DataError | None = None
     for place in places:
-        if place is None or (place not in NAMES and not Path(place).expanduser().exists()):
+        assert place is not None
+        try:
+            data = open_data(place, data_dir=data_dir, label_column=model.config.data.label_column)
+        except DataError as error:
+            problem = problem or error
             continue
-        opened = open_data(place, data_dir=data_dir, label_column=label_column)
-        if opened.digest == record.digest:
-            return opened
-    if opened is not None:
-        raise DataError(
-            f"{opened.source}: is not what {model.file.path} was trained on: its contents have "
-            "changed since"
+        if data.digest == record.digest:
+            return data
+        problem = problem or DataError(
+            f"{data.source}: is not what {path} was trained on: its contents have changed since"
         )
-    raise DataError(
-        f"{record.source}: the data that {model.file.path} was trained on are gone; "
-        "name them with --data"
+    raise problem or DataError(
+        f"{record.source}: the data that {path} was trained on are gone; name them with --data"
     )
 
 
@@ -161,6 +163,9 @@ def rows_to_evaluate(
         chosen = parts[split_name] if split_name else splits.test or splits.train
         if chosen is None:
             raise DataError(f"{data.source}: {path} was trained without a {split_name} split")
+        if not np.array_equal(splits.classes, model.classes):
+            raise CheckpointError(f"{path}: its classes are not those of its data, {data.source}")
+        _refuse_width(model, data)
         return data.source, chosen
     if split_name in ("train", "val"):
         raise DataError(
@@ -169,13 +174,18 @@ def rows_to_evaluate(
     name, X, y = ("all", data.X, data.y)
     if data.X_test is not None and data.y_test is not None:
         name, X, y = ("test", data.X_test, data.y_test)
-    if X.shape[1] != model.file.sizes[0]:
-        raise DataError(
-            f"{data.source}: has {X.shape[1]} inputs a row, {path} takes {model.file.sizes[0]}"
-        )
+    _refuse_width(model, data)
     indices = class_indices(y, model.classes)
     refuse_unseen(indices, y, data.source)
     return data.source, Split(name, X, indices, np.arange(len(y)))
+
+
+def _refuse_width(model: Model, data: Dataset) -> None:
+    D = model.file.sizes[0]
+    if data.input_dim != D:
+        raise DataError(
+            f"{data.source}: has {data.input_dim} inputs a row, {model.file.path} takes {D}"
+        )
 
 
 def own_material(model: Model, config: Config, data_dir: Path) -> Material:
@@ -205,8 +215,12 @@ def copy_weights(path: Path, net: MLP, material: Material) -> None:
 
 
 def thread_count(given: int | None) -> int:
-    """How many threads the BLAS library uses."""
-    return given or len(os.sched_getaffinity(0))
+    """How many threads the BLAS library uses: `given`, as its variables say, or every core."""
+    for text in (given, os.environ.get("OPENBLAS_NUM_THREADS"), os.environ.get("OMP_NUM_THREADS")):
+        if text and str(text).isdecimal() and int(text) > 0:
+            return int(text)
+    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _layers(sizes: list[int]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from mlpcli.cli.options import (
     set_threads,
     threads_option,
 )
-from mlpcli.errors import CheckpointError
+from mlpcli.errors import CheckpointError, DataError
 
 if TYPE_CHECKING:
     from mlpcli.training.checkpoint import Model
@@ -58,6 +59,8 @@ def evaluate(
     committee: each one's figures are shown, and the headline figures are the committee's.
     """
     set_threads(threads)
+    import numpy as np
+
     from mlpcli import build
     from mlpcli.data.catalog import data_dir as where_data_lie
     from mlpcli.evaluation import report
@@ -74,19 +77,29 @@ def evaluate(
         label_column=label_column,
         split_name=split,
     )
-    each, scores = score_committee([(m.file.network(), m.scaling) for m in members], rows)
+    with np.errstate(all="ignore"):  # what overflows is told by the loss
+        each, scores = score_committee([(m.file.network(), m.scaling) for m in members], rows)
+    for path, own in zip(models, each, strict=True):
+        if not math.isfinite(own.loss):
+            raise DataError(f"{source}: the loss of {path} on it is not finite: it overflows")
 
     labels = members[0].classes.tolist()
-    class_names = members[0].data.class_names
-    names = [f"{k} {name}" for k, name in enumerate(class_names)] if class_names else labels
+    names = [_named(label, members[0].data.class_names) for label in labels]
     console.json(report.as_json([str(path) for path in models], source, rows.name, labels, scores))
     console.result(f"{source}, {rows.name} split: {scores.samples:,} samples")
     for path, own in zip(models, each, strict=True):
         console.result(report.headline(str(path), own))
     if len(models) > 1:
         console.result(report.headline(f"committee of {len(models)}", scores))
-    console.result("\n" + report.class_table([str(name) for name in names], scores))
+    console.result("\n" + report.class_table(names, scores))
     console.result("\n" + report.confusion_table(labels, scores))
+
+
+def _named(label: int | str, class_names: list[str] | None) -> str:
+    """A label, with what it stands for where it is only a number."""
+    if class_names is None or not isinstance(label, int) or not 0 <= label < len(class_names):
+        return str(label)
+    return f"{label} {class_names[label]}"
 
 
 def _refuse_mismatch(first: Model, other: Model) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ from mlpcli.cli.options import (
     threads_option,
 )
 from mlpcli.config import OPTIONS, Config
-from mlpcli.errors import DivergedError, ExitCode, StoppedError, UsageError
+from mlpcli.errors import DivergedError, ExitCode, OutputError, StoppedError, UsageError
 
 if TYPE_CHECKING:
     from mlpcli.build import Material
@@ -119,14 +120,21 @@ def train(
         click.echo(config.to_toml(), nl=False)
         return
 
-    run = _Run(console, config, output or resume or Path("model.npz"), data_dir, threads, log_file)
-    run.prepare(model, init_from, weights_only=weights_only, dry_run=dry_run)
-    if dry_run:
-        console.notice("dry run: nothing was trained and nothing written")
-        console.json({"config": run.config.sections(), **run.description()})
-        return
-    run.train()
-    run.report()
+    import numpy as np
+
+    output = output or resume or Path("model.npz")
+    if log_file and _same_file(log_file, output):
+        raise UsageError(f"--log {log_file}: is where the checkpoint goes; name another file")
+    run = _Run(console, config, output, data_dir, threads, log_file)
+    with np.errstate(all="ignore"):  # what overflows is told by the loss
+        run.prepare(model, init_from, weights_only=weights_only, dry_run=dry_run)
+        if dry_run:
+            console.notice("dry run: nothing was trained and nothing written")
+            console.json({"config": run.config.sections(), **run.description()})
+            return
+        with closing(run.log):
+            run.train()
+            run.report()
 
 
 def _refuse_changes(model: Model, config: Config) -> None:
@@ -142,7 +150,9 @@ def _refuse_changes(model: Model, config: Config) -> None:
 
 
 def _flag_text(value: Any) -> str:
-    return ",".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value)
+    if isinstance(value, tuple):
+        return ",".join(map(str, value)) or "none"
+    return "the default" if value is None else str(value)
 
 
 class _Run:
@@ -185,7 +195,7 @@ class _Run:
         from mlpcli.training.checkpoint import Writer, new_meta, snapshot_of
         from mlpcli.training.log import MetricsLog
 
-        ensure_writable(self.output)
+        ensure_writable(self.output, make_folders=not dry_run)
         if model:
             self.material = build.own_material(model, self.config, self.data_dir)
         else:
@@ -196,13 +206,20 @@ class _Run:
         if init_from:
             build.copy_weights(init_from, self.net, self.material)
         self.trainer = build.trainer(self.config, self.material, self.net)
+        threads = build.thread_count(self.threads)
+        continues = model is not None and _same_file(model.file.path, self.output)
         if model:
-            self.latest = snapshot_of(model)
+            self.latest = snapshot_of(model, self.trainer)
             self.trainer.restore(self.latest)
             self.history = list(model.history)
-            self.saved = self.latest
+            self.saved = self.latest if continues and not weights_only else None
             if self.history:
                 self.trainer.seconds = float(self.history[-1]["seconds"])
+            if model.threads != threads:
+                self.console.notice(
+                    f"{model.file.path} was trained by {model.threads} threads, now there are "
+                    f"{threads}: the last digits may differ; --threads {model.threads} keeps them"
+                )
         self.writer = Writer(
             self.output,
             self.net.sizes,
@@ -211,10 +228,10 @@ class _Run:
                 self.material.data,
                 self.material.splits.classes,
                 self.material.scaling,
-                build.thread_count(self.threads),
+                threads,
             ),
             weights_only=weights_only,
-            continues=model is not None and _same_file(model.file.path, self.output),
+            continues=continues,
         )
         self.log = MetricsLog(None if dry_run else self.log_file, resumed=model is not None)
         self.console.notice(self._headline())
@@ -264,7 +281,8 @@ class _Run:
         progress = self.trainer.progress
         until = min(self.planned, self.config.train.stop_after or self.planned)
         if progress.epoch >= until:
-            self.console.notice(f"{progress.epoch} epochs are done; give more --epochs to go on")
+            more = "--epochs" if until == self.planned else "--stop-after"
+            self.console.notice(f"epoch {progress.epoch} is done already; raise {more} to go on")
         steps = self.trainer.batches.steps
         try:
             with (
@@ -285,6 +303,10 @@ class _Run:
             self.latest = self.trainer.snapshot()
             self._save(self.latest)
             raise StoppedError(f"{stopped}; {self._how_to_resume()}", stopped.exit_code) from None
+        except BaseException:  # the log's disk is full, the terminal is gone: keep what is done
+            with suppress(OutputError):
+                self._save_unsaved()
+            raise
         self._save_unsaved()
 
     def _epochs(self, until: int, on_step: Callable[[], None], bar: Bar) -> None:
@@ -292,8 +314,8 @@ class _Run:
             return
         for result in self.trainer.epochs(until, on_step):
             self.history.append(asdict(result))
-            self.log.write("epoch", asdict(result))
             self.latest = self.trainer.snapshot()
+            self.log.write("epoch", asdict(result))
             if self.writer.due():
                 self._save(self.latest)
             self._show_epoch(result, bar)
@@ -346,14 +368,16 @@ class _Run:
         if self.latest is not None and self.latest is not self.saved:
             self._save(self.latest)
 
-    def _remedy(self) -> str:
+    def _lower_rate(self) -> str:
         lr = self.config.train.lr or 0.0
         clip = "" if self.config.train.clip_norm else " or add --clip-norm 1"
-        advice = f"lower --lr from {lr:g} to {lr / 10:g}{clip}"
+        return f"lower --lr from {lr:g} to {lr / 10:g}{clip}"
+
+    def _remedy(self) -> str:
         if self.latest is None:
-            return f"{advice}; nothing was saved"
+            return f"{self._lower_rate()}; nothing was saved"
         best = self.trainer.progress.best_epoch
-        return f"{advice}; {self.output} keeps the weights of epoch {best}"
+        return f"{self._lower_rate()}; {self.output} keeps the weights of epoch {best}"
 
     def _how_to_resume(self) -> str:
         if self.writer.weights_only:
@@ -377,6 +401,10 @@ class _Run:
             part: Scorer(self.net, rows, scaling).score() if rows else None
             for part, rows in (("train", splits.train), ("validation", splits.val))
         }
+        if not all(s is None or math.isfinite(s.loss) for s in scores.values()):
+            raise DivergedError(
+                f"the loss of the weights in {self.output} is not finite; {self._lower_rate()}"
+            )
         about, now = self.description(), self.trainer.progress
         trained = now.epoch * len(splits.train)
         outcome = {
@@ -394,7 +422,6 @@ class _Run:
             "samples_per_second": trained / self.trainer.seconds if self.trainer.seconds else 0.0,
         }
         self.log.write("end", outcome)
-        self.log.close()
         self.console.json(outcome)
         for part, s in scores.items():
             if s:

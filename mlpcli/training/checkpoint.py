@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import shutil
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,7 +22,7 @@ from mlpcli.errors import CheckpointError, UsageError
 from mlpcli.files import replacing
 from mlpcli.nn.model_file import FORMAT, ModelFile, read_model
 from mlpcli.nn.parameters import Parameters
-from mlpcli.training.loop import Progress, Snapshot
+from mlpcli.training.loop import Progress, Snapshot, Trainer
 
 _INTERVAL = 1.0  # seconds between two writes, where epochs are shorter
 
@@ -64,6 +66,17 @@ class DataRecord:
             class_names=list(data.class_names) if data.class_names else None,
         )
 
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> DataRecord:
+        """The record that `meta` has; ValueError or TypeError where it is none."""
+        record = cls(**value)
+        texts = [record.source, record.digest, *(record.columns or []), *(record.class_names or [])]
+        texts += [text for text in (record.path, record.label_name) if text is not None]
+        numbers = [record.rows, *(record.image_shape or []), record.full_scale or 0]
+        if not all(isinstance(text, str) for text in texts) or not all(map(_is_number, numbers)):
+            raise ValueError("what it says of the data")
+        return record
+
 
 @dataclass
 class Model:
@@ -104,12 +117,14 @@ def load(path: Path, *, resume: bool = False) -> Model:
             config=config,
             classes=np.array(meta["classes"]),
             scaling=Scaling.from_json(meta["scaling"]),
-            data=DataRecord(**meta["data"]),
+            data=DataRecord.from_json(meta["data"]),
             history=meta["history"],
             epoch=int(meta["epoch"]),
             threads=int(meta["threads"]),
         )
-    except (KeyError, TypeError, ValueError, OverflowError, UsageError) as error:
+    except KeyError as error:
+        raise CheckpointError(f"{path}: `meta` is damaged: {error} is missing") from None
+    except (TypeError, ValueError, OverflowError, RecursionError, UsageError) as error:
         raise CheckpointError(f"{path}: `meta` is damaged: {error}") from None
     D, C = sizes[0], sizes[-1]
     if model.classes.shape != (C,) or model.classes.dtype.kind not in "iU":
@@ -117,6 +132,10 @@ def load(path: Path, *, resume: bool = False) -> Model:
     for part in (model.scaling.shift, model.scaling.factor):
         if isinstance(part, np.ndarray) and part.shape != (D,):
             raise CheckpointError(f"{path}: scales {part.shape} inputs where {D} come in")
+        if part is not None and not np.isfinite(part).all():
+            raise CheckpointError(f"{path}: scales inputs by values that are not finite")
+    if not all(_is_epoch(entry) for entry in model.history):
+        raise CheckpointError(f"{path}: `meta` is damaged: its history is none of epochs")
     if list(config.model.hidden) != sizes[1:-1]:
         raise CheckpointError(
             f"{path}: `meta` says hidden layers {list(config.model.hidden)}, "
@@ -125,8 +144,8 @@ def load(path: Path, *, resume: bool = False) -> Model:
     return model
 
 
-def snapshot_of(model: Model) -> Snapshot:
-    """What continues the run that wrote `model` (read with `resume=True`).
+def snapshot_of(model: Model, trainer: Trainer) -> Snapshot:
+    """What continues, by `trainer`, the run that wrote `model` (read with `resume=True`).
 
     Raises:
         CheckpointError: it holds only weights, or its state is damaged.
@@ -136,10 +155,12 @@ def snapshot_of(model: Model) -> Snapshot:
         raise CheckpointError(
             f"{path}: holds weights only and cannot be resumed; start from them with --init-from"
         )
+    if trainer.net.sizes != sizes:
+        raise CheckpointError(f"{path}: its layers {sizes} do not fit its data")
     count = Parameters.count(sizes)
     prefix = "optimizer/"
     state = {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
-    wanted = {prefix + n for n in state} | {"progress", "last"}
+    wanted = {prefix + n for n in trainer.optimizer.state()} | {"progress", "last"}
     if set(arrays) != wanted or any(
         a.shape != (count,) or a.dtype != model.file.params["W1"].dtype or not np.isfinite(a).all()
         for n, a in arrays.items()
@@ -148,15 +169,45 @@ def snapshot_of(model: Model) -> Snapshot:
         raise CheckpointError(f"{path}: what continues the run does not fit the weights")
     try:
         progress = json.loads(str(arrays["progress"]))
-        Progress(**progress)
-        if not all(progress[n] >= 0 for n in ("epoch", "batch", "step", "best_epoch")):
-            raise ValueError("a counter is negative")
-    except (TypeError, ValueError, KeyError, RecursionError) as error:
+        _check_progress(Progress(**progress), trainer.batches.steps)
+    except (TypeError, ValueError, KeyError, OverflowError, RecursionError) as error:
         raise CheckpointError(f"{path}: what continues the run is damaged: {error}") from None
     best = np.empty(count, arrays["last"].dtype)
     for name, view in Parameters(sizes, best).named().items():
         view[:] = model.file.params[name]
     return Snapshot(progress, arrays["last"], state, best)
+
+
+def _check_progress(progress: Progress, steps: int) -> None:
+    """ValueError or TypeError where no run of `steps` steps an epoch comes to stand like that."""
+    for name in ("epoch", "batch", "step", "correct", "best_epoch"):
+        value = getattr(progress, name)
+        if not isinstance(value, int) or value < 0:
+            raise ValueError(f"{name} is {value!r}")
+    for name in ("loss_sum", "best_accuracy", "best_loss"):
+        if not _is_number(getattr(progress, name), infinite=True):
+            raise ValueError(f"{name} is {getattr(progress, name)!r}")
+    if progress.batch >= steps or progress.step != progress.epoch * steps + progress.batch:
+        raise ValueError(f"its counters do not fit {steps} steps an epoch")
+    if progress.best_epoch > progress.epoch:
+        raise ValueError("its best epoch is still to come")
+    if progress.dropout is not None:
+        np.random.default_rng().bit_generator.state = progress.dropout
+
+
+def _is_epoch(entry: Any) -> bool:
+    """Whether an entry of the history has the form of an epoch's figures."""
+    return (
+        isinstance(entry, dict)
+        and all(_is_number(entry.get(name)) for name in ("epoch", "seconds"))
+        and all(value is None or _is_number(value) for value in entry.values())
+    )
+
+
+def _is_number(value: Any, *, infinite: bool = False) -> bool:
+    if not isinstance(value, int | float):
+        return False
+    return not math.isnan(value) if infinite else math.isfinite(value)
 
 
 @dataclass
@@ -190,7 +241,10 @@ class Writer:
         Raises:
             OutputError: it cannot be written; what was there is untouched.
         """
-        meta = self.meta | {"epoch": snapshot.progress["best_epoch"], "history": history}
+        meta = self.meta | {
+            "epoch": snapshot.progress["best_epoch"],
+            "history": [{k: _rounded(v) for k, v in epoch.items()} for epoch in history],
+        }
         arrays = Parameters(self.sizes, snapshot.best).named()
         arrays["meta"] = np.array(json.dumps(meta, allow_nan=False))
         if not self.weights_only:
@@ -211,7 +265,10 @@ class Writer:
         kept = self.path.with_name(self.path.name + "~")
         with suppress(FileNotFoundError):
             kept.unlink()
-        os.link(self.path, kept)
+        try:
+            os.link(self.path, kept)
+        except OSError:  # a file system without links
+            shutil.copyfile(self.path, kept)
         self.kept = kept
 
 
@@ -228,6 +285,11 @@ def new_meta(
         "data": vars(DataRecord.of(data)),
         "threads": threads,
     }
+
+
+def _rounded(value: Any) -> Any:
+    """Six digits: plans have thousands of epochs, and NumPy keeps text in four bytes a letter."""
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def _progress_json(progress: dict[str, Any]) -> str:
