@@ -240,6 +240,9 @@ class PerturbedLosses:
     Args:
         net: in double precision; its parameters stay as they are while this is used.
         batch: inputs, targets, weights and masks.
+
+    Attributes:
+        Z: what the activations of each layer are applied to, unperturbed, (N, fan_out) each.
     """
 
     def __init__(self, net: MLP, batch: Buffers) -> None:
@@ -247,12 +250,12 @@ class PerturbedLosses:
         self._batch = batch
         self._last = len(net.sizes) - 2
         self._inputs: list[Array] = []  # what each layer's weights multiply
-        self._Z: list[Array] = []
+        self.Z: list[Array] = []
         A = batch.X
         for layer in range(self._last + 1):
             self._inputs.append(self._dropped(A, layer))
-            self._Z.append(self._inputs[layer] @ net.parameters.W[layer] + net.parameters.b[layer])
-            A = self._activated(self._Z[layer])
+            self.Z.append(self._inputs[layer] @ net.parameters.W[layer] + net.parameters.b[layer])
+            A = self._activated(self.Z[layer])
 
     def differences(self, name: str, entries: Array, h: float = STEP) -> tuple[Array, Array]:
         """Central differences of the mean loss by some entries of an array.
@@ -284,19 +287,19 @@ class PerturbedLosses:
         layer, V = int(name[1:]) - 1, len(entries)
         i, j = np.divmod(entries, self.net.sizes[layer + 1])
         # a weight Wᵢⱼ adds h·aᵢ to unit j, a bias bⱼ adds h
-        z = self._Z[layer].T[j] + (h * self._inputs[layer].T[i] if name[0] == "W" else h)
+        z = self.Z[layer].T[j] + (h * self._inputs[layer].T[i] if name[0] == "W" else h)
         if layer == self._last:
-            scores = np.repeat(self._Z[layer][None], V, axis=0)
+            scores = np.repeat(self.Z[layer][None], V, axis=0)
             scores[np.arange(V), :, j] = z
             return self._losses(scores), np.empty((V, 0), bool)
 
         # what unit j passes on changes in proportion to its outgoing weights
-        change = self._activated(z) - self._activated(self._Z[layer].T[j])
+        change = self._activated(z) - self._activated(self.Z[layer].T[j])
         mask = self._batch.masks[layer + 1]
         if mask is not None:
             change *= mask.T[j]
         outgoing = self.net.parameters.W[layer + 1][j]
-        Z = self._Z[layer + 1] + change[:, :, None] * outgoing[:, None, :]
+        Z = self.Z[layer + 1] + change[:, :, None] * outgoing[:, None, :]
         sides = [z > 0]
         for above in range(layer + 2, self._last + 1):
             sides.append((Z > 0).reshape(V, -1))
@@ -459,12 +462,16 @@ def _draw_batch(
 def _burn_in(net: MLP, batch: Buffers, steps: int, rng: np.random.Generator) -> None:
     """A short training, no longer than until the loss has halved: near 0, so are its gradients.
 
-    Biases get a little noise: those of 0 may put a unit on its kink, and may not have been moved.
+    Then the biases get a little noise, of ten draws the one by which a unit is farthest from its
+    kink in all samples: hardly an entry has to be skipped there.
     """
     net.forward_pass(batch, drop=True)
     _train(net, batch, steps, rate=1e-3, goal=net.mean_loss(batch) / 2, drop=True)
-    for b in net.parameters.b:
-        b += 0.01 * rng.standard_normal(b.shape)
+    for layer, b in enumerate(net.parameters.b):
+        Z = PerturbedLosses(net, batch).Z[layer]
+        noise = 0.01 * rng.standard_normal((10, len(b)))
+        distance = np.abs(Z + noise[:, None, :]).min(axis=1)
+        b += noise[distance.argmax(axis=0), np.arange(len(b))]
 
 
 # Sanity checks
