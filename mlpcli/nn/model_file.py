@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 import zipfile
 import zlib
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ FORMAT = 1
 
 _META_LIMIT = 64 * 2**20  # bytes
 _RATIO_LIMIT = 100  # no honest weights compress better than this
+_DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError)
 
 
 @dataclass
@@ -92,7 +94,7 @@ def read_model(path: Path, *, resume: bool = False) -> ModelFile:
         raise CheckpointError(f"{path}: no such file; `mlp train -o {path}` makes one") from None
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (*_DAMAGED, NotImplementedError, RuntimeError) as error:  # a method or password, too
         raise CheckpointError(f"{path}: is no checkpoint, or a damaged one: {error}") from None
     _check_shapes(params, path)
     return ModelFile(path, meta, params, extra)
@@ -105,6 +107,8 @@ def _members(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]
         name = info.filename.removesuffix(".npy")
         if name in members:
             raise CheckpointError(f"{path}: holds {name} twice; it is damaged")
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise CheckpointError(f"{path}: {name} is compressed in a way that numpy never writes")
         if info.file_size > _RATIO_LIMIT * max(info.compress_size, 1000):
             raise CheckpointError(f"{path}: {name} would unpack to {info.file_size} bytes; refused")
         known = name == "meta" or name.startswith("resume/") or re.fullmatch(r"[Wb]\d+", name)
@@ -135,7 +139,9 @@ def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> 
                 )
             file.seek(0)
             array: Array = np.lib.format.read_array(file, allow_pickle=False)
-        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
+        except CheckpointError:
+            raise
+        except Exception as error:  # numpy evaluates the header as Python: much can go wrong
             reason = " ".join(str(error).split())[:200]
             raise CheckpointError(f"{path}: {name} is damaged: {reason}") from None
     return array

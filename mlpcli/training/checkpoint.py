@@ -70,10 +70,19 @@ class DataRecord:
     def from_json(cls, value: dict[str, Any]) -> DataRecord:
         """The record that `meta` has; ValueError or TypeError where it is none."""
         record = cls(**value)
-        texts = [record.source, record.digest, *(record.columns or []), *(record.class_names or [])]
+        lists = [
+            [] if part is None else part
+            for part in (record.columns, record.class_names, record.image_shape)
+        ]
+        columns, class_names, shape = lists
+        texts = [record.source, record.digest, *columns, *class_names]
         texts += [text for text in (record.path, record.label_name) if text is not None]
-        numbers = [record.rows, *(record.image_shape or []), record.full_scale or 0]
-        if not all(isinstance(text, str) for text in texts) or not all(map(_is_number, numbers)):
+        numbers = [record.rows, *shape, record.full_scale or 0]
+        if not (
+            all(isinstance(part, list) for part in lists)
+            and all(isinstance(text, str) for text in texts)
+            and all(map(_is_number, numbers))
+        ):
             raise ValueError("what it says of the data")
         return record
 
@@ -182,11 +191,12 @@ def _check_progress(progress: Progress, steps: int) -> None:
     """ValueError or TypeError where no run of `steps` steps an epoch comes to stand like that."""
     for name in ("epoch", "batch", "step", "correct", "best_epoch"):
         value = getattr(progress, name)
-        if not isinstance(value, int) or value < 0:
+        if not isinstance(value, int) or not 0 <= value < 2**63:
             raise ValueError(f"{name} is {value!r}")
     for name in ("loss_sum", "best_accuracy", "best_loss"):
-        if not _is_number(getattr(progress, name), infinite=True):
-            raise ValueError(f"{name} is {getattr(progress, name)!r}")
+        value = getattr(progress, name)
+        if not _is_number(value) and (name, value) != ("best_loss", math.inf):
+            raise ValueError(f"{name} is {value!r}")
     if progress.batch >= steps or progress.step != progress.epoch * steps + progress.batch:
         raise ValueError(f"its counters do not fit {steps} steps an epoch")
     if progress.best_epoch > progress.epoch:
@@ -204,10 +214,9 @@ def _is_epoch(entry: Any) -> bool:
     )
 
 
-def _is_number(value: Any, *, infinite: bool = False) -> bool:
-    if not isinstance(value, int | float):
-        return False
-    return not math.isnan(value) if infinite else math.isfinite(value)
+def _is_number(value: Any) -> bool:
+    """Whether it is a number that a float can be; JSON has whole ones of any size."""
+    return isinstance(value, int | float) and abs(value) < 1e300
 
 
 @dataclass
