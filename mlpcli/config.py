@@ -478,6 +478,19 @@ class Config:
             lines += [f"[{section}]"] + [f"{k} = {_toml(v)}" for k, v in values.items()] + [""]
         return "\n".join(lines)
 
+    def to_flags(self) -> list[str]:
+        """The flags that give the same run: those of values that are not the defaults."""
+        values = self.values()
+        leading = {name: values[name] for name in ("optimizer", "lr_schedule")}
+        usual = make_config(leading).values()  # the learning rate and its decay follow those two
+        usual |= {name: OPTIONS[name].default for name in leading}
+        words = []
+        for name, value in values.items():
+            if value != usual[name]:
+                text = ",".join(map(str, value)) or "none" if isinstance(value, tuple) else value
+                words += [OPTIONS[name].flag, str(text)]
+        return words
+
 
 def make_config(values: dict[str, Any]) -> Config:
     """The configuration of these values, every other one at its default.

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import shlex
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from mlpcli import __version__
 from mlpcli.cli.console import Console
 from mlpcli.cli.options import (
     Command,
@@ -16,10 +19,13 @@ from mlpcli.cli.options import (
     output_options,
     set_threads,
     threads_option,
+    train_command,
 )
 from mlpcli.errors import CheckpointError, DataError
 
 if TYPE_CHECKING:
+    from mlpcli.evaluation import html
+    from mlpcli.evaluation.metrics import Scores
     from mlpcli.training.checkpoint import Model
 
 
@@ -33,6 +39,13 @@ if TYPE_CHECKING:
     type=click.Choice(["train", "val", "test"]),
     help="Which rows of the model's own data. [test; train where there is no test set]",
 )
+@click.option(
+    "--report",
+    "report_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE.html",
+    help="Write curves, confusion matrix, calibration, mistakes and more as one HTML page.",
+)
 @data_dir_option
 @threads_option
 @output_options
@@ -42,6 +55,7 @@ def evaluate(
     data: str | None,
     label_column: str | None,
     split: str | None,
+    report_file: Path | None,
     data_dir: Path | None,
     threads: int | None,
 ) -> None:
@@ -53,6 +67,7 @@ def evaluate(
       mlp evaluate model.npz --data new.csv
       mlp evaluate model.npz --json | jq .accuracy
       mlp evaluate runs/*.npz
+      mlp evaluate model.npz --report report.html
 
     Without --data, the model's own data are found again and their test rows are used. With another
     file, all of its rows are, or its test set where it has one. Several models are averaged as a
@@ -62,11 +77,16 @@ def evaluate(
     import numpy as np
 
     from mlpcli import build
+    from mlpcli.data.catalog import DOWNLOADS
     from mlpcli.data.catalog import data_dir as where_data_lie
-    from mlpcli.evaluation import report
-    from mlpcli.evaluation.metrics import score_committee
+    from mlpcli.evaluation import figures, html, report
+    from mlpcli.evaluation.metrics import predict_split, score_committee
+    from mlpcli.files import ensure_writable, write_text
     from mlpcli.training.checkpoint import load
 
+    if report_file:
+        figures.require("--report")
+        ensure_writable(report_file)
     members = [load(path) for path in models]
     for other in members[1:]:
         _refuse_mismatch(members[0], other)
@@ -77,8 +97,9 @@ def evaluate(
         label_column=label_column,
         split_name=split,
     )
+    networks = [(m.file.network(), m.scaling) for m in members]
     with np.errstate(all="ignore"):  # what overflows is told by the loss
-        each, scores = score_committee([(m.file.network(), m.scaling) for m in members], rows)
+        each, scores = score_committee(networks, rows)
     for path, own in zip(models, each, strict=True):
         if not math.isfinite(own.loss):
             raise DataError(f"{source}: the loss of {path} on it is not finite: it overflows")
@@ -93,6 +114,51 @@ def evaluate(
         console.result(report.headline(f"committee of {len(models)}", scores))
     console.result("\n" + report.class_table(names, scores))
     console.result("\n" + report.confusion_table(labels, scores))
+    if report_file:
+        again = ["mlp", "evaluate", *map(str, models)]
+        for flag, value in (("--data", data), ("--label-column", label_column), ("--split", split)):
+            again += [flag, value] if value is not None else []
+        page = html.Report(
+            members=[_member(m, own) for m, own in zip(members, each, strict=True)],
+            source=source,
+            split=rows,
+            names=names,
+            scores=scores,
+            predictions=predict_split(networks, rows),
+            images=_images(members[0]),
+            commands=(
+                [f"mlp download {source}"] if source in DOWNLOADS else [],
+                [shlex.join([*again, "--report", str(report_file)])],
+            ),
+            made=f"mlp {__version__}, {date.today():%-d %B %Y}",
+        )
+        write_text(report_file, html.page(page))
+        console.notice(f"{report_file} written")
+
+
+def _member(model: Model, scores: Scores) -> html.Member:
+    from mlpcli.evaluation import html
+
+    return html.Member(
+        name=str(model.file.path),
+        scores=scores,
+        sizes=model.file.sizes,
+        options=model.config.values(),
+        toml=model.config.to_toml(),
+        command=train_command(model),
+        history=model.history,
+        epoch=model.epoch,
+        W=model.file.params["W1"],
+    )
+
+
+def _images(model: Model) -> html.Images | None:
+    from mlpcli.evaluation import html
+
+    if model.data.image_shape is None:
+        return None
+    height, width = model.data.image_shape
+    return html.Images((height, width), model.data.full_scale)
 
 
 def _named(label: int | str, class_names: list[str] | None) -> str:

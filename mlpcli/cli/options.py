@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -23,6 +24,9 @@ from mlpcli.config import (
 )
 from mlpcli.data.catalog import NAMES
 from mlpcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from mlpcli.training.checkpoint import Model
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -201,3 +205,9 @@ def resolve(
     lasting = {name: value for name, value in resumed.items() if OPTIONS[name].lasting}
     in_file = read_config(config_file) if config_file else {}
     return make_config(lasting | in_file | flags)
+
+
+def train_command(model: Model) -> str:
+    """The command line that trains a model again, to the bit where the data are the same."""
+    words = ["mlp", "train", *model.config.to_flags(), "--threads", str(model.threads)]
+    return shlex.join([*words, "-o", str(model.file.path)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,27 +93,105 @@ def score_committee(
 
     All have the same inputs and classes. The loss of the committee is of the first one's kind.
     """
-    each = [Scorer(net, split, scaling).score() for net, scaling in members]
-    if len(each) == 1:
-        return each, each[0]
     first = members[0][0]
     C = first.sizes[-1]
+    loss, confusion = 0.0, np.zeros(C * C, np.int64)
+    for y, probs in _probabilities(members, split):
+        Y = np.zeros_like(probs)
+        fill_one_hot(Y, y)
+        loss += float(first.loss.of_probabilities(probs, Y).sum())
+        confusion += np.bincount(y * C + probs.argmax(axis=1), minlength=C * C)
+    scores = Scores(loss / len(split), confusion.reshape(C, C))
+    return [Scorer(net, split, scaling).score() for net, scaling in members], scores
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What is said of each sample of a split, in its order.
+
+    Attributes:
+        y: (N,) true class indices.
+        predicted: (N,) class indices.
+        confidence: (N,) the probability of the predicted class.
+    """
+
+    y: Array
+    predicted: Array
+    confidence: Array
+
+    def mistakes(self, count: int) -> Array:
+        """Positions in the split of at most `count` mistakes, the most confident first."""
+        wrong = np.flatnonzero(self.predicted != self.y)
+        return wrong[np.argsort(-self.confidence[wrong], kind="stable")][:count]
+
+
+def predict_split(members: Sequence[tuple[MLP, Scaling]], split: Split) -> Predictions:
+    """The predictions of one (network, scaling), or of several by the mean of their probabilities.
+
+    All have the same inputs and classes.
+    """
+    y, predicted, confidence = [], [], []
+    for true, probs in _probabilities(members, split):
+        y.append(true)
+        predicted.append(probs.argmax(axis=1))
+        confidence.append(probs.max(axis=1))
+    return Predictions(*(np.concatenate(parts) for parts in (y, predicted, confidence)))
+
+
+def _probabilities(
+    members: Sequence[tuple[MLP, Scaling]], split: Split
+) -> Iterator[tuple[Array, Array]]:
+    """(y (n,), mean probabilities (n, C) float64), chunk by chunk."""
+    C = members[0][0].sizes[-1]
     chunks = [Batches(split, scaling, CHUNK, net.dtype) for net, scaling in members]
     X = [np.empty((chunks[0].size, split.X.shape[1]), net.dtype) for net, _ in members]
     y = np.empty(chunks[0].size, np.intp)
-    loss, confusion = 0.0, np.zeros(C * C, np.int64)
     for step in range(chunks[0].steps):
         n = 0
         probs: Array = np.zeros((chunks[0].size, C))
         for (net, _), cutter, inputs in zip(members, chunks, X, strict=True):
             n = cutter.cut(cutter.in_order(), step, inputs, y)
             probs[:n] += net.predict_proba(inputs[:n])
-        probs = probs[:n] / len(members)
-        Y = np.zeros((n, C))
-        fill_one_hot(Y, y[:n])
-        loss += float(first.loss.of_probabilities(probs, Y).sum())
-        confusion += np.bincount(y[:n] * C + probs.argmax(axis=1), minlength=C * C)
-    return each, Scores(loss / len(split), confusion.reshape(C, C))
+        yield y[:n].copy(), probs[:n] / len(members)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Whether a model that is 90 % sure is right nine times out of ten.
+
+    Samples are sorted into M bins of equal width by their confidence, the probability of the
+    predicted class: bin m has those above (m − 1)/M and up to m/M.
+
+    Attributes:
+        counts: (M,) samples of each bin.
+        confidence: (M,) their mean confidence, 0 in an empty bin.
+        accuracy: (M,) the share of them that is right, 0 in an empty bin.
+    """
+
+    counts: Array
+    confidence: Array
+    accuracy: Array
+
+    @property
+    def error(self) -> float:
+        """The expected calibration error, Σₘ nₘ/N · |accuracyₘ − confidenceₘ|.
+
+        Naeini, Cooper & Hauskrecht 2015; as Guo, Pleiss, Sun & Weinberger 2017 define it (On
+        Calibration of Modern Neural Networks, equation 3).
+        """
+        gaps = np.abs(self.accuracy - self.confidence)
+        return float(np.dot(self.counts, gaps) / self.counts.sum())
+
+
+def calibration(predictions: Predictions, bins: int = 15) -> Calibration:
+    """Sort predictions into bins of confidence; 15 are what Guo et al. 2017 use."""
+    confidence = predictions.confidence
+    chosen = np.clip(np.ceil(confidence * bins).astype(np.intp) - 1, 0, bins - 1)
+    counts = np.bincount(chosen, minlength=bins)
+    right = np.bincount(chosen, predictions.predicted == predictions.y, minlength=bins)
+    total = np.bincount(chosen, confidence, minlength=bins)
+    filled = np.maximum(counts, 1)
+    return Calibration(counts, total / filled, right / filled)
 
 
 def fill_one_hot(Y: Array, y: Array) -> None:

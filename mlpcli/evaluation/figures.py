@@ -1,0 +1,379 @@
+"""Pictures of a model: curves, calibration, weights. Matplotlib is imported when one is drawn.
+
+A figure is drawn for a page, where its colours are the page's CSS variables, so that it follows the
+page into the dark and onto paper, or for a file, on white.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from itertools import cycle
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlpcli.errors import MlpError, UsageError
+from mlpcli.evaluation.metrics import Calibration
+from mlpcli.files import replacing
+from mlpcli.nn.parameters import Array
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_POINTS = 300  # of a curve: more are not seen, and a run may have 10,000 epochs
+_LEVELS = 24  # steps from 0 to the largest weight
+_SIGNS = ((217, 112, 26), (59, 130, 246))  # orange for negative weights, blue for positive ones
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a curve is drawn of.
+
+    Attributes:
+        name: in the legend, where there are several.
+        history: a dict an epoch, as in the log: epoch, train_loss, val_loss, train_accuracy, …
+        best: the epoch whose weights were kept.
+    """
+
+    name: str
+    history: Sequence[dict[str, Any]]
+    best: int
+
+
+@dataclass(frozen=True)
+class Palette:
+    """The colours of a figure. `members` are told apart in both light and dark."""
+
+    ink: str
+    muted: str
+    line: str
+    train: str
+    val: str
+    members: tuple[str, ...] = (
+        "#3b82f6",
+        "#d9701a",
+        "#1f9d68",
+        "#b44fc4",
+        "#d9465a",
+        "#1899ad",
+        "#968521",
+        "#7c6cf0",
+    )
+
+
+PAPER = Palette(ink="#1b1f24", muted="#59626d", line="#d8dde3", train="#c2600a", val="#1f5fbf")
+
+# Colours that stand for the page's variables until the SVG's text is there.
+_PAGE = Palette(ink="#010203", muted="#010204", line="#010205", train="#010206", val="#010207")
+_VARIABLES = {
+    getattr(_PAGE, name): f"var(--{name})" for name in ("ink", "muted", "line", "train", "val")
+}
+
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",  # text stays text: it is found, read aloud, and set in the page's font
+    "text.parse_math": False,
+    "font.size": 9.5,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.axisbelow": True,
+    "axes.linewidth": 0.8,
+    "grid.linewidth": 0.6,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "xtick.minor.size": 0,
+    "ytick.minor.size": 0,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "lines.solid_capstyle": "round",
+    "figure.dpi": 100,
+}
+
+
+def require(what: str) -> None:
+    """See that Matplotlib is here, before anything is computed for `what`.
+
+    Raises:
+        MlpError: it is not, and how it is installed.
+    """
+    if find_spec("matplotlib") is None or find_spec("PIL") is None:
+        raise MlpError(f"{what} needs Matplotlib; install it by: pip install 'mlpcli[report]'")
+
+
+# For a page: SVG to be put into HTML, and PNG as a data URI
+
+
+def curve_svg(runs: Sequence[Run], key: str) -> str:
+    """The curve of "loss" or "accuracy" over the epochs."""
+    with _figure(_PAGE, (4.6, 2.9)) as figure:
+        _draw_curve(figure.add_subplot(), runs, key, _PAGE)
+        return _svg(figure, f"The curve of the {key} over the epochs")
+
+
+def reliability_svg(bins: Calibration) -> str:
+    """The reliability diagram: accuracy over confidence, and below it how many samples are where.
+
+    (DeGroot & Fienberg 1983; Niculescu-Mizil & Caruana 2005.)
+    """
+    with _figure(_PAGE, (4.6, 4.2)) as figure:
+        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+        width = 1 / len(bins.counts)
+        left = np.arange(len(bins.counts)) * width
+        filled = bins.counts > 0
+        bar = {"width": width * 0.86, "align": "edge"}
+        edges = left + width * 0.07
+        top.plot([0, 1], [0, 1], color=_PAGE.muted, linewidth=1, dashes=(3, 3))
+        top.bar(edges[filled], bins.accuracy[filled], color=_PAGE.val, alpha=0.55, **bar)
+        for x, y in zip(bins.confidence[filled], bins.accuracy[filled], strict=True):
+            top.plot([x, x], [x, y], color=_PAGE.train, linewidth=1.6)  # the gap
+        top.plot(
+            bins.confidence[filled],
+            bins.accuracy[filled],
+            "o",
+            color=_PAGE.val,
+            markersize=3.5,
+        )
+        top.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="share that is right")
+        bottom.bar(edges, bins.counts / bins.counts.sum(), color=_PAGE.muted, alpha=0.6, **bar)
+        bottom.set(ylim=(0, 1.02), ylabel="samples", xlabel="confidence")
+        for axes in (top, bottom):
+            _percent(axes.yaxis)
+        _percent(bottom.xaxis)
+        return _svg(figure, "Reliability diagram: the share that is right over the confidence")
+
+
+def weights_png(W: Array, shape: tuple[int, int], limit: int) -> tuple[str, int]:
+    """(a data URI, units shown): the first layer's weights, transparent where they are 0.
+
+    See `weight_tiles`; blue counts for a unit, orange against it.
+    """
+    grid, shown = weight_tiles(W, shape, limit)
+    palette = [channel for colour in _SIGNS for channel in colour * (_LEVELS + 1)]
+    alpha = [round(255 * level / _LEVELS) for level in range(_LEVELS + 1)] * len(_SIGNS)
+    return _data_uri(_png(_levels(grid), palette, bytes(alpha))), shown
+
+
+def picture_png(pixels: Array, full_scale: float | None) -> str:
+    """A data URI of one image (height, width), grey, from 0 to `full_scale`."""
+    low = 0.0 if full_scale else float(pixels.min())
+    span = full_scale or float(pixels.max()) - low or 1.0
+    grey = np.clip((pixels.astype(np.float64) - low) * (255 / span), 0, 255)
+    return _data_uri(_png(np.rint(grey)))
+
+
+def heat_png(shares: Array) -> str:
+    """A data URI of a matrix of shares in [0, 1], a pixel a cell: opaque where it is 1."""
+    blue = list(_SIGNS[1]) * 256
+    return _data_uri(_png(np.rint(shares * 255), blue, bytes(range(256))))
+
+
+# For a file
+
+
+def save_curves(path: Path, runs: Sequence[Run]) -> None:
+    """Draw loss and accuracy side by side into a file; its suffix says which kind.
+
+    Raises:
+        UsageError: a suffix that Matplotlib does not know.
+        OutputError: it cannot be written.
+    """
+    with _figure(PAPER, (9.0, 3.2)) as figure:
+        for axes, key in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+            _draw_curve(axes, runs, key, PAPER)
+        _save(figure, path)
+
+
+def save_weights(path: Path, W: Array, shape: tuple[int, int], limit: int = 100) -> int:
+    """Draw the first layer's weights into a .png; how many units it shows (see `weight_tiles`).
+
+    Raises:
+        UsageError: another suffix.
+        OutputError: it cannot be written.
+    """
+    if path.suffix.lower() != ".png":
+        raise UsageError(f"{path}: weights are drawn as a .png file")
+    grid, shown = weight_tiles(W, shape, limit)
+    scale = max(1, round(800 / max(grid.shape)))  # as large as is looked at on a screen
+    enlarged = np.kron(_levels(grid), np.ones((scale, scale), np.uint8))
+    on_white = [
+        round(255 + (channel - 255) * level / _LEVELS)
+        for colour in _SIGNS
+        for level in range(_LEVELS + 1)
+        for channel in colour
+    ]
+    with replacing(path) as file:
+        file.write(_png(enlarged, on_white))
+    return shown
+
+
+def weight_tiles(W: Array, shape: tuple[int, int], limit: int) -> tuple[Array, int]:
+    """(grid, units shown): the weights into each unit, as an image, side by side with gaps of NaN.
+
+    Args:
+        W: (D, H).
+        shape: (height, width) with height · width = D.
+        limit: at most so many units; where there are more, those with the largest weights (by
+            their norm), in their order.
+
+    Returns:
+        Weights from −1 to 1: all on one scale, whose end is the 99.5th percentile of |W|.
+    """
+    H = W.shape[1]
+    units = np.arange(H)
+    if limit < H:
+        units = np.sort(np.argsort(-np.linalg.norm(W, axis=0), kind="stable")[:limit])
+    height, width = shape
+    across = min(len(units), max(1, math.ceil(math.sqrt(len(units)))))
+    down = math.ceil(len(units) / across)
+    grid = np.full((down * (height + 1) - 1, across * (width + 1) - 1), np.nan)
+    largest = float(np.percentile(np.abs(W), 99.5)) or 1.0
+    for place, unit in enumerate(units):
+        top, left = place // across * (height + 1), place % across * (width + 1)
+        tile = np.clip(W[:, unit].reshape(shape) / largest, -1, 1)
+        grid[top : top + height, left : left + width] = tile
+    return grid, len(units)
+
+
+# How it is done
+
+
+def _draw_curve(axes: Axes, runs: Sequence[Run], key: str, palette: Palette) -> None:
+    """One run's training and validation curves, or several runs' validation curves."""
+    from matplotlib.ticker import MaxNLocator
+
+    factor = 100 if key == "accuracy" else 1
+    alone = len(runs) == 1
+    values: list[float] = []
+    for run, colour in zip(runs, cycle(palette.members), strict=False):
+        validated = any(entry.get(f"val_{key}") is not None for entry in run.history)
+        for part, own in (("train", palette.train), ("val", palette.val)):
+            if not alone and (part == "train") == validated:
+                continue
+            points = [
+                (entry["epoch"], entry[f"{part}_{key}"])
+                for entry in run.history
+                if entry.get(f"{part}_{key}") is not None
+            ]
+            if not points:
+                continue
+            epochs, ys = (np.array(column, float) for column in zip(*_thinned(points), strict=True))
+            label = {"train": "training", "val": "validation"}[part] if alone else run.name
+            marker = "o" if len(epochs) == 1 else None
+            shown = own if alone else colour
+            axes.plot(epochs, ys * factor, color=shown, label=_label(label), marker=marker)
+            values += ys.tolist()
+            if part == "val" and (best := dict(points).get(run.best)) is not None:
+                axes.plot([run.best], [best * factor], "o", color=shown, markersize=5)
+    low, high = min(values, default=0.0), max(values, default=0.0)
+    if key == "loss" and low > 0 and high / low > 30:
+        axes.set_yscale("log")
+    axes.set(title=key.capitalize(), xlabel="epoch")
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+    axes.margins(x=0.02)
+    if key == "accuracy":
+        _percent(axes.yaxis, 100)
+    if values:
+        axes.legend(loc="best", labelcolor=palette.ink, fontsize=8.5)
+
+
+def _thinned(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    step = math.ceil(len(points) / _POINTS)
+    return points if step == 1 else [*points[:-1:step], points[-1]]
+
+
+def _label(text: str) -> str:
+    return f"./{text}" if text.startswith("_") else text  # which Matplotlib would leave out
+
+
+def _percent(axis: Any, whole: float = 1) -> None:
+    from matplotlib.ticker import FuncFormatter
+
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value / whole:g} %"))
+
+
+@contextmanager
+def _figure(palette: Palette, size: tuple[float, float]) -> Iterator[Figure]:
+    """A figure in our style, whatever a person's matplotlibrc says, and without pyplot's state."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    colours: dict[Any, Any] = {
+        "text.color": palette.ink,
+        "axes.labelcolor": palette.muted,
+        "axes.edgecolor": palette.line,
+        "xtick.color": palette.muted,
+        "ytick.color": palette.muted,
+        "grid.color": palette.line,
+    }
+    with warnings.catch_warnings(), matplotlib.rc_context():
+        warnings.simplefilter("ignore")  # a glyph that a font does not have
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_STYLE | colours)
+        yield Figure(figsize=size, layout="constrained")
+
+
+def _svg(figure: Figure, title: str) -> str:
+    """The figure as an <svg> element for HTML; its title is the page's only one, as its ids are."""
+    import matplotlib
+
+    matplotlib.rcParams["svg.hashsalt"] = title
+    text = io.StringIO()
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    figure.savefig(text, format="svg", transparent=True, metadata=nothing)
+    svg = text.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<style.*?</style>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'<g id="[^"]*">', "<g>", svg)
+    svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)
+    svg = re.sub(r' transform="rotate\(-0 [^"]*\)"', "", svg)
+    svg = svg.replace("xlink:href", "href")
+    for colour, variable in _VARIABLES.items():
+        svg = svg.replace(colour, variable)
+    viewbox = re.search(r'viewBox="[^"]*"', svg)
+    body = svg[svg.index(">") + 1 :]
+    box = viewbox.group() if viewbox else ""
+    body = re.sub(r"\s*\n\s*", "\n", body)
+    return f'<svg {box} role="img" aria-label="{title}">{body}'
+
+
+def _levels(grid: Array) -> Array:
+    """Places in a palette that has `_SIGNS`, each from nothing to full."""
+    level: Array = np.rint(np.nan_to_num(np.abs(grid)) * _LEVELS) + (_LEVELS + 1) * (grid > 0)
+    return level.astype(np.uint8)
+
+
+def _png(grid: Array, palette: Sequence[int] | None = None, alpha: bytes | None = None) -> bytes:
+    """A PNG of a grid (height, width) from 0 to 255: grey, or places in a palette."""
+    from PIL import Image
+
+    image = Image.fromarray(np.ascontiguousarray(grid, np.uint8))
+    if palette is not None:
+        image.putpalette(palette)
+    data = io.BytesIO()
+    image.save(data, "PNG", optimize=True, **({"transparency": alpha} if alpha else {}))
+    return data.getvalue()
+
+
+def _data_uri(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode()
+
+
+def _save(figure: Figure, path: Path) -> None:
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in figure.canvas.get_supported_filetypes():
+        raise UsageError(f"{path}: not a kind of picture; name a .png, .svg or .pdf file")
+    with replacing(path) as file:
+        figure.savefig(file, format=kind, dpi=130, metadata={"Date": None} if kind == "svg" else {})
