@@ -1,0 +1,144 @@
+"""`mlp` as a test calls it: in this process, or as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from mlpcli.cli import run
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a call came to."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Standard output, which is one JSON object and nothing else."""
+        return json.loads(self.out)
+
+
+class Mlp:
+    """Calls of `mlp` in an empty folder, with no data downloaded and one thread."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self._capsys = capsys
+
+    def __call__(self, *arguments: object) -> Outcome:
+        """Run it in this process."""
+        self._capsys.readouterr()
+        code = run([str(argument) for argument in arguments])
+        return Outcome(code, *self._capsys.readouterr())
+
+    def ok(self, *arguments: object) -> Outcome:
+        """The same, where nothing may fail."""
+        outcome = self(*arguments)
+        assert outcome.code == 0, outcome.err
+        return outcome
+
+    def error(self, *arguments: object) -> tuple[int, str]:
+        """(exit code, text) of a call that fails: one line, the last on stderr."""
+        outcome = self(*arguments)
+        assert outcome.code != 0, outcome.out
+        *notices, line = outcome.err.splitlines()
+        assert line.startswith("mlp: "), outcome.err
+        assert not any(notice.startswith(("mlp: ", "Traceback")) for notice in notices)
+        assert "a defect of mlp" not in line
+        return outcome.code, line.removeprefix("mlp: ")
+
+    def process(
+        self, *arguments: object, folder: Path | None = None, **environment: str
+    ) -> subprocess.Popen[str]:
+        """Start it as a process of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "mlpcli", *map(str, arguments)],
+            cwd=folder or self.folder,
+            env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+@pytest.fixture
+def mlp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Mlp:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLP_DATA_DIR", str(tmp_path / "no data"))
+    monkeypatch.delenv("MLP_THREADS", raising=False)
+    for library in ("OPENBLAS", "MKL", "OMP", "BLIS"):
+        monkeypatch.setenv(f"{library}_NUM_THREADS", "1")
+    return Mlp(tmp_path, capsys)
+
+
+def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """All arrays of a checkpoint but `meta`, which holds times."""
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files if name != "meta"}
+
+
+class Checkpoints:
+    """Reading and comparing checkpoints, and making them wrong."""
+
+    @staticmethod
+    def arrays(path: Path | str) -> dict[str, npt.NDArray[Any]]:
+        return read_arrays(Path(path))
+
+    @staticmethod
+    def meta(path: Path | str) -> dict[str, Any]:
+        with np.load(path, allow_pickle=False) as file:
+            return json.loads(str(file["meta"]))  # type: ignore[no-any-return]
+
+    @staticmethod
+    def rewrite(path: Path | str, **changes: Any) -> None:
+        """Write a checkpoint again with other arrays; None leaves one out, `meta` is JSON."""
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        for name, value in changes.items():
+            key = name.replace("__", "/")
+            arrays.pop(key, None)
+            if value is not None:
+                arrays[key] = np.array(value)
+        np.savez(path, **arrays)
+
+    @staticmethod
+    def assert_same(a: Path | str, b: Path | str) -> None:
+        """The same bytes in every array but `meta`."""
+        first, second = read_arrays(Path(a)), read_arrays(Path(b))
+        assert first.keys() == second.keys()
+        for name, array in first.items():
+            assert array.dtype == second[name].dtype, name
+            assert array.tobytes() == second[name].tobytes(), name
+
+
+@pytest.fixture
+def checkpoints() -> type[Checkpoints]:
+    return Checkpoints
+
+
+@pytest.fixture
+def points(tmp_path: Path) -> Path:
+    """A table of two features and a label in words, that a small network learns: 90 rows."""
+    rng = np.random.default_rng(0)
+    lines = ["width,height,species"]
+    for label, centre in (("ant", 0.0), ("bee", 4.0), ("cow", 8.0)):
+        for x, y in rng.normal(centre, 0.5, (30, 2)):
+            lines.append(f"{x:.4f},{10 - y:.4f},{label}")
+    path = tmp_path / "points.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path

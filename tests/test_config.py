@@ -1,0 +1,406 @@
+"""Every hyperparameter's declaration, what is said of wrong values, and which value wins."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mlpcli.cli.options import resolve
+from mlpcli.config import (
+    OPTIONS,
+    SECTIONS,
+    BatchSize,
+    Choice,
+    Config,
+    Number,
+    Option,
+    Text,
+    Widths,
+    check_flag,
+    check_sections,
+    make_config,
+    read_config,
+)
+from mlpcli.errors import ConfigError, InputError, UsageError
+
+options = pytest.mark.parametrize("option", OPTIONS.values(), ids=lambda option: option.name)
+
+
+KNOWN_SECTIONS = ", ".join(f"[{name}]" for name in SECTIONS)
+
+
+@pytest.fixture
+def refused(tmp_path: Path) -> Any:
+    """What is said of a config file of this text, after the file's name."""
+
+    def read(text: str) -> str:
+        path = tmp_path / "run.toml"
+        path.write_text(text)
+        with pytest.raises(ConfigError) as error:
+            read_config(path)
+        return str(error.value).removeprefix(f"{path}: ")
+
+    return read
+
+
+def values_of(option: Option) -> st.SearchStrategy[Any]:
+    """Values that a kind takes, as TOML has them."""
+    kind = option.kind
+    if isinstance(kind, Choice):
+        return st.sampled_from(kind.choices)
+    if isinstance(kind, Text):
+        return st.text(st.characters(codec="utf-8"), min_size=1)
+    if isinstance(kind, Widths):
+        return st.lists(st.integers(1, 1_000_000), max_size=4)
+    if isinstance(kind, BatchSize):
+        return st.just("full") | st.integers(1, 10**20)
+    low = kind.at_least if kind.at_least is not None else kind.above
+    high = kind.at_most if kind.at_most is not None else kind.below
+    if kind.whole:
+        assert low is not None
+        return st.integers(int(low), None if high is None else int(high))
+    numbers = st.floats(low, high, allow_nan=False, allow_infinity=False)
+    return numbers.filter(lambda x: x not in (kind.above, kind.below))
+
+
+# What is declared
+
+
+@options
+def test_every_option_has_help_and_says_what_it_takes(option: Option) -> None:
+    assert option.help.endswith(".")
+    assert option.kind.metavar
+
+
+def test_names_are_unique_across_sections() -> None:
+    assert sum(len(cls.__dataclass_fields__) for cls in SECTIONS.values()) == len(OPTIONS)
+
+
+def test_no_alias_is_ambiguous_or_an_option_itself() -> None:
+    aliases = [alias for option in OPTIONS.values() for alias in option.also]
+    assert len(aliases) == len(set(aliases))
+    assert not set(aliases) & set(OPTIONS)
+
+
+@options
+def test_every_default_is_a_value_that_its_kind_takes(option: Option) -> None:
+    if option.default is not None:
+        assert option.kind.check(option.default) == option.default
+
+
+@options
+def test_every_option_that_is_off_by_default_says_what_then_happens(option: Option) -> None:
+    if option.default is None and option.lasting:
+        assert "Default:" in option.help
+
+
+# What is read
+
+
+def test_a_file_gives_its_values(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text(
+        '[data]\ndata = "points.csv"\nlabel_column = 3\n'
+        "[model]\nhidden = [800, 800]\n"
+        '[train]\nlr = 1\nbatch-size = "full"\nepochs = 7\n'
+    )
+    values = read_config(path)
+    assert values == {
+        "data": "points.csv",
+        "label_column": "3",
+        "hidden": (800, 800),
+        "lr": 1.0,
+        "batch_size": "full",
+        "epochs": 7,
+    }
+    assert isinstance(values["lr"], float)
+
+
+@options
+def test_a_key_is_the_flag_with_hyphens_or_underscores(option: Option, tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    value = option.default if option.default is not None else 1
+    if option.default is None and isinstance(option.kind, Number) and not option.kind.whole:
+        value = 0.5
+    for key in (option.name, option.flag.removeprefix("--")):
+        path.write_text(f"[{option.section}]\n{key} = {json.dumps(value)}\n")
+        assert list(read_config(path)) == [option.name]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "[trian]\nlr = 1",
+            f"there is no section [trian]; did you mean train? ({KNOWN_SECTIONS})",
+        ),
+        ("[zzz]", f"there is no section [zzz] ({KNOWN_SECTIONS})"),
+        ("lr = 1", "lr belongs under [train]"),
+        ("train = 1", "train is a section; write [train]"),
+        ("[[train]]\nlr = 1", "train is a section; write [train]"),
+        ("[model]\nlr = 1", "lr belongs under [train], not [model]"),
+        ("[train]\nbatchsize = 1", "[train] has no key batchsize; did you mean batch_size?"),
+        ("[train]\nlearning_rate = 1", "[train] has no key learning_rate; did you mean lr?"),
+        ("[train]\nlearning-rate = 1", "[train] has no key learning-rate; did you mean lr?"),
+        ("[train]\nWeight_Decay = 1", "[train] has no key Weight_Decay; did you mean reg?"),
+        (
+            "[model]\nhidden_layer_sizes = 1",
+            "[model] has no key hidden_layer_sizes; did you mean hidden?",
+        ),
+        ("[train]\nqwxyz = 1", "[train] has no key qwxyz"),
+        ("[train]\nbatch-size = 1\nbatch_size = 1", "[train] batch_size is given twice"),
+        ("[train]\nlr = 0", "[train] lr = 0: expected a number above 0"),
+        ("[train]\nlr = -0.5", "[train] lr = -0.5: expected a number above 0"),
+        ("[train]\nlr = 1e400", "[train] lr = inf: expected a number above 0"),
+        ("[train]\nlr = nan", "[train] lr = nan: expected a number above 0"),
+        ("[train]\nlr = true", "[train] lr = true: expected a number above 0"),
+        ('[train]\nlr = "0.1"', '[train] lr = "0.1": expected a number above 0'),
+        ("[train]\nlr = [0.1]", "[train] lr = [0.1]: expected a number above 0"),
+        ("[train]\nlr = {a = 1}", "[train] lr = {a = 1}: expected a number above 0"),
+        (
+            "[train]\nlr = 2026-01-01",
+            "[train] lr = 2026-01-01: expected a number above 0",
+        ),
+        (
+            "[train]\nmomentum = 1",
+            "[train] momentum = 1: expected a number at least 0 and below 1",
+        ),
+        (
+            "[train]\nepochs = 2.0",
+            "[train] epochs = 2.0: expected a whole number at least 1 and at most 1000000000",
+        ),
+        (
+            f"[train]\nepochs = {'9' * 400}",
+            f"[train] epochs = {'9' * 79}…: "
+            "expected a whole number at least 1 and at most 1000000000",
+        ),
+        (
+            "[train]\nseed = -1",
+            "[train] seed = -1: expected a whole number at least 0 and at most 9223372036854775807",
+        ),
+        (
+            "[train]\nwarmup = 1e308",
+            "[train] warmup = 1e+308: expected a number at least 0 and at most 1000000000",
+        ),
+        (
+            "[train]\nlr_step = 1e-320",
+            "[train] lr_step = 1e-320: expected a number at least 0.001",
+        ),
+        (
+            "[train]\nbatch_size = 0",
+            "[train] batch_size = 0: expected a whole number at least 1, or full",
+        ),
+        (
+            '[train]\nbatch_size = "half"',
+            '[train] batch_size = "half": expected a whole number at least 1, or full',
+        ),
+        (
+            '[train]\noptimizer = "addam"',
+            '[train] optimizer = "addam": expected one of momentum, sgd, nesterov, adam, adamw; '
+            "did you mean adam?",
+        ),
+        (
+            "[model]\nactivation = 3",
+            "[model] activation = 3: expected one of relu, leaky-relu, tanh, sigmoid",
+        ),
+        (
+            "[model]\nhidden = [10, 0]",
+            "[model] hidden = [10, 0]: "
+            "expected widths from 1 to 1000000, as in 100 or 800,800, or none",
+        ),
+        (
+            "[model]\nhidden = [true]",
+            "[model] hidden = [true]: "
+            "expected widths from 1 to 1000000, as in 100 or 800,800, or none",
+        ),
+        (
+            "[model]\nhidden = 1000001",
+            "[model] hidden = 1000001: "
+            "expected widths from 1 to 1000000, as in 100 or 800,800, or none",
+        ),
+        ('[data]\ndata = ""', '[data] data = "": expected text'),
+        ("[data]\ndata = 1.5", "[data] data = 1.5: expected text"),
+    ],
+)
+def test_what_is_wrong_is_named_with_key_value_and_what_was_expected(
+    refused: Any, text: str, said: str
+) -> None:
+    assert refused(text) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[train]\nlr = 1\nlr = 2", "Cannot overwrite a value"),
+        ("[train\nlr = 1", "Expected ']'"),
+        (f"[train]\nepochs = {'9' * 5000}", "Exceeds the limit"),
+        (f"[train]\nlr = {'[' * 100_000}", "nested too deeply"),
+    ],
+    ids=["a key given twice", "a bracket left open", "a number without end", "nested deeply"],
+)
+def test_a_file_that_is_not_toml_is_refused_with_the_reason(
+    refused: Any, text: str, said: str
+) -> None:
+    assert refused(text).startswith(f"is not TOML: {said}")
+
+
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_bytes(b"[train]\nlr = \xff\xfe\n")
+    with pytest.raises(ConfigError, match="is not TOML: "):
+        read_config(path)
+
+
+def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as error:
+        read_config(tmp_path / "none.toml")
+    assert str(error.value) == f"{tmp_path}/none.toml: cannot be read: No such file or directory"
+    with pytest.raises(InputError, match=f"{tmp_path}: cannot be read: Is a directory"):
+        read_config(tmp_path)
+
+
+def test_sections_of_a_checkpoint_are_checked_the_same_way() -> None:
+    assert check_sections({"train": {"lr": 1}}, "model.npz") == {"lr": 1.0}
+    with pytest.raises(ConfigError, match=r"^model.npz: is no table of sections$"):
+        check_sections([], "model.npz")
+    with pytest.raises(ConfigError, match=r"^model.npz: \[train\] lr = 0: expected"):
+        check_sections({"train": {"lr": 0}}, "model.npz")
+
+
+# Flags
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("hidden", "800,800", (800, 800)),
+        ("hidden", "100", (100,)),
+        ("hidden", "none", ()),
+        ("lr", "1", 1.0),
+        ("lr", "1e-3", 0.001),
+        ("epochs", "7", 7),
+        ("batch_size", "full", "full"),
+        ("batch_size", "64", 64),
+        ("seed", str(2**63 - 1), 2**63 - 1),
+        ("label_column", "-1", "-1"),
+        ("optimizer", "adamw", "adamw"),
+    ],
+)
+def test_a_flag_is_parsed_into_what_toml_gives(name: str, text: str, value: Any) -> None:
+    assert check_flag(name, text) == value
+    assert type(check_flag(name, text)) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("lr", "abc", "--lr abc: expected a number above 0"),
+        ("lr", "", "--lr : expected a number above 0"),
+        ("lr", "nan", "--lr nan: expected a number above 0"),
+        ("lr", "1e400", "--lr 1e400: expected a number above 0"),
+        ("lr", "9" * 400, f"--lr {'9' * 79}…: expected a number above 0"),
+        (
+            "epochs",
+            "1.5",
+            "--epochs 1.5: expected a whole number at least 1 and at most 1000000000",
+        ),
+        (
+            "epochs",
+            "9" * 5000,
+            f"--epochs {'9' * 79}…: expected a whole number at least 1 and at most 1000000000",
+        ),
+        ("dropout", "1", "--dropout 1: expected a number at least 0 and below 1"),
+        ("lr_decay", "2", "--lr-decay 2: expected a number above 0 and at most 1"),
+        (
+            "hidden",
+            "10,,10",
+            "--hidden 10,,10: expected widths from 1 to 1000000, as in 100 or 800,800, or none",
+        ),
+        (
+            "batch_size",
+            "full ",
+            "--batch-size full : expected a whole number at least 1, or full",
+        ),
+        ("data", "", "--data : expected text"),
+        ("loss", "nll", "--loss nll: expected one of cross-entropy, mse, bce"),
+    ],
+)
+def test_a_wrong_flag_is_named_with_what_was_expected(name: str, text: str, said: str) -> None:
+    with pytest.raises(UsageError) as error:
+        check_flag(name, text)
+    assert str(error.value) == said
+
+
+# Which value wins
+
+
+def test_a_flag_goes_before_the_file_and_the_file_before_the_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text("[train]\nlr = 0.2\nreg = 0.2\n")
+    checkpoint = make_config({"lr": 0.3, "reg": 0.3, "epochs": 33, "stop_after": 3})
+    config = resolve({"lr": 0.1}, path, checkpoint).train
+    assert (config.lr, config.reg, config.epochs) == (0.1, 0.2, 33)
+    assert config.stop_after is None  # asked of one call, not of the run
+    assert config.batch_size == 128
+    assert resolve({}, path).train.epochs is None
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "lr"),
+    [("momentum", 0.1), ("nesterov", 0.1), ("sgd", 0.5), ("adam", 1e-3), ("adamw", 1e-3)],
+)
+def test_the_learning_rate_suits_the_optimizer_unless_given(optimizer: str, lr: float) -> None:
+    assert make_config({"optimizer": optimizer}).train.lr == lr
+    assert make_config({"optimizer": optimizer, "lr": 7.0}).train.lr == 7.0
+
+
+def test_the_decay_suits_the_schedule_unless_given() -> None:
+    assert make_config({"lr_schedule": "step"}).train.lr_decay == 0.1
+    assert make_config({"lr_schedule": "exponential"}).train.lr_decay == 0.95
+    assert make_config({"lr_schedule": "step", "lr_decay": 0.5}).train.lr_decay == 0.5
+    assert make_config({}).train.lr_decay is None
+
+
+def test_patience_without_validation_rows_is_refused() -> None:
+    with pytest.raises(UsageError) as error:
+        make_config({"patience": 3, "val_fraction": 0.0})
+    assert str(error.value) == "--patience needs validation rows; raise --val-fraction above 0"
+
+
+# As TOML
+
+
+@options
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_every_value_comes_back_from_toml(option: Option, data: st.DataObject) -> None:
+    value = option.kind.check(data.draw(values_of(option)))
+    config = make_config({option.name: value})
+    back = make_config(check_sections(tomllib.loads(config.to_toml()), "text"))
+    assert back == config
+    assert config.values()[option.name] == value
+
+
+def test_a_config_comes_back_from_json() -> None:
+    config = make_config({"hidden": (3, 4), "data": 'a "quoted" \\ name', "max_norm": 3.5})
+    assert make_config(check_sections(json.loads(json.dumps(config.sections())), "json")) == config
+
+
+def test_what_is_off_is_left_out_of_toml() -> None:
+    text = make_config({}).to_toml()
+    assert "max_norm" not in text
+    assert "lr = 0.1\n" in text
+    assert "hidden = [100]\n" in text
+    assert 'optimizer = "momentum"\n' in text
+    assert make_config({"hidden": ()}).to_toml().count("hidden = []\n") == 1
+
+
+def test_the_defaults_are_those_of_the_dataclasses() -> None:
+    defaults = Config().values()
+    assert {name: option.default for name, option in OPTIONS.items()} == defaults

@@ -1,0 +1,158 @@
+"""A run that is stopped anywhere and resumed ends in the bytes of one that was not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from mlpcli.cli import train
+from mlpcli.errors import ExitCode, StoppedError
+
+PLAN = ("--data", "digits", "--hidden", "8", "--epochs", "4", "--seed", "3", "-q")
+
+VARIANTS = {
+    "momentum": (),
+    "sgd": ("--optimizer", "sgd"),
+    "nesterov": ("--optimizer", "nesterov"),
+    "adam": ("--optimizer", "adam"),
+    "adamw": ("--optimizer", "adamw", "--reg", "0.01"),
+    "constant": ("--lr-schedule", "constant"),
+    "linear": ("--lr-schedule", "linear", "--warmup", "1.5"),
+    "step": ("--lr-schedule", "step", "--lr-step", "1.5"),
+    "exponential": ("--lr-schedule", "exponential", "--lr-decay", "0.5"),
+    "dropout": ("--dropout", "0.5", "--input-dropout", "0.2"),
+    "class weights": ("--class-weight", "balanced"),
+    "max-norm": ("--max-norm", "0.5"),
+    "clip-norm": ("--clip-norm", "0.1"),
+    "final momentum": ("--momentum", "0.5", "--final-momentum", "0.99"),
+    "label smoothing": ("--label-smoothing", "0.1"),
+    "float64": ("--dtype", "float64"),
+    "mse": ("--loss", "mse", "--activation", "sigmoid", "--init", "normal"),
+    "a last batch of one": ("--batch-size", "1293"),
+    "full batches": ("--batch-size", "full"),
+    "no hidden layer": ("--hidden", "none"),
+    "no validation": ("--val-fraction", "0"),
+    "patience": ("--patience", "1", "--lr", "2"),
+    "everything": (
+        *("--optimizer", "adam", "--dropout", "0.3", "--class-weight", "balanced"),
+        *("--max-norm", "1", "--label-smoothing", "0.2", "--final-momentum", "0.5"),
+    ),
+}
+
+variants = pytest.mark.parametrize("options", VARIANTS.values(), ids=VARIANTS)
+
+
+@pytest.fixture
+def stop_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Lets the next run be interrupted as by a signal, after so many of its steps; 0: never."""
+
+    def stop(steps: int) -> None:
+        @contextmanager
+        def signals() -> Iterator[Callable[[], None]]:
+            taken = 0
+
+            def check() -> None:
+                nonlocal taken
+                taken += 1
+                if taken == steps:
+                    raise StoppedError("interrupted", ExitCode.INTERRUPTED)
+
+            yield check
+
+        monkeypatch.setattr(train, "stop_signals", signals)
+
+    return stop
+
+
+@variants
+def test_stopped_after_each_epoch_and_resumed_ends_in_the_same_bytes(
+    mlp, checkpoints, options: tuple[str, ...]
+) -> None:
+    mlp.ok("train", *PLAN, *options, "-o", "whole.npz")
+    mlp.ok("train", *PLAN, *options, "-o", "parts.npz", "--stop-after", "1")
+    for epoch in (2, 3):
+        mlp.ok("train", "--resume", "parts.npz", "-q", "--stop-after", epoch)
+    mlp.ok("train", "--resume", "parts.npz", "-q")
+    checkpoints.assert_same("whole.npz", "parts.npz")
+
+
+@variants
+def test_interrupted_within_epochs_and_resumed_ends_in_the_same_bytes(
+    mlp, checkpoints, stop_at, options: tuple[str, ...]
+) -> None:
+    mlp.ok("train", *PLAN, *options, "-o", "whole.npz")
+    stop_at(3)
+    mlp.error("train", *PLAN, *options, "-o", "parts.npz")
+    for steps in (1, 11, 7):
+        stop_at(steps)
+        mlp("train", "--resume", "parts.npz", "-q")
+    stop_at(0)
+    mlp.ok("train", "--resume", "parts.npz", "-q")
+    checkpoints.assert_same("whole.npz", "parts.npz")
+
+
+@variants
+def test_repeated_gives_the_same_bytes(mlp, checkpoints, options: tuple[str, ...]) -> None:
+    mlp.ok("train", *PLAN, *options, "-o", "one.npz")
+    mlp.ok("train", *PLAN, *options, "-o", "two.npz")
+    checkpoints.assert_same("one.npz", "two.npz")
+
+
+def test_the_time_that_is_up_stops_as_if_asked_to(mlp, checkpoints) -> None:
+    mlp.ok("train", *PLAN, "-o", "whole.npz")
+    first = mlp.ok("train", *PLAN[:-1], "-o", "parts.npz", "--max-time", "1e-9")
+    assert "the time is up after epoch 1; resume with: mlp train --resume parts.npz" in first.err
+    assert len(checkpoints.meta("parts.npz")["history"]) == 1
+    mlp.ok("train", "--resume", "parts.npz", "-q")
+    checkpoints.assert_same("whole.npz", "parts.npz")
+
+
+def test_a_resumed_run_keeps_one_history_of_all_epochs(mlp, checkpoints) -> None:
+    mlp.ok("train", *PLAN, "-o", "whole.npz")
+    mlp.ok("train", *PLAN, "-o", "parts.npz", "--stop-after", "2")
+    mlp.ok("train", "--resume", "parts.npz", "-q")
+    whole, parts = (checkpoints.meta(path)["history"] for path in ("whole.npz", "parts.npz"))
+    timed = {"seconds", "samples_per_second"}
+    for a, b in zip(whole, parts, strict=True):
+        assert {k: v for k, v in a.items() if k not in timed} == {
+            k: v for k, v in b.items() if k not in timed
+        }
+    assert [entry["epoch"] for entry in parts] == [1, 2, 3, 4]
+    assert sorted(entry["seconds"] for entry in parts) == [entry["seconds"] for entry in parts]
+
+
+def test_another_seed_gives_other_weights(mlp, checkpoints) -> None:
+    mlp.ok("train", *PLAN, "-o", "one.npz")
+    mlp.ok("train", *PLAN, "-o", "two.npz", "--seed", "4")
+    one, two = (checkpoints.arrays(path)["W1"] for path in ("one.npz", "two.npz"))
+    assert (one != two).all()
+
+
+def test_raised_epochs_go_on_toward_the_new_end_of_the_schedule(mlp, checkpoints) -> None:
+    mlp.ok("train", *PLAN, "-o", "model.npz", "--lr-schedule", "linear", "--lr", "0.1")
+    assert checkpoints.meta("model.npz")["history"][-1]["lr"] == pytest.approx(0.1 / 44, rel=1e-5)
+    mlp.ok("train", "--resume", "model.npz", "--epochs", "8", "-q")
+    history = checkpoints.meta("model.npz")["history"]
+    rates = [entry["lr"] for entry in history]
+    # the last step of epoch 5 is step 54 of 88: 34 of 88 are left
+    assert rates[4:] == pytest.approx(
+        [0.1 * (88 - step) / 88 for step in (54, 65, 76, 87)], rel=1e-5
+    )
+
+
+def test_other_hash_seeds_and_folders_give_the_same_bytes(mlp, checkpoints, tmp_path) -> None:
+    processes = []
+    for hash_seed in ("0", "4711"):
+        folder = tmp_path / hash_seed
+        folder.mkdir()
+        arguments = ("train", *PLAN, "--dropout", "0.5", "-o", "model.npz")
+        processes.append(mlp.process(*arguments, folder=folder, PYTHONHASHSEED=hash_seed))
+    for process in processes:
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+        assert out
+    checkpoints.assert_same(tmp_path / "0" / "model.npz", tmp_path / "4711" / "model.npz")
+    mlp.ok("train", *PLAN, "--dropout", "0.5", "-o", "here.npz")
+    checkpoints.assert_same(tmp_path / "0" / "model.npz", "here.npz")
