@@ -13,7 +13,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -51,11 +51,42 @@ def open_npz(path: Path, source: str) -> Dataset:
     Raises:
         DataError: what is wrong with which array.
     """
+    arrays, headers, digest = _read_npz(path, source)
+    return _as_dataset(arrays, headers, source=source, digest=digest)
+
+
+def read_npz(path: Path, source: str) -> tuple[Array, Array | None]:
+    """(X (N, D), y (N,) or None) of an archive whose y may be missing; otherwise as `open_npz`."""
+    arrays, headers, _ = _read_npz(path, source, labelled=False)
+    X = arrays["X"]
+    y = _labels(arrays["y"], headers["y"].where) if "y" in arrays else None
+    return X.reshape(len(X), -1), y
+
+
+def read_npy(path: Path, source: str) -> Array:
+    """X (N, D) of a single .npy file, memory-mapped; images (N, height, width) are flattened.
+
+    Raises:
+        DataError: what is wrong with it.
+    """
+    with path.open("rb") as stream:
+        header = _read_header(stream, path.stat().st_size, source)
+    _check_inputs(header)
+    order: Literal["C", "F"] = "F" if header.fortran_order else "C"
+    X = np.memmap(path, header.dtype, "r", offset=header.offset, shape=header.shape, order=order)
+    _refuse_non_finite(X, np.arange(len(X)), source)
+    return X.reshape(len(X), -1)
+
+
+def _read_npz(
+    path: Path, source: str, *, labelled: bool = True
+) -> tuple[dict[str, Array], dict[str, _Header], str]:
+    """The arrays of an archive, their headers, and the file's digest."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         try:
             with zipfile.ZipFile(file) as archive:
-                arrays, headers = _unpack(archive, source, path.stat().st_size)
+                arrays, headers = _unpack(archive, source, path.stat().st_size, labelled=labelled)
         except (DataError, MemoryError):
             raise
         except Exception as error:  # BadZipFile, zlib.error, EOFError, OSError, struct.error, …
@@ -63,7 +94,7 @@ def open_npz(path: Path, source: str) -> Dataset:
                 f"{source}: not an .npz archive, or a damaged one ({_line(error)}); "
                 "save it again by np.savez"
             ) from error
-    return _as_dataset(arrays, headers, source=source, digest=digest)
+    return arrays, headers, digest
 
 
 def open_folder(path: Path, source: str) -> Dataset:
@@ -146,13 +177,15 @@ def _read_header(stream: IO[bytes], size: int, where: str) -> _Header:
     return _Header(where, offset, shape, fortran_order, dtype)
 
 
-def _check_headers(headers: dict[str, _Header], source: str, suffix: str) -> None:
+def _check_headers(
+    headers: dict[str, _Header], source: str, suffix: str, *, labelled: bool = True
+) -> None:
     """Check that X and y are there, perhaps with a test set, and go together in shape and dtype.
 
-    `suffix` follows the arrays' names where they lie.
+    `suffix` follows the arrays' names where they lie. y may be missing where not `labelled`.
     """
     for name, partner in (("X", "y"), ("y", "X"), ("X_test", "y_test"), ("y_test", "X_test")):
-        if partner in headers and name not in headers:
+        if partner in headers and name not in headers and (labelled or name != "y"):
             raise DataError(
                 f"{source}: has {partner}{suffix} and no {name}{suffix}; "
                 + ("both are needed" if name in ("X", "y") else "add it, or take the other out")
@@ -160,7 +193,7 @@ def _check_headers(headers: dict[str, _Header], source: str, suffix: str) -> Non
     for name, header in headers.items():
         (_check_inputs if name.startswith("X") else _check_labels)(header)
     for X, y in (("X", "y"), ("X_test", "y_test")):
-        if X in headers and headers[X].shape[0] != headers[y].shape[0]:
+        if X in headers and y in headers and headers[X].shape[0] != headers[y].shape[0]:
             raise DataError(
                 f"{headers[y].where}: has {headers[y].shape[0]} labels, "
                 f"but {X} has {headers[X].shape[0]} samples"
@@ -271,7 +304,7 @@ def _product(shape: tuple[int, ...]) -> str:
 
 
 def _unpack(
-    archive: zipfile.ZipFile, source: str, size: int
+    archive: zipfile.ZipFile, source: str, size: int, *, labelled: bool
 ) -> tuple[dict[str, Array], dict[str, _Header]]:
     """The arrays of the archive that have a name of ours, and their headers."""
     members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
@@ -294,7 +327,7 @@ def _unpack(
             raise zipfile.BadZipFile("compressed in a way that NumPy does not use")
         with archive.open(info) as stream:
             headers[name] = _read_header(stream, info.file_size, f"{source}: {name}")
-    _check_headers(headers, source, "")
+    _check_headers(headers, source, "", labelled=labelled)
     return {name: _unpack_array(archive, ours[name], headers[name]) for name in ours}, headers
 
 
