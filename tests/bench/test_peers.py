@@ -1,0 +1,185 @@
+"""Gradients and steps are those of PyTorch and scikit-learn, from the same weights, to 1e-10."""
+
+import numpy as np
+import pytest
+
+from mlpcli.nn.losses import LOSSES
+from mlpcli.nn.network import MLP
+from mlpcli.nn.optimizers import OPTIMIZERS, optimizer
+
+SIZES, N, REG, LR, STEPS = [12, 9, 7, 5], 40, 0.01, 0.02, 25
+
+
+def batch():
+    rng = np.random.default_rng(3)
+    return rng.standard_normal((N, SIZES[0])), rng.integers(SIZES[-1], size=N)
+
+
+def take_steps(net, method, steps, momentum=0.9):
+    """Steps of our own on the whole batch, by the gradient of the data's loss."""
+    X, y = batch()
+    for _ in range(steps):
+        _, gradient = net.loss_and_grad(X, y)
+        for name, array in method.gradient.named().items():
+            array[:] = gradient[name]
+        method.step(LR, momentum)
+
+
+def close(ours, theirs):
+    np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-10)
+
+
+# PyTorch
+
+TORCH_ACTIVATIONS = {
+    "relu": "ReLU",
+    "leaky-relu": "LeakyReLU",
+    "tanh": "Tanh",
+    "sigmoid": "Sigmoid",
+}
+
+
+@pytest.fixture(scope="module")
+def torch():
+    return pytest.importorskip("torch", reason="PyTorch is not installed (the extra `bench`)")
+
+
+def in_torch(torch, net, activation):
+    """The same network in PyTorch."""
+    layers = []
+    for W, b in zip(net.parameters.W, net.parameters.b, strict=True):
+        linear = torch.nn.Linear(*W.shape, dtype=torch.float64)
+        with torch.no_grad():
+            linear.weight.copy_(torch.from_numpy(W.T.copy()))
+            linear.bias.copy_(torch.from_numpy(b.copy()))
+        layers += [linear, getattr(torch.nn, TORCH_ACTIVATIONS[activation])()]
+    return torch.nn.Sequential(*layers[:-1])
+
+
+def torch_loss(torch, kind, scores, y):
+    F = torch.nn.functional
+    if kind == "cross-entropy":
+        return F.cross_entropy(scores, y)
+    Y = F.one_hot(y, scores.shape[1]).double()
+    if kind == "bce":
+        return F.binary_cross_entropy_with_logits(scores, Y, reduction="sum") / N
+    return 0.5 * F.mse_loss(torch.sigmoid(scores), Y, reduction="sum") / N
+
+
+def arrays_of(model, of=lambda parameter: parameter):
+    """W1, b1, … of a PyTorch model, in our orientation."""
+    linear = [layer for layer in model if hasattr(layer, "weight")]
+    pairs = [
+        (of(layer.weight).detach().numpy().T, of(layer.bias).detach().numpy()) for layer in linear
+    ]
+    return {
+        f"{k}{n}": a for n, pair in enumerate(pairs, 1) for k, a in zip("Wb", pair, strict=True)
+    }
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("activation", TORCH_ACTIVATIONS)
+def test_gradients_are_those_of_pytorch(torch, activation, loss):
+    net = MLP(SIZES, activation, loss, dtype=np.float64)
+    net.parameters.flat[:] += 0.05  # biases too
+    X, y = batch()
+    ours, gradient = net.loss_and_grad(X, y)
+    model = in_torch(torch, net, activation)
+    theirs = torch_loss(torch, loss, model(torch.from_numpy(X)), torch.from_numpy(y))
+    theirs.backward()
+    assert ours == pytest.approx(theirs.item(), rel=1e-12)
+    for name, array in arrays_of(model, of=lambda parameter: parameter.grad).items():
+        close(gradient[name], array)
+
+
+def torch_optimizer(torch, name, model):
+    """PyTorch's own, decaying weights and not biases."""
+    weights = [p for p in model.parameters() if p.ndim == 2]
+    biases = [p for p in model.parameters() if p.ndim == 1]
+    groups = [{"params": weights, "weight_decay": REG}, {"params": biases, "weight_decay": 0}]
+    match name:
+        case "sgd":
+            return torch.optim.SGD(groups, lr=LR)
+        case "momentum" | "nesterov":
+            return torch.optim.SGD(groups, lr=LR, momentum=0.9, nesterov=name == "nesterov")
+        case "adam":
+            return torch.optim.Adam(groups, lr=LR)
+        case "adamw":
+            return torch.optim.AdamW(groups, lr=LR)
+
+
+@pytest.mark.parametrize("steps", [1, STEPS])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_steps_are_those_of_pytorch(torch, name, steps):
+    net = MLP(SIZES, "tanh", dtype=np.float64)
+    model = in_torch(torch, net, "tanh")
+    method = torch_optimizer(torch, name, model)
+    X, y = map(torch.from_numpy, batch())
+    for _ in range(steps):
+        method.zero_grad()
+        torch_loss(torch, "cross-entropy", model(X), y).backward()
+        method.step()
+    take_steps(net, optimizer(name, net, REG), steps)
+    for key, array in arrays_of(model).items():
+        close(net.params[key], array)
+
+
+# scikit-learn: its penalty is divided by the number of samples, and so is multiplied here
+
+
+@pytest.fixture(scope="module")
+def network_of_sklearn():
+    module = pytest.importorskip(
+        "sklearn.neural_network", reason="scikit-learn is not installed (the extra `bench`)"
+    )
+
+    def make(**options):
+        X, y = batch()
+        peer = module.MLPClassifier(
+            SIZES[1:-1], activation="tanh", alpha=REG * N, batch_size=N, shuffle=False,
+            learning_rate_init=LR, random_state=0, **options,
+        )  # fmt: skip
+        peer.partial_fit(X, y, classes=range(SIZES[-1]))
+        del peer._optimizer  # so that the next step begins anew, from the weights that it has now
+        net = MLP(SIZES, "tanh", dtype=np.float64, seed=None)
+        for k, (W, b) in enumerate(zip(peer.coefs_, peer.intercepts_, strict=True), 1):
+            net.params[f"W{k}"][:] = W
+            net.params[f"b{k}"][:] = b
+        return peer, net
+
+    return make
+
+
+def test_loss_and_gradient_are_those_of_scikit_learn(network_of_sklearn):
+    peer, net = network_of_sklearn(solver="sgd", momentum=0, nesterovs_momentum=False)
+    before = {name: array.copy() for name, array in net.params.items()}
+    X, y = batch()
+    loss, gradient = net.loss_and_grad(X, y, reg=REG)
+    peer.partial_fit(X, y)
+    assert peer.loss_ == pytest.approx(loss, rel=1e-12)
+    for k, (W, b) in enumerate(zip(peer.coefs_, peer.intercepts_, strict=True), 1):
+        close((before[f"W{k}"] - W) / LR, gradient[f"W{k}"])
+        close((before[f"b{k}"] - b) / LR, gradient[f"b{k}"])
+
+
+@pytest.mark.parametrize("steps", [1, STEPS])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("sgd", {"solver": "sgd", "momentum": 0, "nesterovs_momentum": False}),
+        ("momentum", {"solver": "sgd", "momentum": 0.9, "nesterovs_momentum": False}),
+        ("nesterov", {"solver": "sgd", "momentum": 0.9, "nesterovs_momentum": True}),
+        ("adam", {"solver": "adam", "epsilon": 1e-30}),
+    ],
+)
+def test_steps_are_those_of_scikit_learn(network_of_sklearn, name, options, steps):
+    peer, net = network_of_sklearn(**options)
+    method = optimizer(name, net, REG)
+    method.epsilon = 1e-30  # theirs is not corrected for the bias of √v, ours is: leave it out
+    X, y = batch()
+    for _ in range(steps):
+        peer.partial_fit(X, y)
+    take_steps(net, method, steps)
+    for k, (W, b) in enumerate(zip(peer.coefs_, peer.intercepts_, strict=True), 1):
+        close(net.params[f"W{k}"], W)
+        close(net.params[f"b{k}"], b)
