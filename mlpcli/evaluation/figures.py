@@ -145,6 +145,7 @@ def reliability_svg(bins: Calibration) -> str:
             "o",
             color=_PAGE.val,
             markersize=3.5,
+            clip_on=False,
         )
         top.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="share that is right")
         bottom.bar(edges, bins.counts / bins.counts.sum(), color=_PAGE.muted, alpha=0.6, **bar)
@@ -252,7 +253,7 @@ def weight_tiles(W: Array, shape: tuple[int, int], limit: int) -> tuple[Array, i
 
 def _draw_curve(axes: Axes, runs: Sequence[Run], key: str, palette: Palette) -> None:
     """One run's training and validation curves, or several runs' validation curves."""
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     factor = 100 if key == "accuracy" else 1
     alone = len(runs) == 1
@@ -280,6 +281,7 @@ def _draw_curve(axes: Axes, runs: Sequence[Run], key: str, palette: Palette) -> 
     low, high = min(values, default=0.0), max(values, default=0.0)
     if key == "loss" and low > 0 and high / low > 30:
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set(title=key.capitalize(), xlabel="epoch")
     axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     axes.margins(x=0.02)

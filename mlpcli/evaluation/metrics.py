@@ -138,6 +138,13 @@ def predict_split(members: Sequence[tuple[MLP, Scaling]], split: Split) -> Predi
     return Predictions(*(np.concatenate(parts) for parts in (y, predicted, confidence)))
 
 
+def probabilities_of(net: MLP, scaling: Scaling, X: Array) -> Iterator[Array]:
+    """The class probabilities (n, C) float64 of rows of X (N, D), chunk by chunk."""
+    N = len(X)
+    split = Split("input", X, np.zeros(N, np.intp), np.arange(N))
+    return (probs for _, probs in _probabilities([(net, scaling)], split))
+
+
 def _probabilities(
     members: Sequence[tuple[MLP, Scaling]], split: Split
 ) -> Iterator[tuple[Array, Array]]:

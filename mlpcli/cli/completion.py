@@ -1,0 +1,53 @@
+"""What the shell completes paths to: checkpoints and configuration files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+_FOLDERS = 50  # looked into for files to offer
+
+
+class FilePath(click.Path):
+    """A path; the shell offers files with one of some suffixes, here and in the folders here.
+
+    Where there is none, it offers every file. Click's protocol cannot ask a shell for files by
+    their suffix, nor for a folder without a space after it, so that files in folders are named.
+    """
+
+    def __init__(self, *suffixes: str) -> None:
+        super().__init__(path_type=Path)
+        self._suffixes = suffixes
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        folder, start = os.path.split(incomplete)
+        found = self._in(folder, start)
+        for name in _names(folder)[:_FOLDERS]:
+            if name.startswith(start) and (start or not name.startswith(".")):
+                found += self._in(os.path.join(folder, name), "")
+        items: list[Any] = [CompletionItem(path) for path in found]
+        return items or [CompletionItem(incomplete, type="file")]
+
+    def _in(self, folder: str, start: str) -> list[str]:
+        return [
+            os.path.join(folder, name)
+            for name in _names(folder)
+            if name.startswith(start) and name.endswith(self._suffixes)
+        ]
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return sorted(os.listdir(os.path.expanduser(folder) or "."))
+    except OSError:
+        return []
+
+
+CHECKPOINT = FilePath(".npz")
+CONFIG_FILE = FilePath(".toml")

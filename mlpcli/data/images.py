@@ -1,0 +1,179 @@
+"""Pictures from a person's files, made to look like the images that a model was trained on.
+
+MNIST's digits were fitted into 20 × 20 pixels, keeping their shape, and centred by their mass in
+28 × 28 (LeCun, Bottou, Bengio & Haffner 1998, section III.A), white on black. `prepare` does the
+same to a drawing, a scan or a photograph. Pillow is imported when a picture is read.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlpcli.data.dataset import Array
+from mlpcli.errors import DataError, MlpError
+
+SUFFIXES = (".png", ".jpg", ".jpeg")
+
+FRAME = 20 / 28
+"""The share of an image's side that the object takes in MNIST."""
+
+_MAX_PIXELS = 80_000_000
+_ENOUGH = 800  # pixels a side: larger pictures are scaled down first
+_FAINT = 16  # of 255: what differs less from its background shows nothing
+
+
+def read_image(
+    path: Path, shape: tuple[int, int], *, prepare_it: bool = True, frame: float = FRAME
+) -> Array:
+    """Read a PNG or JPEG file as an image for a model.
+
+    Args:
+        path: the file.
+        shape: (height, width) of the model's images.
+        prepare_it: make it look like them (see `prepare`); else it is taken as it is, in grey.
+        frame: see `prepare`.
+
+    Returns:
+        (height, width) float64 from 0 to 255.
+
+    Raises:
+        MlpError: Pillow is not installed.
+        DataError: it cannot be read, is not of the shape where it is taken as it is, or is blank.
+    """
+    grey = _read_grey(path)
+    if prepare_it:
+        return prepare(grey, shape, frame, str(path))
+    if grey.shape != shape:
+        raise DataError(
+            f"{path}: has {grey.shape[1]} × {grey.shape[0]} pixels, the model takes "
+            f"{shape[1]} × {shape[0]}; leave out --no-prepare to have it fitted"
+        )
+    return grey
+
+
+def prepare(grey: Array, shape: tuple[int, int], frame: float, source: str = "image") -> Array:
+    """Make a picture of one thing on a plain ground look like an image of MNIST.
+
+    The ground, even or lit from a side, becomes 0 and the thing bright, whichever was darker. The
+    thing is cut out, fitted into a `frame`-th of the image with its shape kept, and put so that its
+    centre of mass is the image's centre, as far as it stays within it.
+
+    Args:
+        grey: (h, w) from 0 to 255.
+        shape: (height, width) of the image to make.
+        frame: the share of its side that the thing may take.
+        source: what to call the picture in messages.
+
+    Returns:
+        (height, width) float64 from 0 to 255.
+
+    Raises:
+        DataError: there is nothing on the ground.
+    """
+    from PIL import Image, ImageFilter
+
+    if (factor := max(grey.shape) // _ENOUGH) > 1:
+        grey = np.asarray(Image.fromarray(grey.astype(np.float32)).reduce(factor), np.float64)
+    difference = grey - _ground(grey)
+    dark_on_light = float((difference**3).sum()) < 0  # what stands out is on the far side
+    ink = np.maximum(-difference if dark_on_light else difference, 0)
+    if ink.max() < _FAINT:
+        raise DataError(f"{source}: shows nothing but its background; give a picture of one thing")
+    threshold = _otsu(ink)
+    mask = Image.fromarray(np.where(ink > threshold, 255, 0).astype(np.uint8))
+    if min(grey.shape) >= 4 * max(shape):
+        mask = mask.filter(ImageFilter.MedianFilter(3))  # specks of dust
+    box = mask.getbbox()
+    if box is None:
+        raise DataError(f"{source}: shows nothing but specks; give a picture of one thing")
+    left, top, right, bottom = box
+    full = float(np.median(ink[ink > threshold]))  # strokes are solid, as MNIST's are
+    solid = np.clip((ink - threshold / 2) / (full - threshold / 2), 0, 1)[top:bottom, left:right]
+
+    height, width = shape
+    scale = min(height * frame / solid.shape[0], width * frame / solid.shape[1])
+    size = max(1, round(solid.shape[1] * scale)), max(1, round(solid.shape[0] * scale))
+    small = Image.fromarray(solid.astype(np.float32)).resize(size, Image.Resampling.BILINEAR)
+    fitted = np.clip(np.asarray(small, np.float64), 0, None)
+    fitted *= 255 / fitted.max()
+    result = np.zeros(shape)
+    y = _place(fitted.sum(axis=1), height)
+    x = _place(fitted.sum(axis=0), width)
+    result[y : y + size[1], x : x + size[0]] = fitted
+    return result
+
+
+def _place(mass: Array, length: int) -> int:
+    """Where a thing with this `mass` along an axis begins, for its centre to be the image's."""
+    centre = float(np.dot(mass, np.arange(len(mass)) + 0.5) / mass.sum())
+    return min(max(round(length / 2 - centre), 0), length - len(mass))
+
+
+def _ground(grey: Array) -> Array:
+    """(h, w) the background: a plane through the picture's border, without what lies on it."""
+    h, w = grey.shape
+    ys, xs = np.mgrid[0:h, 0:w]
+    strip = max(1, round(0.04 * min(h, w)))
+    border = (ys < strip) | (ys >= h - strip) | (xs < strip) | (xs >= w - strip)
+    A = np.column_stack([np.ones(border.sum()), xs[border] / w, ys[border] / h])
+    values = grey[border]
+    keep = np.abs(values - np.median(values)) <= 3 * (
+        np.median(abs(values - np.median(values))) + 4
+    )
+    plane, *_ = np.linalg.lstsq(A[keep], values[keep], rcond=None)
+    ground: Array = plane[0] + plane[1] * xs / w + plane[2] * ys / h
+    return ground
+
+
+def _otsu(values: Array) -> float:
+    """The threshold between two kinds of values that parts them best (Otsu 1979)."""
+    counts, edges = np.histogram(values, 256)
+    centres = (edges[:-1] + edges[1:]) / 2
+    below = np.cumsum(counts)
+    above = below[-1] - below
+    sums = np.cumsum(counts * centres)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        apart = below * above * (sums / below - (sums[-1] - sums) / above) ** 2
+    return float(centres[int(np.nanargmax(apart))])
+
+
+def _read_grey(path: Path) -> Array:
+    """(h, w) float64 from 0 to 255, upright; what is transparent shows paper."""
+    if find_spec("PIL") is None:
+        raise MlpError(f"{path}: pictures need Pillow; install it by: pip install 'mlpcli[report]'")
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path, formats=("PNG", "JPEG")) as image:
+            if image.width * image.height > _MAX_PIXELS:
+                raise DataError(f"{path}: has {image.width} × {image.height} pixels; scale it down")
+            upright: Any = ImageOps.exif_transpose(image)
+            if upright.mode.startswith("I"):  # 16 bits
+                return np.asarray(upright, np.float64) / 257
+            if "A" in upright.mode or "transparency" in upright.info:
+                return _on_paper(upright.convert("RGBA"))
+            return np.asarray(upright.convert("L"), np.float64)
+    except DataError:
+        raise
+    except OSError as error:
+        if error.strerror:
+            raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+        raise DataError(f"{path}: is no PNG or JPEG picture, or a damaged one") from None
+    except Exception:  # SyntaxError, ValueError, struct.error, DecompressionBombError, …
+        raise DataError(f"{path}: is no PNG or JPEG picture, or a damaged one") from None
+
+
+def _on_paper(image: Any) -> Array:
+    """A picture with transparency on white; on black, where on white it would not be seen."""
+    from PIL import Image
+
+    on: dict[str, Array] = {}
+    for paper in ("white", "black"):
+        ground = Image.new("RGBA", image.size, paper)
+        ground.alpha_composite(image)
+        on[paper] = np.asarray(ground.convert("L"), np.float64)
+    return on["white"] if np.ptp(on["white"]) >= np.ptp(on["black"]) else on["black"]
