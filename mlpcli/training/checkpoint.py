@@ -25,6 +25,7 @@ from mlpcli.nn.parameters import Parameters
 from mlpcli.training.loop import Progress, Snapshot, Trainer
 
 _INTERVAL = 1.0  # seconds between two writes, where epochs are shorter
+_HISTORY = 10_000  # epochs; of longer runs every so many-th is kept, so that `meta` stays small
 
 
 @dataclass(frozen=True)
@@ -250,9 +251,10 @@ class Writer:
         Raises:
             OutputError: it cannot be written; what was there is untouched.
         """
+        best = snapshot.progress["best_epoch"]
         meta = self.meta | {
-            "epoch": snapshot.progress["best_epoch"],
-            "history": [{k: _rounded(v) for k, v in epoch.items()} for epoch in history],
+            "epoch": best,
+            "history": _thinned(history, best),
         }
         arrays = Parameters(self.sizes, snapshot.best).named()
         arrays["meta"] = np.array(json.dumps(meta, allow_nan=False))
@@ -299,6 +301,16 @@ def new_meta(
 def _rounded(value: Any) -> Any:
     """Six digits: plans have thousands of epochs, and NumPy keeps text in four bytes a letter."""
     return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def _thinned(history: list[dict[str, Any]], best: int) -> list[dict[str, Any]]:
+    """At most about _HISTORY epochs, evenly, with the best and the last one."""
+    every = math.ceil(len(history) / _HISTORY)
+    return [
+        {key: _rounded(value) for key, value in entry.items()}
+        for number, entry in enumerate(history, start=1)
+        if number % every == 0 or number == len(history) or entry["epoch"] == best
+    ]
 
 
 def _progress_json(progress: dict[str, Any]) -> str:

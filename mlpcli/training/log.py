@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -39,5 +40,7 @@ class MetricsLog:
             raise OutputError(f"{self._path}: cannot be written: {error.strerror}") from None
 
     def close(self) -> None:
+        """Nothing is lost: every line is flushed already, or its loss was told."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):
+                self._file.close()

@@ -136,7 +136,7 @@ def test_raised_epochs_go_on_toward_the_new_end_of_the_schedule(mlp, checkpoints
     mlp.ok("train", "--resume", "model.npz", "--epochs", "8", "-q")
     history = checkpoints.meta("model.npz")["history"]
     rates = [entry["lr"] for entry in history]
-    # the last step of epoch 5 is step 54 of 88: 34 of 88 are left
+    # the last step of epoch 5 is step 54 of 88
     assert rates[4:] == pytest.approx(
         [0.1 * (88 - step) / 88 for step in (54, 65, 76, 87)], rel=1e-5
     )

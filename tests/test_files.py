@@ -1,0 +1,191 @@
+"""Files are whole or absent, and what cannot be written is said before anything is lost."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlpcli.errors import OutputError
+from mlpcli.files import ensure_writable, replacing, sha256, write_text
+
+ROOT = Path(__file__).parents[1]
+
+not_as_root = pytest.mark.skipif(
+    os.geteuid() == 0, reason="the superuser may write in a folder that is read-only"
+)
+
+
+def test_the_new_file_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    with replacing(path) as file:
+        file.write(b"new")
+        file.flush()
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"new"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_the_temporary_file_is_beside_it_and_hidden(tmp_path: Path) -> None:
+    with replacing(tmp_path / "file"):
+        (name,) = os.listdir(tmp_path)
+        assert name.startswith(".file.")
+        assert name.endswith(".tmp")
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_an_error_keeps_the_old_file_and_leaves_nothing_behind(
+    tmp_path: Path, error: type[BaseException]
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    with pytest.raises(error), replacing(path) as file:
+        file.write(b"half")
+        raise error
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_an_error_of_the_system_is_an_output_error_with_its_reason(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with pytest.raises(OutputError) as error, replacing(path):
+        raise OSError(28, "No space left on device")
+    assert str(error.value) == f"{path}: cannot be written: No space left on device"
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_in_the_way_is_an_output_error(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.mkdir()
+    with pytest.raises(OutputError) as error, replacing(path) as file:
+        file.write(b"new")
+    assert str(error.value) == f"{path}: cannot be written: Is a directory"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_the_file_has_the_permissions_that_the_umask_asks_for(
+    tmp_path: Path, umask: int, mode: int
+) -> None:
+    before = os.umask(umask)
+    try:
+        write_text(tmp_path / "file", "text")
+        assert os.umask(umask) == umask
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == mode
+
+
+def test_text_is_utf_8(tmp_path: Path) -> None:
+    write_text(tmp_path / "file", "λ\n")
+    assert (tmp_path / "file").read_bytes() == b"\xce\xbb\n"
+
+
+def test_a_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"abc" * 100_000)
+    assert sha256(tmp_path / "file") == hashlib.sha256(b"abc" * 100_000).hexdigest()
+
+
+def test_folders_that_are_missing_are_made_and_nothing_else(tmp_path: Path) -> None:
+    ensure_writable(tmp_path / "a" / "b" / "file")
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["a", "a/b"]
+
+
+def test_folders_that_are_missing_are_not_made_when_only_asked(tmp_path: Path) -> None:
+    ensure_writable(tmp_path / "a" / "b" / "file", make_folders=False)
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_existing_file_is_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    before = path.stat()
+    ensure_writable(path)
+    assert path.read_bytes() == b"old"
+    assert path.stat().st_mtime_ns == before.st_mtime_ns
+
+
+@pytest.mark.parametrize("make_folders", [True, False])
+def test_what_cannot_be_written_is_named_with_the_reason(
+    tmp_path: Path, make_folders: bool
+) -> None:
+    def said(path: Path) -> str:
+        with pytest.raises(OutputError) as error:
+            ensure_writable(path, make_folders=make_folders)
+        return str(error.value)
+
+    file = tmp_path / "file"
+    file.write_bytes(b"")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert said(tmp_path) == f"{tmp_path}: is a folder; name a file to write"
+    assert said(pipe) == f"{pipe}: is not a regular file; name another"
+    assert said(Path("/dev/null")) == "/dev/null: is not a regular file; name another"
+    deeper = file / "model.npz"
+    reason = f"{file} is not a folder" if make_folders else "Not a directory"
+    assert said(deeper) == f"{deeper}: cannot be written: {reason}"
+
+
+@not_as_root
+def test_a_read_only_folder_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir(mode=0o500)
+    with pytest.raises(OutputError) as error:
+        ensure_writable(folder / "file")
+    assert str(error.value) == f"{folder}/file: cannot be written: Permission denied"
+    with pytest.raises(OutputError) as error:
+        ensure_writable(folder / "deeper" / "file")
+    assert str(error.value) == f"{folder}/deeper/file: cannot be written: Permission denied"
+
+
+def limited(size: int, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`mlp` where no file can be larger than `size` bytes, as where the disk or a quota is full."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # as a shell would start it
+
+    return subprocess.run(
+        [sys.executable, "-m", "mlpcli", *arguments],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"},
+        preexec_fn=limit,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_full_disk_keeps_the_previous_checkpoint_and_leaves_nothing_behind(
+    tmp_path: Path,
+) -> None:
+    previous = tmp_path / "model.npz"
+    previous.write_bytes(b"the checkpoint of another run")
+    arguments = ("train", "--data", "digits", "--epochs", "2", "-q")
+    result = limited(20_000, tmp_path, *arguments)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == "mlp: model.npz: cannot be written: File too large\n"
+    assert previous.read_bytes() == b"the checkpoint of another run"
+    assert os.listdir(tmp_path) == ["model.npz"]
+
+
+def test_a_full_disk_for_the_log_keeps_what_was_trained(tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").write_bytes(b" " * 59_900 + b"\n")
+    arguments = ("train", "--data", "digits", "--hidden", "2", "--epochs", "3", "-q")
+    assert limited(60_000, tmp_path, *arguments, "--stop-after", "1").returncode == 0
+    arguments = ("train", "--resume", "model.npz", "-q", "--log", "log.jsonl")
+    result = limited(61_000, tmp_path, *arguments)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == "mlp: log.jsonl: cannot be written: File too large\n"
+    assert sorted(os.listdir(tmp_path)) == ["log.jsonl", "model.npz"]
+    with np.load(tmp_path / "model.npz") as model:
+        assert '"epoch": 2' in str(model["resume/progress"])

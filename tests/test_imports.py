@@ -1,0 +1,132 @@
+"""Who may import whom, and what starting the command imports."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "mlpcli"
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+BASE = {"errors", "files"}
+CORE = BASE | {"nn", "data"}
+MAY_IMPORT = {
+    "errors": set(),
+    "files": {"errors"},
+    "config": {"errors"},
+    "nn": BASE | {"nn"},
+    "data": BASE | {"data"},
+    "evaluation": CORE | {"evaluation"},
+    "training": CORE | {"config", "evaluation", "training"},
+    "build": CORE | {"config", "evaluation", "training"},
+    "cli": CORE | {"config", "evaluation", "training", "build", "cli"},
+    "__main__": {"cli"},
+    "__init__": {"nn"},
+}
+"""Each part of the package, and the parts that it may import."""
+
+ONLY_IN = {
+    "click": ("cli/",),
+    "requests": ("data/download.py",),
+    "urllib3": ("data/download.py",),
+    "tqdm": ("cli/console.py",),
+    "matplotlib": ("evaluation/", "cli/"),
+    "PIL": ("data/images.py", "evaluation/", "cli/"),
+    "mpi4py": ("cli/", "training/"),
+    "numpy": ("nn/", "data/", "evaluation/", "training/", "build.py", "cli/"),
+}
+"""Each package that is not Python's own, and where it may be imported."""
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Every module that a file imports anywhere, in functions and for type checking, too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            assert node.module is not None
+            if node.module == "mlpcli":
+                yield from (f"mlpcli.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+
+
+def part_of(path: Path) -> str:
+    """The part of the package that a file belongs to."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+modules = pytest.mark.parametrize(
+    "path", MODULES, ids=[path.relative_to(PACKAGE).as_posix() for path in MODULES]
+)
+
+
+@modules
+def test_imports_run_one_way(path: Path) -> None:
+    parts = {name.split(".")[1] for name in imported(path) if name.startswith("mlpcli.")}
+    parts.discard("__version__")
+    assert parts <= MAY_IMPORT[part_of(path)]
+
+
+@modules
+def test_other_packages_are_imported_only_where_they_belong(path: Path) -> None:
+    place = path.relative_to(PACKAGE).as_posix()
+    for name in imported(path):
+        top = name.split(".")[0]
+        if top != "mlpcli" and top not in sys.stdlib_module_names:
+            assert place.startswith(ONLY_IN[top]), f"{place} imports {name}"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--help"],
+        ["--version"],
+        ["train", "--help"],
+        ["evaluate", "--help"],
+        ["train", "--print-config", "--hidden", "5"],
+        ["train", "--lr", "wrong"],
+        ["trian"],
+    ],
+    ids=" ".join,
+)
+def test_help_and_wrong_options_are_answered_without_numpy(arguments: list[str]) -> None:
+    heavy = {"numpy", "requests", "tqdm", "urllib3", "matplotlib", "PIL"}
+    code = (
+        "import sys; from mlpcli.cli import run; run(sys.argv[1:]); "
+        f"print('imported:', *sorted(set(sys.modules) & {heavy}))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env=os.environ | {"PYTHONPATH": str(PACKAGE.parent)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert result.stdout.splitlines()[-1].split() == ["imported:"]
+
+
+def test_the_threads_are_set_before_numpy_is_imported() -> None:
+    code = (
+        "import os, sys; from mlpcli.cli.options import set_threads; "
+        "set_threads(3); print('numpy' in sys.modules, os.environ['OPENBLAS_NUM_THREADS'])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": str(PACKAGE.parent)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert result.stdout == "False 3\n"
