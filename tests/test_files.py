@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import resource
 import signal
@@ -45,11 +46,15 @@ def test_the_temporary_file_is_beside_it_and_hidden(tmp_path: Path) -> None:
 def test_an_error_keeps_the_old_file_and_leaves_nothing_behind(
     tmp_path: Path, error: type[BaseException]
 ) -> None:
+    def fail_halfway() -> None:
+        with replacing(path) as file:
+            file.write(b"half")
+            raise error
+
     path = tmp_path / "file"
     path.write_bytes(b"old")
-    with pytest.raises(error), replacing(path) as file:
-        file.write(b"half")
-        raise error
+    with pytest.raises(error):
+        fail_halfway()
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["file"]
 
@@ -179,13 +184,17 @@ def test_a_full_disk_keeps_the_previous_checkpoint_and_leaves_nothing_behind(
 
 
 def test_a_full_disk_for_the_log_keeps_what_was_trained(tmp_path: Path) -> None:
-    (tmp_path / "log.jsonl").write_bytes(b" " * 59_900 + b"\n")
-    arguments = ("train", "--data", "digits", "--hidden", "2", "--epochs", "3", "-q")
+    log = tmp_path / "log.jsonl"
+    arguments = ("train", "--data", "digits", "--hidden", "2", "--epochs", "200", "-q")
     assert limited(60_000, tmp_path, *arguments, "--stop-after", "1").returncode == 0
+    log.write_bytes(b" " * 57_000 + b"\n")
     arguments = ("train", "--resume", "model.npz", "-q", "--log", "log.jsonl")
-    result = limited(61_000, tmp_path, *arguments)
+    result = limited(60_000, tmp_path, *arguments)
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == "mlp: log.jsonl: cannot be written: File too large\n"
     assert sorted(os.listdir(tmp_path)) == ["log.jsonl", "model.npz"]
+    *_, last_whole, cut = log.read_text().splitlines()
     with np.load(tmp_path / "model.npz") as model:
-        assert '"epoch": 2' in str(model["resume/progress"])
+        progress = json.loads(str(model["resume/progress"]))
+    assert progress["epoch"] == json.loads(last_whole)["epoch"] + 1 > 3
+    assert cut.startswith(f'{{"event": "epoch", "epoch": {progress["epoch"]},')
