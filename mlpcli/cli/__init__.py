@@ -17,6 +17,8 @@ COMMANDS = {
     "download": "Fetch MNIST and Fashion-MNIST.",
     "train": "Train a network and write its checkpoint.",
     "evaluate": "Loss, accuracy, per-class table, confusion matrix.",
+    "predict": "Label rows or pictures; CSV comes out.",
+    "show": "What is in a checkpoint; several as a table.",
     "gradcheck": "Prove the backward pass against central differences.",
 }
 
@@ -56,6 +58,7 @@ def group() -> None:
     \b
       mlp train --hidden 100 --reg 1e-3
       mlp evaluate model.npz
+      mlp predict model.npz new.csv
 
     \b
       mlp download                        get MNIST; without it, digits are used

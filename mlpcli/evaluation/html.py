@@ -17,7 +17,7 @@ import numpy as np
 from mlpcli.data.dataset import Array, Split
 from mlpcli.evaluation import figures
 from mlpcli.evaluation.metrics import Calibration, Predictions, Scores, calibration
-from mlpcli.evaluation.report import CONFUSION_LIMIT
+from mlpcli.evaluation.report import CONFUSION_LIMIT, differing, shown
 
 _MISTAKES = 24
 _UNITS = 100  # of the first layer, whose weights are shown …
@@ -128,20 +128,6 @@ def page(report: Report) -> str:
 </body>
 </html>
 """
-
-
-def differing(options: Sequence[dict[str, Any]]) -> list[str]:
-    """The names of the options that are not the same in all of these configurations."""
-    return [name for name in options[0] if any(o[name] != options[0][name] for o in options[1:])]
-
-
-def shown(value: Any) -> str:
-    """An option's value as a person would type it."""
-    if isinstance(value, tuple | list):
-        return ",".join(map(str, value)) or "none"
-    if value is None:
-        return "–"
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 # The parts of the page, from top to bottom
