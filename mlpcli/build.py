@@ -128,7 +128,8 @@ def open_like(
 ) -> Dataset:
     """Open other data for a model: a table's columns are matched with the model's by name."""
     record = model.data
-    if label_column is None and record.label_name is None:
+    table = Path(source).suffix.lower() in (".csv", ".tsv")
+    if table and label_column is None and record.label_name is None:
         label_column = model.config.data.label_column  # an index, as there were no names
     return open_data(
         source,

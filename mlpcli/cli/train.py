@@ -332,7 +332,12 @@ class _Run:
             )
         if self.console.verbose:
             figures += f"  lr {result.lr:.3g}  update ratio {result.update_ratio:.1e}"
-        bar.set_postfix_str(figures)
+        accuracy = result.val_accuracy  # where there is one: a bar has room for a single figure
+        bar.set_postfix_str(
+            f"loss {result.train_loss:.4f}"
+            if accuracy is None
+            else f"validation {_percent(accuracy)}"
+        )
         plan = self.planned
         thinned = max(1, plan // _LINES) if plan > 2 * _LINES else 1
         if not self.console.moves and result.epoch % thinned == 0:

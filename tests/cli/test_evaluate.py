@@ -1,0 +1,258 @@
+"""`mlp evaluate` as it is called, on a model's own data and on other data."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+SMALL = ("--data", "digits", "--hidden", "8", "--epochs", "2", "-q")
+
+
+@pytest.fixture
+def trained(mlp, points: Path) -> Path:
+    """A model of `points`, which it has learned; the table itself is its data."""
+    mlp.ok("train", "--data", "points.csv", "--hidden", "8", "--epochs", "60", "-q")
+    return Path("model.npz")
+
+
+def test_json_is_one_object_of_a_stable_shape(mlp) -> None:
+    mlp.ok("train", *SMALL)
+    outcome = mlp.ok("evaluate", "model.npz", "--json")
+    assert (outcome.out.count("\n"), outcome.err) == (1, "")
+    value = outcome.json
+    assert list(value) == [
+        *("checkpoints", "data", "split", "samples", "loss", "accuracy", "error_rate"),
+        *("per_class", "confusion"),
+    ]
+    assert (value["checkpoints"], value["data"], value["split"]) == (
+        ["model.npz"],
+        "digits",
+        "test",
+    )
+    assert value["samples"] == 359
+    confusion = np.array(value["confusion"])
+    assert confusion.shape == (10, 10)
+    assert confusion.sum() == 359
+    assert value["accuracy"] == np.trace(confusion) / 359
+    assert value["error_rate"] == pytest.approx(1 - value["accuracy"])
+    for row, figures in zip(confusion, value["per_class"], strict=True):
+        assert list(figures) == ["label", "precision", "recall", "f1", "support"]
+        assert figures["support"] == row.sum()
+    assert [figures["label"] for figures in value["per_class"]] == list(range(10))
+
+
+def test_text_names_data_and_split_and_shows_two_tables(mlp, trained: Path) -> None:
+    outcome = mlp.ok("evaluate", "model.npz")
+    assert outcome.err == ""
+    assert outcome.out == (
+        "points.csv, test split: 18 samples\n"
+        "model.npz: accuracy 100.00 % (95 % interval 82.41 to 100.00)  error 0.00 %  "
+        + outcome.out.splitlines()[1].rpartition("  ")[2]
+        + "\n\n"
+        "class  precision    recall        f1  support\n"
+        "ant     100.00 %  100.00 %  100.00 %        6\n"
+        "bee     100.00 %  100.00 %  100.00 %        6\n"
+        "cow     100.00 %  100.00 %  100.00 %        6\n"
+        "\n"
+        "true \\ predicted  ant  bee  cow\n"
+        "ant                 6    .    .\n"
+        "bee                 .    6    .\n"
+        "cow                 .    .    6\n"
+    )
+
+
+@pytest.mark.parametrize(("split", "samples"), [("train", 1294), ("val", 144), ("test", 359)])
+def test_each_split_has_the_rows_that_training_said(mlp, split: str, samples: int) -> None:
+    mlp.ok("train", *SMALL)
+    value = mlp.ok("evaluate", "model.npz", "--split", split, "--json").json
+    assert (value["split"], value["samples"]) == (split, samples)
+
+
+def test_without_a_test_set_the_training_rows_are_used_and_named(mlp) -> None:
+    mlp.ok("train", "--data", "spiral", "--epochs", "2", "-q")
+    value = mlp.ok("evaluate", "model.npz", "--json").json
+    assert (value["data"], value["split"], value["samples"]) == ("spiral", "train", 270)
+    assert mlp.error("evaluate", "model.npz", "--split", "test") == (
+        3,
+        "spiral: model.npz was trained without a test split",
+    )
+
+
+def test_the_models_own_file_given_again_keeps_its_splits(mlp, trained: Path) -> None:
+    value = mlp.ok("evaluate", "model.npz", "--data", "points.csv", "--json").json
+    assert (value["split"], value["samples"]) == ("test", 18)
+
+
+# Other data
+
+
+def test_all_rows_of_another_table_are_used(mlp, trained: Path, points: Path) -> None:
+    lines = points.read_text().splitlines()
+    Path("other.csv").write_text("\n".join(lines[:41]) + "\n")
+    value = mlp.ok("evaluate", "model.npz", "--data", "other.csv", "--json").json
+    assert (value["data"], value["split"], value["samples"]) == ("other.csv", "all", 40)
+    assert value["accuracy"] == 1.0
+    # the classes are the model's, also those that these rows do not have
+    assert [figures["support"] for figures in value["per_class"]] == [30, 10, 0]
+
+
+def test_columns_of_another_table_are_matched_by_name(mlp, trained: Path, points: Path) -> None:
+    rows = [line.split(",") for line in points.read_text().splitlines()]
+    shuffled = [[label, height, "9", width] for width, height, label in rows]
+    shuffled[0] = ["species", "height", "surplus", "width"]
+    Path("other.csv").write_text("\n".join(map(",".join, shuffled)) + "\n")
+    value = mlp.ok("evaluate", "model.npz", "--data", "other.csv", "--json").json
+    assert (value["samples"], value["accuracy"]) == (90, 1.0)
+
+
+def test_a_column_that_is_missing_is_named(mlp, trained: Path) -> None:
+    Path("other.csv").write_text("width,hight,species\n1,2,ant\n3,4,bee\n")
+    code, said = mlp.error("evaluate", "model.npz", "--data", "other.csv")
+    assert code == 3
+    assert said.startswith("other.csv: no column 'height'")
+    Path("other.csv").write_text("width,height,kind\n1,2,ant\n3,4,bee\n")
+    code, said = mlp.error("evaluate", "model.npz", "--data", "other.csv")
+    assert said.startswith("other.csv: no column 'species'")
+    mlp.ok("evaluate", "model.npz", "--data", "other.csv", "--label-column", "kind")
+
+
+def test_a_label_that_training_has_not_seen_is_named_with_its_row(mlp, trained: Path) -> None:
+    Path("other.csv").write_text("width,height,species\n1,2,ant\n3,4,dog\n")
+    assert mlp.error("evaluate", "model.npz", "--data", "other.csv") == (
+        3,
+        "other.csv has the label dog (sample 2), which no training row has; "
+        "train on data with every class, or take those rows out",
+    )
+
+
+def test_data_of_another_width_are_refused(mlp, trained: Path) -> None:
+    Path("other.csv").write_text("1,2,3,ant\n3,4,5,bee\n")
+    assert mlp.error("evaluate", "model.npz", "--data", "other.csv") == (
+        3,
+        "other.csv: has 3 inputs a row, model.npz takes 2",
+    )
+    assert mlp.error("evaluate", "model.npz", "--data", "digits") == (
+        3,
+        "digits: has 64 inputs a row, model.npz takes 2",
+    )
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_other_data_have_no_split_that_training_made(mlp, trained: Path, split: str) -> None:
+    Path("other.csv").write_text("width,height,species\n1,2,ant\n3,4,bee\n")
+    assert mlp.error("evaluate", "model.npz", "--data", "other.csv", "--split", split) == (
+        3,
+        f"other.csv: is not what model.npz was trained on, so it has no {split} split",
+    )
+
+
+def test_other_data_are_scaled_as_the_training_data_were(mlp, trained: Path) -> None:
+    # alone, this row would be standardised to 0; with the training rows' scaling it is an ant
+    Path("other.csv").write_text("width,height,species\n0,10,ant\n")
+    value = mlp.ok("evaluate", "model.npz", "--data", "other.csv", "--json").json
+    assert value["accuracy"] == 1.0
+
+
+def test_the_test_set_that_comes_with_other_data_is_used(mlp, trained: Path) -> None:
+    X, y = np.array([[0.0, 10.0], [4.0, 6.0]]), np.array(["ant", "bee"])
+    np.savez("other.npz", X=X, y=y, X_test=X[1:], y_test=y[1:])
+    value = mlp.ok("evaluate", "model.npz", "--data", "other.npz", "--json").json
+    assert (value["split"], value["samples"], value["accuracy"]) == ("test", 1, 1.0)
+
+
+def test_data_that_are_gone_or_changed_are_told(mlp, trained: Path, points: Path) -> None:
+    points.write_text(points.read_text().replace("cow", "cat"))
+    assert mlp.error("evaluate", "model.npz") == (
+        3,
+        "points.csv: is not what model.npz was trained on: its contents have changed since",
+    )
+    points.unlink()
+    assert mlp.error("evaluate", "model.npz") == (
+        3,
+        "points.csv: the data that model.npz was trained on are gone; name them with --data",
+    )
+
+
+def test_a_label_column_by_index_is_the_models_again(mlp) -> None:
+    rows = [f"{label},{x + 5 * (label == 'b')}" for x in range(20) for label in "ab"]
+    Path("first.csv").write_text("\n".join(rows) + "\n")
+    Path("other.csv").write_text("\n".join(rows[:10]) + "\n")
+    mlp.ok("train", "--data", "first.csv", "--label-column", "0", "--epochs", "2", "-q")
+    value = mlp.ok("evaluate", "model.npz", "--data", "other.csv", "--json").json
+    assert value["samples"] == 10
+    np.savez("other.npz", X=np.zeros((2, 1)), y=np.array(["a", "b"]))
+    assert mlp.ok("evaluate", "model.npz", "--data", "other.npz", "--json").json["samples"] == 2
+
+
+# Committees
+
+
+def test_several_models_are_shown_one_by_one_and_then_as_a_committee(mlp) -> None:
+    for seed in (1, 2, 3):
+        mlp.ok("train", *SMALL, "--seed", seed, "-o", f"{seed}.npz")
+    paths = ("1.npz", "2.npz", "3.npz")
+    lines = mlp.ok("evaluate", *paths).out.splitlines()
+    assert [line.partition(":")[0] for line in lines[1:5]] == [*paths, "committee of 3"]
+    value = mlp.ok("evaluate", *paths, "--json").json
+    assert value["checkpoints"] == list(paths)
+    assert f"accuracy {100 * value['accuracy']:.2f} %" in lines[4]
+    alone = [mlp.ok("evaluate", path, "--json").json for path in paths]
+    assert value["loss"] < np.mean([one["loss"] for one in alone])  # by Jensen's inequality
+
+
+def test_a_committee_of_one_model_twice_is_that_model(mlp) -> None:
+    mlp.ok("train", *SMALL)
+    one = mlp.ok("evaluate", "model.npz", "--json").json
+    two = mlp.ok("evaluate", "model.npz", "model.npz", "--json").json
+    assert two["confusion"] == one["confusion"]
+    assert two["loss"] == pytest.approx(one["loss"], rel=1e-5)
+
+
+def test_models_that_do_not_answer_the_same_question_are_no_committee(
+    mlp, trained: Path, points: Path
+) -> None:
+    mlp.ok("train", *SMALL, "-o", "digits.npz")
+    assert mlp.error("evaluate", "model.npz", "digits.npz") == (
+        3,
+        "digits.npz: takes 64 inputs, model.npz takes 2: they cannot be a committee",
+    )
+    Path("zoo.csv").write_text(points.read_text().replace("ant", "ape"))
+    mlp.ok("train", "--data", "zoo.csv", "--epochs", "1", "-o", "zoo.npz", "-q")
+    assert mlp.error("evaluate", "model.npz", "zoo.npz") == (
+        3,
+        "zoo.npz: has other classes than model.npz: they cannot be a committee",
+    )
+
+
+def test_a_model_that_overflows_is_told_instead_of_a_loss_of_nan(mlp, checkpoints) -> None:
+    mlp.ok("train", *SMALL)
+    checkpoints.rewrite("model.npz", W1=np.full((64, 8), 3e38, np.float32))
+    assert mlp.error("evaluate", "model.npz", "--json") == (
+        3,
+        "digits: the loss of model.npz on it is not finite: it overflows",
+    )
+
+
+def test_a_model_is_needed_and_must_be_one(mlp) -> None:
+    assert mlp.error("evaluate") == (
+        2,
+        "Missing argument 'MODEL.npz…'. (see mlp evaluate --help)",
+    )
+    assert mlp.error("evaluate", "none.npz") == (
+        3,
+        "none.npz: no such file; `mlp train -o none.npz` makes one",
+    )
+    Path("folder").mkdir()
+    assert mlp.error("evaluate", "folder") == (3, "folder: cannot be read: Is a directory")
+    Path("text.npz").write_text("not a checkpoint")
+    assert mlp.error("evaluate", "text.npz") == (
+        3,
+        "text.npz: is no checkpoint, or a damaged one: File is not a zip file",
+    )
+    np.savez("other.npz", X=np.zeros(3))
+    code, said = mlp.error("evaluate", "other.npz")
+    assert code == 3
+    assert re.match(r"other\.npz: (holds an array 'X', which no checkpoint has|is no che)", said)
