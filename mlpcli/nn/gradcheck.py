@@ -53,9 +53,7 @@ OVERFITTED = 0.01
 """Overfitting succeeds below this share of the loss at chance."""
 
 _ATTEMPTS = 5  # at overfitting
-_BLOCK = (
-    2**17
-)  # numbers in the outputs of a layer of all networks of a block: they fit into a cache
+_BLOCK = 2**17  # numbers of a layer's output in all networks of a block: they fit into a cache
 
 PARTS = ("data loss", "penalty", "whole loss")
 """What is checked, apart and together."""
@@ -229,8 +227,7 @@ def in_double_precision(net: MLP) -> MLP:
     """A copy of a network in float64, with parameters of its own."""
     twin = copy.copy(net)
     twin.dtype = np.dtype(np.float64)
-    twin.params = {}
-    twin.move_to(np.empty(len(net.parameters.flat)))
+    twin.adopt(Parameters(net.sizes, net.parameters.flat.astype(np.float64)))
     return twin
 
 

@@ -42,8 +42,7 @@ class MLP:
         seed: of the initial weights; None leaves all of them 0, to be filled.
 
     Attributes:
-        params: {"W1": (fan_in, fan_out), "b1": (fan_out,), …}, the live arrays.
-        parameters: the same by layer, and as one flat array.
+        parameters: weights and biases by layer, and as one flat array.
     """
 
     def __init__(
@@ -66,7 +65,6 @@ class MLP:
         self.dtype: np.dtype[Any] = np.dtype(dtype)
         flat = np.zeros(Parameters.count(self.sizes), self.dtype)
         self.parameters = Parameters(self.sizes, flat)
-        self.params = self.parameters.named()
         if seed is None:
             return
         rng = np.random.default_rng(seed)
@@ -86,14 +84,22 @@ class MLP:
 
         return read_model(Path(path)).network()
 
-    def move_to(self, flat: Array) -> None:
-        """Keep the parameters in `flat`, (P,), from now on; `params` are views of it then.
+    @property
+    def params(self) -> dict[str, Array]:
+        """{"W1": (fan_in, fan_out), "b1": (fan_out,), …}: the live arrays."""
+        return self.parameters.named()
+
+    def adopt(self, parameters: Parameters) -> None:
+        """Use these arrays as the parameters from now on, with the values that they hold."""
+        self.parameters = parameters
+
+    def move_to(self, parameters: Parameters) -> None:
+        """The same, with the values that the network has.
 
         An optimizer lays parameters, gradient and its own state side by side in one array.
         """
-        flat[:] = self.parameters.flat
-        self.parameters = Parameters(self.sizes, flat)
-        self.params.update(self.parameters.named())
+        parameters.flat[:] = self.parameters.flat
+        self.adopt(parameters)
 
     def buffers(self, N: int, *, weighted: bool = False) -> Buffers:
         """Buffers for passes over at most N samples."""

@@ -54,7 +54,7 @@ class Momentum:
     def __init__(self, net: MLP, reg: float = 0.0, *, nesterov: bool = False) -> None:
         flat = net.parameters.flat
         self._rows = np.zeros((4, len(flat)), flat.dtype)  # v, w, g, next v
-        net.move_to(self._rows[1])
+        net.move_to(Parameters(net.sizes, self._rows[1]))
         self.gradient = Parameters(net.sizes, self._rows[2])
         self.steps = 0
         self._nesterov = nesterov
@@ -111,7 +111,7 @@ class Adam:
     def __init__(self, net: MLP, reg: float = 0.0, *, decoupled: bool = False) -> None:
         flat = net.parameters.flat
         self._rows = np.zeros((2, len(flat)), flat.dtype)  # w, g
-        net.move_to(self._rows[0])
+        net.move_to(Parameters(net.sizes, self._rows[0]))
         self.gradient = Parameters(net.sizes, self._rows[1])
         self.steps = 0
         self._reg = reg
