@@ -63,16 +63,21 @@ class Mlp:
         return outcome.code, line.removeprefix("mlp: ")
 
     def process(
-        self, *arguments: object, folder: Path | None = None, **environment: str
+        self,
+        *arguments: object,
+        folder: Path | None = None,
+        stdout: Any = subprocess.PIPE,
+        **environment: str,
     ) -> subprocess.Popen[str]:
         """Start it as a process of its own."""
         return subprocess.Popen(
             [sys.executable, "-m", "mlpcli", *map(str, arguments)],
             cwd=folder or self.folder,
             env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
+            errors="replace",
         )
 
 

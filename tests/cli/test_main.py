@@ -1,0 +1,276 @@
+"""The command itself: help, mistyped words, streams that fail, and one line an error."""
+
+from __future__ import annotations
+
+import subprocess
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+
+import mlpcli
+from mlpcli import cli
+from mlpcli.cli import COMMANDS, group
+from mlpcli.config import OPTIONS
+from mlpcli.errors import (
+    CheckpointError,
+    ConfigError,
+    DataError,
+    DivergedError,
+    DownloadError,
+    ExitCode,
+    GradientCheckError,
+    InputError,
+    MlpError,
+    OutputError,
+    StoppedError,
+    UsageError,
+)
+
+commands = pytest.mark.parametrize("name", COMMANDS)
+
+
+def command_of(name: str) -> click.Command:
+    command: click.Command = getattr(import_module(f"mlpcli.cli.{name}"), name)
+    return command
+
+
+# Help
+
+
+def test_help_lists_every_command_with_what_it_does(mlp) -> None:
+    text = mlp.ok("--help").out
+    for name, what in COMMANDS.items():
+        assert f"  {name}" in text
+        assert what.split(".")[0].split(",")[0] in " ".join(text.split())
+    assert mlp.ok("-h").out == text
+
+
+def test_version_is_the_packages(mlp) -> None:
+    assert mlp.ok("--version").out == f"mlp {mlpcli.__version__}\n"
+
+
+def test_without_arguments_help_is_shown_and_nothing_done(mlp) -> None:
+    outcome = mlp()
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err.startswith("Usage: mlp [OPTIONS] COMMAND [ARGS]...\n")
+
+
+@commands
+def test_every_command_has_help_for_itself_and_for_every_option(mlp, name: str) -> None:
+    text = mlp.ok(name, "--help").out
+    assert text.startswith(f"Usage: mlp {name} ")
+    command = command_of(name)
+    assert command.help
+    for param in command.params:
+        if isinstance(param, click.Option):
+            assert param.help, param.name
+            assert param.opts[0] in text
+
+
+def test_train_has_a_flag_for_every_hyperparameter(mlp) -> None:
+    text = mlp.ok("train", "--help").out
+    flags = {flag for param in command_of("train").params for flag in param.opts}
+    for option in OPTIONS.values():
+        assert option.flag in flags
+        assert f"{option.flag} " in text
+
+
+def test_help_shows_defaults_and_the_options_to_reach_for_first(mlp) -> None:
+    text = " ".join(mlp.ok("train", "--help").out.split())
+    places = [text.index(f"{word} ") for word in ("reach for:", "--reg", "Files and output:")]
+    assert places == sorted(places)
+    assert "softmax regression. [100]" in text
+    assert "Passes over the training rows. Default: 20, or more on small data" in text
+
+
+# What is mistyped
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["trian"], "no such command: trian; did you mean train? (see mlp --help)"),
+        (["xyz"], "no such command: xyz; see mlp --help"),
+        (["train", "--hiden", "5"], "no such option: --hiden; did you mean --hidden?"),
+        (["train", "--learning-rate", "1"], "no such option: --learning-rate; did you mean --lr?"),
+        (
+            ["train", "--batch_size", "1"],
+            "no such option: --batch_size; did you mean --batch-size?",
+        ),
+        (["train", "--weight-decay=1"], "no such option: --weight-decay; did you mean --reg?"),
+        (["train", "--zzzzzz"], "no such option: --zzzzzz; see mlp train --help"),
+        (["evaluate", "m.npz", "--learning-rate", "1"], "no such option: --learning-rate; "),
+        (["train", "--lr"], "Option '--lr' requires an argument."),
+        (["train", "--lr", "fast"], "--lr fast: expected a number above 0"),
+        (["train", "--threads", "0"], "Invalid value for '--threads': 0 is not in the range"),
+        (["train", "points.csv"], "Got unexpected extra argument (points.csv)"),
+        (["train", "--config", "run.toml"], "run.toml: [train] has no key lrr; did you mean lr?"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_is_mistyped_is_answered_by_the_nearest_right_one(
+    mlp, arguments: list[str], said: str
+) -> None:
+    Path("run.toml").write_text("[train]\nlrr = 1\n")
+    code, text = mlp.error(*arguments)
+    assert code == 2
+    assert text.startswith(said)
+    assert Path("run.toml").exists()
+    assert not Path("model.npz").exists()
+
+
+def test_an_environment_variable_that_is_wrong_is_a_usage_error(
+    mlp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLP_THREADS", "many")
+    code, text = mlp.error("train", "--data", "digits")
+    assert code == 2
+    assert "'many' is not a valid" in text
+
+
+def test_a_missing_config_file_is_an_input_error(mlp) -> None:
+    assert mlp.error("train", "--config", "none.toml") == (
+        3,
+        "none.toml: cannot be read: No such file or directory",
+    )
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (MlpError("text"), 1),
+        (OutputError("text"), 1),
+        (UsageError("text"), 2),
+        (ConfigError("text"), 2),
+        (InputError("text"), 3),
+        (DataError("text"), 3),
+        (DownloadError("text"), 3),
+        (CheckpointError("text"), 3),
+        (DivergedError("text"), 4),
+        (GradientCheckError("text"), 5),
+        (StoppedError("text", ExitCode.INTERRUPTED), 130),
+        (StoppedError("text", ExitCode.TERMINATED), 143),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_every_error_is_one_line_and_its_exit_code(
+    mlp, monkeypatch: pytest.MonkeyPatch, error: MlpError, code: int
+) -> None:
+    raising(monkeypatch, error)
+    outcome = mlp("train")
+    assert (outcome.code, outcome.out, outcome.err) == (code, "", "mlp: text\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (MemoryError(), 1, "out of memory; lower --batch-size or --hidden"),
+        (OSError(5, "Input/output error", "disk"), 1, "disk: Input/output error"),
+        (OutputError("a\nb\tc \x1b[31mred\x07"), 1, "a b c \\x1b[31mred\\x07"),
+    ],
+)
+def test_what_python_raises_is_one_line_too(
+    mlp, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, said: str
+) -> None:
+    raising(monkeypatch, error)
+    assert mlp.error("train") == (code, said)
+
+
+def test_a_defect_is_one_line_that_says_where_it_is(mlp, monkeypatch: pytest.MonkeyPatch) -> None:
+    raising(monkeypatch, ZeroDivisionError("by\nzero"))
+    outcome = mlp("train")
+    assert outcome.code == 1
+    assert outcome.err.startswith(
+        "mlp: a defect of mlp, please report it: ZeroDivisionError: by zero at "
+    )
+    assert outcome.err.count("\n") == 1
+
+
+def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    """Let every command raise this."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(group, "main", fail)
+
+
+# Streams
+
+
+def finished(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+def test_output_that_cannot_be_written_is_one_line(mlp) -> None:
+    with open("/dev/full", "w") as full:
+        process = mlp.process("--version", stdout=full)
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (1, "mlp: the output: No space left on device\n")
+
+
+def test_a_reader_that_has_gone_is_no_error_to_speak_of(mlp) -> None:
+    process = mlp.process("train", "--help")
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait(60) in (0, 1)  # it may have written all before
+
+
+def test_letters_that_the_locale_does_not_have_are_shown_by_their_codes(mlp) -> None:
+    code, out, err = finished(mlp.process("train", "--help", PYTHONIOENCODING="latin-1"))
+    assert (code, err) == (0, "")
+    assert "\\u03bb" in out  # λ
+    code, out, err = finished(mlp.process("train", "--data", "λ", PYTHONIOENCODING="latin-1"))
+    assert (code, out) == (3, "")
+    assert "mlp: \\u03bb: no such data set or file" in err
+
+
+def test_json_is_all_that_stdout_has(mlp) -> None:
+    process = mlp.process("train", "--data", "digits", "--hidden", "2", "--epochs", "1", "--json")
+    code, out, err = finished(process)
+    assert code == 0, err
+    assert out.startswith("{")
+    assert out.count("\n") == 1
+
+
+# Completion
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("mlp ", set(COMMANDS)),
+        ("mlp tr", {"train"}),
+        ("mlp train --hid", {"--hidden"}),
+        ("mlp train --activation ", {"relu", "leaky-relu", "tanh", "sigmoid"}),
+        ("mlp train --activation t", {"tanh"}),
+        ("mlp train --data sp", {"spiral"}),
+    ],
+)
+def test_the_shell_completes_commands_options_and_values(mlp, words: str, offered: set) -> None:
+    process = mlp.process(
+        _MLP_COMPLETE="bash_complete",
+        COMP_WORDS=words,
+        COMP_CWORD=str(len(words.split(" ")) - 1),
+    )
+    code, out, err = finished(process)
+    assert (code, err) == (0, "")
+    assert {line.partition(",")[2] for line in out.splitlines()} == offered
+
+
+def test_the_module_is_the_command() -> None:
+    assert cli.main.__module__ == "mlpcli.cli"
+    assert mlpcli.__all__ == ["MLP", "__version__"]
+    assert mlpcli.MLP.__name__ == "MLP"
+    with pytest.raises(AttributeError, match="has no attribute 'MPL'"):
+        _ = mlpcli.MPL  # type: ignore[attr-defined]
