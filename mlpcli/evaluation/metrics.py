@@ -93,6 +93,9 @@ def score_committee(
 
     All have the same inputs and classes. The loss of the committee is of the first one's kind.
     """
+    each = [Scorer(net, split, scaling).score() for net, scaling in members]
+    if len(each) == 1:  # its own loss is exact, where probabilities have vanished, too
+        return each, each[0]
     first = members[0][0]
     C = first.sizes[-1]
     loss, confusion = 0.0, np.zeros(C * C, np.int64)
@@ -101,8 +104,7 @@ def score_committee(
         fill_one_hot(Y, y)
         loss += float(first.loss.of_probabilities(probs, Y).sum())
         confusion += np.bincount(y * C + probs.argmax(axis=1), minlength=C * C)
-    scores = Scores(loss / len(split), confusion.reshape(C, C))
-    return [Scorer(net, split, scaling).score() for net, scaling in members], scores
+    return each, Scores(loss / len(split), confusion.reshape(C, C))
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def test_train_has_a_flag_for_every_hyperparameter(mlp) -> None:
 
 def test_help_shows_defaults_and_the_options_to_reach_for_first(mlp) -> None:
     text = " ".join(mlp.ok("train", "--help").out.split())
-    places = [text.index(f"{word} ") for word in ("reach for:", "--reg", "Files and output:")]
+    places = [text.index(f"{word} ") for word in ("reach for:", "--activation", "Files and output:")]
     assert places == sorted(places)
     assert "softmax regression. [100]" in text
     assert "Passes over the training rows. Default: 20, or more on small data" in text
