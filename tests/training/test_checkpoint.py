@@ -1,0 +1,476 @@
+"""Checkpoints: what they hold, how they are written, and what is refused."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import random
+import struct
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlpcli.errors import CheckpointError, OutputError
+from mlpcli.nn.model_file import read_model
+from mlpcli.training import checkpoint
+from mlpcli.training.checkpoint import Writer, load
+from mlpcli.training.loop import Snapshot
+
+TRAIN = ("train", "--data", "digits", "--hidden", "4", "--epochs", "3", "-q")
+
+
+@pytest.fixture
+def model(mlp) -> Path:
+    """The checkpoint of a run that was stopped after its first of three epochs."""
+    mlp.ok(*TRAIN, "--stop-after", "1", "--dropout", "0.1")
+    return Path("model.npz")
+
+
+@pytest.fixture
+def refused(mlp, model: Path, checkpoints) -> Any:
+    """Changes the checkpoint, and says what is then said of it; resuming it says the same."""
+
+    def change(**changes: Any) -> str:
+        checkpoints.rewrite(model, **changes)
+        texts = {mlp.error("evaluate", model), mlp.error("train", "--resume", model, "-q")}
+        ((code, text),) = texts
+        assert code == 3
+        assert text.startswith("model.npz: ")
+        return text.removeprefix("model.npz: ")
+
+    return change
+
+
+@pytest.fixture
+def meta(model: Path, checkpoints) -> dict[str, Any]:
+    value: dict[str, Any] = checkpoints.meta(model)
+    return value
+
+
+# What it holds
+
+
+def test_it_opens_without_pickle_and_names_everything(model: Path) -> None:
+    with np.load(model, allow_pickle=False) as file:
+        assert set(file.files) == {
+            *("W1", "b1", "W2", "b2", "meta"),
+            *("resume/last", "resume/progress", "resume/optimizer/velocity"),
+        }
+        assert file["meta"].shape == ()
+        assert file["meta"].dtype.kind == "U"
+
+
+def test_its_meta_says_what_was_trained_on_what_and_how(meta: dict[str, Any]) -> None:
+    assert meta["format"] == 1
+    assert meta["epoch"] == 1
+    assert meta["classes"] == list(range(10))
+    assert meta["scaling"] == {"shift": None, "factor": 1 / 16}
+    assert meta["data"]["source"] == "digits"
+    assert len(meta["data"]["digest"]) == 64
+    assert meta["data"]["rows"] == 1797
+    assert meta["threads"] == 1
+    assert meta["config"]["train"]["lr"] == 0.1
+    assert [entry["epoch"] for entry in meta["history"]] == [1]
+
+
+def test_it_is_read_back_as_it_was_written(model: Path, checkpoints) -> None:
+    loaded = load(model, resume=True)
+    assert loaded.file.sizes == [64, 4, 10]
+    assert loaded.config.model.hidden == (4,)
+    assert loaded.classes.tolist() == list(range(10))
+    for name, array in checkpoints.arrays(model).items():
+        kept = loaded.file.params.get(name)
+        if kept is None:
+            kept = loaded.file.resume[name.removeprefix("resume/")]
+        assert kept.tobytes() == array.tobytes()
+    assert load(model).file.resume == {}
+
+
+# How it is written
+
+
+def snapshot(best_epoch: int = 1) -> Snapshot:
+    progress = {"epoch": 1, "batch": 0, "step": 1, "best_epoch": best_epoch}
+    return Snapshot(progress, np.zeros(9), {"velocity": np.zeros(9)}, np.ones(9))
+
+
+def writer(path: Path, **options: Any) -> Writer:
+    return Writer(path, [2, 3], {"format": 1}, **options)
+
+
+def entry(epoch: int) -> dict[str, Any]:
+    return {"epoch": epoch, "train_loss": epoch / 3}
+
+
+def test_what_was_there_is_kept_once_and_then_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "model.npz"
+    path.write_bytes(b"of another run")
+    one = writer(path)
+    one.write(snapshot(), [entry(1)])
+    assert one.kept == tmp_path / "model.npz~"
+    one.kept = None
+    one.write(snapshot(), [entry(1), entry(2)])
+    assert one.kept is None
+    assert (tmp_path / "model.npz~").read_bytes() == b"of another run"
+    assert sorted(os.listdir(tmp_path)) == ["model.npz", "model.npz~"]
+
+
+def test_where_links_cannot_be_made_it_is_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_links(*_: Any) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    path = tmp_path / "model.npz"
+    path.write_bytes(b"of another run")
+    writer(path).write(snapshot(), [])
+    assert (tmp_path / "model.npz~").read_bytes() == b"of another run"
+
+
+def test_a_run_that_goes_on_keeps_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "model.npz"
+    path.write_bytes(b"of this run")
+    writer(path, continues=True).write(snapshot(), [])
+    assert os.listdir(tmp_path) == ["model.npz"]
+
+
+def test_a_failed_write_leaves_the_checkpoint_that_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "model.npz"
+    path.write_bytes(b"of another run")
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OutputError, match="No space left on device"):
+        writer(path).write(snapshot(), [])
+    assert path.read_bytes() == b"of another run"
+    assert os.listdir(tmp_path) == ["model.npz"]
+
+
+def test_writes_are_due_at_once_and_then_after_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = writer(tmp_path / "model.npz")
+    assert one.due()
+    one.write(snapshot(), [])
+    monkeypatch.setattr(checkpoint, "_INTERVAL", 1000.0)
+    assert not one.due()
+    monkeypatch.setattr(checkpoint, "_INTERVAL", 0.0)
+    assert one.due()
+
+
+def test_a_long_history_is_thinned_with_the_best_and_the_last_epoch_kept(tmp_path: Path) -> None:
+    path = tmp_path / "model.npz"
+    writer(path).write(snapshot(best_epoch=7), [entry(k) for k in range(1, 35_002)])
+    with np.load(path) as file:
+        history = json.loads(str(file["meta"]))["history"]
+    epochs = [item["epoch"] for item in history]
+    assert epochs == sorted({7, *range(4, 35_002, 4), 35_001})
+
+
+def test_the_same_state_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a.npz", "b.npz"):
+        writer(tmp_path / name).write(snapshot(), [])
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+# What is refused: the arrays
+
+
+def test_an_array_of_objects_is_never_loaded(mlp, model: Path, checkpoints) -> None:
+    arrays = checkpoints.arrays(model) | {"meta": np.array(json.dumps(checkpoints.meta(model)))}
+    arrays["W1"] = np.array([{"code": "to run"}], dtype=object)
+    np.savez(model, **arrays)
+    assert mlp.error("evaluate", model) == (
+        3,
+        "model.npz: W1 holds Python objects, which are never loaded",
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"W1": None}, "the array W1 is missing"),
+        ({"b2": None}, "the array b2 is missing"),
+        ({"W9": np.zeros((10, 10), np.float32)}, "the array W3 is missing"),
+        ({"evil": np.zeros(3)}, "holds an array 'evil', which no checkpoint has"),
+        (
+            {"W1": np.zeros((64, 5), np.float32)},
+            "b1 has the shape (4,), expected (5,)",
+        ),
+        (
+            {"W2": np.zeros((5, 10), np.float32)},
+            "W2 has the shape (5, 10), expected (4, …)",
+        ),
+        ({"W1": np.zeros(4, np.float32)}, "W1 has the shape (4,), expected two dimensions"),
+        (
+            {"W1": np.zeros((0, 4), np.float32)},
+            "W1 has the shape (0, 4), expected two dimensions",
+        ),
+        ({"W1": np.zeros((64, 4), np.int32)}, "W1 is of int32; expected float32 or float64"),
+        ({"W1": np.zeros((64, 4), np.float64)}, "b1 is of float32, but W1 of float64"),
+        ({"W2": np.full((4, 10), np.nan, np.float32)}, "W2 holds values that are not finite"),
+        ({"b1": np.full(4, np.inf, np.float32)}, "b1 holds values that are not finite"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_arrays_that_are_no_network_are_refused_with_the_reason(
+    refused: Any, changes: dict[str, Any], said: str
+) -> None:
+    assert refused(**changes) == said
+
+
+# What is refused: meta
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "is no checkpoint of mlp: it has no `meta`"),
+        ("not JSON", "`meta` is not JSON: Expecting value: line 1 column 1 (char 0)"),
+        ("[" * 100_000, "`meta` is not JSON: maximum recursion depth exceeded"),
+        ("[]", "`meta` names no format version"),
+        ("{}", "`meta` names no format version"),
+        ('{"format": "1"}', "`meta` names no format version"),
+        ('{"format": 99}', "is of format 99; this mlp reads up to 1: update mlpcli"),
+        ('{"format": 1}', "`meta` has no valid 'config'"),
+    ],
+)
+def test_a_meta_that_says_nothing_is_refused(refused: Any, text: str | None, said: str) -> None:
+    assert refused(meta=text).startswith(said)
+
+
+def test_a_meta_that_is_no_text_is_refused(refused: Any) -> None:
+    assert refused(meta=np.zeros(3)) == "`meta` is no text"
+
+
+DEEP: Any = 0
+for _ in range(300):
+    DEEP = [DEEP]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("config.model.activation", "gelu", "`meta` names an unknown activation: 'gelu'"),
+        ("config.model.loss", [], "`meta` names an unknown loss: []"),
+        ("config.model.dropout", 2, "`meta` has a dropout of 2"),
+        ("config.model.hidden", [5], "`meta` says hidden layers [5], the weights are of [4]"),
+        ("config.train.lr", -1, "`meta` is damaged: model.npz: `meta`: [train] lr = -1: expected"),
+        ("config.train.epochs", DEEP, "`meta` is damaged: model.npz: `meta`: [train] epochs = [[["),
+        ("config.future", {}, "`meta` is damaged: model.npz: `meta`: there is no section [future]"),
+        ("classes", [0, 1], "has 2 classes for 10 outputs"),
+        ("classes", list("abcdefghij"), "its classes are not those of its data, digits"),
+        ("classes", [0.5] * 10, "has 10 classes for 10 outputs"),
+        ("classes", [10**30] * 10, "has 10 classes for 10 outputs"),
+        ("classes", [[]], "has 1 classes for 10 outputs"),
+        ("scaling.factor", float("nan"), "scales inputs by values that are not finite"),
+        ("scaling.factor", "much", "`meta` is damaged: could not convert string to float"),
+        ("scaling.shift", [1.0], "scales (1,) inputs where 64 come in"),
+        ("scaling.shift", [1e400] * 64, "scales inputs by values that are not finite"),
+        ("scaling", {}, "`meta` is damaged: 'shift' is missing"),
+        ("history", [[]], "`meta` is damaged: its history is none of epochs"),
+        ("history", [{"epoch": 1}], "`meta` is damaged: its history is none of epochs"),
+        (
+            "history",
+            [{"epoch": 1, "seconds": 10**400}],
+            "`meta` is damaged: its history is none of epochs",
+        ),
+        ("data.source", 5, "`meta` is damaged: what it says of the data"),
+        ("data.columns", 0, "`meta` is damaged: Value after * must be an iterable, not int"),
+        ("data.class_names", [None], "`meta` is damaged: what it says of the data"),
+        ("data.surplus", 5, "`meta` is damaged: "),
+        ("epoch", "many", "`meta` is damaged: invalid literal for int()"),
+        ("threads", 1e400, "`meta` is damaged: cannot convert float infinity to integer"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_meta_that_does_not_fit_is_refused_with_the_reason(
+    mlp, model: Path, checkpoints, meta: dict[str, Any], path: str, value: Any, said: str
+) -> None:
+    *parents, last = path.split(".")
+    inner = meta
+    for name in parents:
+        inner = inner[name]
+    inner[last] = value
+    checkpoints.rewrite(model, meta=json.dumps(meta))
+    code, text = mlp.error("evaluate", model)
+    assert code == 3
+    assert text.startswith(f"model.npz: {said}")
+
+
+def test_data_with_a_name_of_an_unknown_home_are_gone(mlp, model: Path, checkpoints, meta) -> None:
+    meta["data"] |= {"source": "~no-such-user/points.csv", "path": "\0"}
+    checkpoints.rewrite(model, meta=json.dumps(meta))
+    code, text = mlp.error("evaluate", model)
+    assert code == 3
+    assert "are gone; name them with --data" in text
+
+
+# What is refused: what continues the run
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"resume__last": None}, "what continues the run does not fit the weights"),
+        ({"resume__last": np.zeros(3)}, "what continues the run does not fit the weights"),
+        ({"resume__optimizer__velocity": None}, "what continues the run does not fit the weights"),
+        (
+            {"resume__optimizer__m": np.zeros(310)},
+            "what continues the run does not fit the weights",
+        ),
+        ({"resume__progress": "{"}, "what continues the run is damaged: Expecting property name"),
+        ({"resume__progress": "[]"}, "what continues the run is damaged: "),
+        ({"resume__progress": "[" * 100_000}, "what continues the run is damaged: "),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_continues_a_run_must_fit_it(
+    mlp, model: Path, checkpoints, changes: dict[str, Any], said: str
+) -> None:
+    checkpoints.rewrite(model, **changes)
+    code, text = mlp.error("train", "--resume", model, "-q")
+    assert code == 3
+    assert text.startswith(f"model.npz: {said}")
+    mlp.ok("evaluate", model)  # the weights are as good as before
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"epoch": -1}, "epoch is -1"),
+        ({"epoch": 1.5}, "epoch is 1.5"),
+        ({"step": 10**400}, f"step is {10**400}"),
+        ({"batch": 11, "step": 22}, "its counters do not fit 11 steps an epoch"),
+        ({"step": 12}, "its counters do not fit 11 steps an epoch"),
+        ({"best_epoch": 2}, "its best epoch is still to come"),
+        ({"loss_sum": None}, "loss_sum is None"),
+        ({"loss_sum": float("nan")}, "loss_sum is nan"),
+        ({"best_loss": "low"}, "best_loss is 'low'"),
+        ({"dropout": {"state": 5}}, "state must be for a PCG64"),
+        ({"dropout": 7}, "state must be a dict"),
+        ({"surplus": 7}, "Progress.__init__() got an unexpected keyword argument 'surplus'"),
+    ],
+    ids=lambda value: value[:40] if isinstance(value, str) else "",
+)
+def test_where_a_run_stands_must_be_possible(
+    mlp, model: Path, checkpoints, changes: dict[str, Any], said: str
+) -> None:
+    progress = json.loads(str(checkpoints.arrays(model)["resume/progress"])) | changes
+    checkpoints.rewrite(model, resume__progress=json.dumps(progress))
+    code, text = mlp.error("train", "--resume", model, "-q")
+    assert code == 3
+    assert text.startswith(f"model.npz: what continues the run is damaged: {said}")
+
+
+# What is refused: the file
+
+
+def test_a_file_cut_short_is_refused_wherever_it_is_cut(mlp, model: Path) -> None:
+    content = model.read_bytes()
+    for size in (0, 1, 100, len(content) // 2, len(content) - 1):
+        model.write_bytes(content[:size])
+        code, text = mlp.error("evaluate", model)
+        assert code == 3
+        assert text.startswith("model.npz: is no checkpoint, or a damaged one: ")
+
+
+def npy(shape: tuple[int, ...], dtype: str = "<f4", data: bytes = b"") -> bytes:
+    """A .npy file with that header, whatever its data are."""
+    file = io.BytesIO()
+    header = {"descr": dtype, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+    return file.getvalue() + data
+
+
+def replace_member(path: Path, name: str, content: bytes, method: int = zipfile.ZIP_STORED) -> None:
+    with zipfile.ZipFile(path) as archive:
+        members = {info.filename: archive.read(info) for info in archive.infolist()}
+    members[f"{name}.npy"] = content
+    with zipfile.ZipFile(path, "w") as archive:
+        for member, data in members.items():
+            archive.writestr(member, data, method if member == f"{name}.npy" else None)
+
+
+def test_a_zip_bomb_is_refused_before_it_is_unpacked(mlp, model: Path) -> None:
+    size = 50_000_000
+    replace_member(model, "W1", npy((size // 4,), data=bytes(size)), zipfile.ZIP_DEFLATED)
+    assert mlp.error("evaluate", model) == (
+        3,
+        f"model.npz: W1 would unpack to {size + 128} bytes; refused",
+    )
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_other_compressions_are_refused(mlp, model: Path, method: int) -> None:
+    replace_member(model, "W1", npy((2,), data=bytes(8)), method)
+    assert mlp.error("evaluate", model) == (
+        3,
+        "model.npz: W1 is compressed in a way that numpy never writes",
+    )
+
+
+def test_weights_that_are_compressed_as_numpy_does_are_read(model: Path) -> None:
+    with np.load(model) as file:
+        arrays = {name: file[name] for name in file.files}
+    np.savez_compressed(model, **arrays)
+    assert np.array_equal(read_model(model).params["W1"], arrays["W1"])
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (npy((10**12, 10**12)), "W1 claims the shape (1000000000000, 1000000000000), but has 128"),
+        (npy((2, 2), data=bytes(15)), "W1 claims the shape (2, 2), but has 143 bytes"),
+        (npy((-1, -4), data=bytes(16)), "W1 is damaged: "),
+        (b"", "W1 is damaged: "),
+        (b"not an array", "W1 is damaged: the magic string is not correct"),
+        (b"\x93NUMPY\x01\x00\x10\x00{'descr': (((((", "W1 is damaged: "),
+        (b"\x93NUMPY\x09\x00\x10\x00", "W1 is damaged: "),
+        (npy((1,), dtype="O", data=bytes(8)), "W1 holds Python objects, which are never loaded"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_array_that_is_not_what_it_claims_is_refused(
+    mlp, model: Path, content: bytes, said: str
+) -> None:
+    replace_member(model, "W1", content)
+    code, text = mlp.error("evaluate", model)
+    assert code == 3
+    assert text.startswith(f"model.npz: {said}")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
+def test_an_array_that_is_there_twice_is_refused(mlp, model: Path) -> None:
+    with zipfile.ZipFile(model, "a") as archive:
+        archive.writestr("W1.npy", npy((2,), data=bytes(8)))
+    assert mlp.error("evaluate", model) == (3, "model.npz: holds W1 twice; it is damaged")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_no_mutation_of_a_checkpoint_ends_in_anything_but_an_answer(model: Path) -> None:
+    content = model.read_bytes()
+    rng = random.Random(0)
+    answers = 0
+    for _ in range(400):
+        mutated = bytearray(content)
+        for _ in range(rng.choice((1, 2, 20))):
+            where = rng.choice((rng.randrange(len(content)), -1 - rng.randrange(900)))
+            mutated[where] = rng.randrange(256)
+        if rng.random() < 0.1:
+            mutated += struct.pack("<I", rng.randrange(2**32))
+        model.write_bytes(mutated)
+        try:
+            load(model, resume=True)
+        except CheckpointError as error:
+            assert str(error).startswith("model.npz: ")
+            answers += 1
+    assert 100 < answers < 400  # some bytes say nothing, as those of times
