@@ -17,12 +17,12 @@ class Bar(Protocol):
     """A progress bar, or the nothing that stands for it off a terminal."""
 
     def update(self, n: float = 1) -> Any: ...
-    def set_postfix_str(self, s: str = "") -> Any: ...
+    def set_description_str(self, desc: str | None = None, refresh: bool = True) -> Any: ...
 
 
 class _NoBar:
     def update(self, n: float = 1) -> None: ...
-    def set_postfix_str(self, s: str = "") -> None: ...
+    def set_description_str(self, desc: str | None = None, refresh: bool = True) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,14 @@ class Console:
 
     def notice(self, text: str) -> None:
         """A line on stderr, unless quiet."""
-        if not self.quiet:
+        if self.quiet:
+            return
+        if "tqdm" not in sys.modules:
+            click.echo(text, err=True)
+            return
+        from tqdm import tqdm
+
+        with tqdm.external_write_mode(sys.stderr):  # takes a bar away for the moment
             click.echo(text, err=True)
 
     def warning(self, text: str) -> None:
@@ -72,7 +79,13 @@ class Console:
 
     @contextmanager
     def bar(
-        self, total: float | None, description: str, unit: str, start: float = 0
+        self,
+        total: float | None,
+        description: str,
+        unit: str,
+        start: float = 0,
+        *,
+        layout: str | None = None,
     ) -> Iterator[Bar]:
         """A bar on stderr while the block runs: on a terminal only, and gone afterwards."""
         if not self.moves:
@@ -84,7 +97,8 @@ class Console:
             total=total,
             desc=description,
             unit=unit,
-            unit_scale=unit == "B",
+            unit_scale=True,
+            bar_format=layout,
             initial=start,
             leave=False,
             dynamic_ncols=True,

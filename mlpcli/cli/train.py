@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlpcli.cli.console import Bar, Console
+from mlpcli.cli.console import Console
 from mlpcli.cli.options import (
     Command,
     config_file_option,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from mlpcli.training.loop import EpochResult, Snapshot, Trainer
 
 _BAR_EVERY = 16  # steps between two moves of the bar
+_BAR = "{desc} |{bar}| {rate_fmt} {remaining}"
 _LINES = 100  # off a terminal, a plan of more than twice as many epochs is told in about so many
 
 
@@ -184,6 +185,7 @@ class _Run:
         self.writer: Writer
         self.log: MetricsLog
         self.latest: Snapshot | None = None  # of the last epoch's end
+        self.judged = False  # the learning rate
         self.saved: Snapshot | None = None
 
     def prepare(
@@ -205,6 +207,7 @@ class _Run:
         self.net = build.network(self.config, *self.material.sizes)
         if init_from:
             build.copy_weights(init_from, self.net, self.material)
+        self.judged = model is not None or init_from is not None
         self.trainer = build.trainer(self.config, self.material, self.net)
         threads = build.thread_count(self.threads)
         continues = model is not None and _same_file(model.file.path, self.output)
@@ -283,19 +286,22 @@ class _Run:
         if progress.epoch >= until:
             more = "--epochs" if until == self.planned else "--stop-after"
             self.console.notice(f"epoch {progress.epoch} is done already; raise {more} to go on")
-        steps = self.trainer.batches.steps
+        shown, samples = self._samples(), until * len(self.trainer.batches)
         try:
             with (
                 stop_signals() as check,
-                self.console.bar(until * steps, "training", "step", start=progress.step) as bar,
+                self.console.bar(samples, self._status(), " samples", shown, layout=_BAR) as bar,
             ):
 
                 def on_step() -> None:
+                    nonlocal shown
                     if progress.step % _BAR_EVERY == 0:
-                        bar.update(_BAR_EVERY)
+                        bar.set_description_str(self._status(), refresh=False)
+                        bar.update(self._samples() - shown)
+                        shown = self._samples()
                     check()
 
-                self._epochs(until, on_step, bar)
+                self._epochs(until, on_step)
         except DivergedError as error:
             self._save_unsaved()
             raise DivergedError(f"{error}; {self._remedy()}") from None
@@ -309,7 +315,24 @@ class _Run:
             raise
         self._save_unsaved()
 
-    def _epochs(self, until: int, on_step: Callable[[], None], bar: Bar) -> None:
+    def _samples(self) -> int:
+        """How many samples were trained on since the first epoch, a sample once an epoch."""
+        now, batches = self.trainer.progress, self.trainer.batches
+        return now.epoch * len(batches) + now.batch * batches.size
+
+    def _status(self) -> str:
+        """What the bar says: epoch, loss of the epoch so far, validation accuracy and its best."""
+        now, plan = self.trainer.progress, self.planned
+        text = f"epoch {min(now.epoch + 1, plan)}/{plan}"
+        if now.batch:
+            text += f"  loss {now.loss_sum / (now.batch * self.trainer.batches.size):.4f}"
+        elif self.history:
+            text += f"  loss {self.history[-1]['train_loss']:.4f}"
+        if self.history and (accuracy := self.history[-1]["val_accuracy"]) is not None:
+            text += f"  val {_percent(accuracy)} best {_percent(now.best_accuracy)}"
+        return text
+
+    def _epochs(self, until: int, on_step: Callable[[], None]) -> None:
         if self._patience_is_over():
             return
         for result in self.trainer.epochs(until, on_step):
@@ -318,12 +341,17 @@ class _Run:
             self.log.write("epoch", asdict(result))
             if self.writer.due():
                 self._save(self.latest)
-            self._show_epoch(result, bar)
+            self._show_epoch(result)
+            self._judge_rate(result)
             if self._patience_is_over() or (result.epoch < until and self._time_is_up()):
                 return
             on_step()
 
-    def _show_epoch(self, result: EpochResult, bar: Bar) -> None:
+    def _show_epoch(self, result: EpochResult) -> None:
+        plan = self.planned
+        thinned = max(1, plan // _LINES) if plan > 2 * _LINES else 1
+        if (self.console.moves and not self.console.verbose) or result.epoch % thinned:
+            return
         figures = f"loss {result.train_loss:.4f}  accuracy {_percent(result.train_accuracy)}"
         if result.val_accuracy is not None:
             figures += (
@@ -331,19 +359,30 @@ class _Run:
                 f" (best {_percent(self.trainer.progress.best_accuracy)})"
             )
         if self.console.verbose:
-            figures += f"  lr {result.lr:.3g}  update ratio {result.update_ratio:.1e}"
-        accuracy = result.val_accuracy  # where there is one: a bar has room for a single figure
-        bar.set_postfix_str(
-            f"loss {result.train_loss:.4f}"
-            if accuracy is None
-            else f"validation {_percent(accuracy)}"
+            figures += (
+                f"  lr {result.lr:.3g}  update ratio {result.update_ratio:.1e}"
+                f"  gradient norm {result.gradient_norm:.2g}"
+            )
+            if result.dead_units is not None:
+                figures += f"  dead units {100 * result.dead_units:.1f} %"
+        epoch = f"{result.epoch:>{len(str(plan))}}/{plan}"
+        speed = f"{result.samples_per_second:,.0f} samples/s"
+        self.console.notice(f"epoch {epoch}  {figures}  {speed}")
+
+    def _judge_rate(self, result: EpochResult) -> None:
+        """Once in a run that starts anew: say so where the learning rate is plainly off."""
+        from mlpcli.training.diagnostics import STEPS, advice_on_rate
+
+        if self.judged or result.step < STEPS or result.epoch <= self.config.train.warmup:
+            return
+        self.judged = True
+        advice = advice_on_rate(
+            result,
+            lr=self.config.train.lr or 0.0,
+            loss_at_chance=self.net.loss.at_chance(self.net.sizes[-1]),
         )
-        plan = self.planned
-        thinned = max(1, plan // _LINES) if plan > 2 * _LINES else 1
-        if not self.console.moves and result.epoch % thinned == 0:
-            epoch = f"{result.epoch:>{len(str(plan))}}/{plan}"
-            speed = f"{result.samples_per_second:,.0f} samples/s"
-            self.console.notice(f"epoch {epoch}  {figures}  {speed}")
+        if advice:
+            self.console.warning(advice)
 
     def _patience_is_over(self) -> bool:
         patience, now = self.config.train.patience, self.trainer.progress
