@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help train mnist gradcheck test lint format clean
+.PHONY: help train mnist gradcheck test lint format bench reproduce clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,8 +21,9 @@ mnist: $(VENV)/installed  ## the same on MNIST, downloaded first
 gradcheck: $(VENV)/installed  ## prove the gradients of a 784-100-10 network
 	$(BIN)/mlp gradcheck --hidden 100
 
+# Two runs at a time, a thread each: threads that wait for each other on busy cores crawl.
 test: lint  ## lint, then all tests
-	$(BIN)/pytest -n 2
+	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 2
 
 lint: $(VENV)/installed-dev  ## ruff and mypy
 	$(BIN)/ruff check .
@@ -32,6 +33,14 @@ lint: $(VENV)/installed-dev  ## ruff and mypy
 format: $(VENV)/installed-dev  ## let ruff put the code in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: $(VENV)/installed-bench  ## ours beside NumPy, scikit-learn, PyTorch and JAX, side by side
+	$(BIN)/mlp download mnist
+	$(BIN)/python tests/bench/bench.py
+
+reproduce: $(VENV)/installed  ## the published results of the reading list, over seeds
+	$(BIN)/mlp download mnist
+	$(BIN)/python tests/bench/reproduce.py
 
 clean:  ## remove what make and the tools made; models stay
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -44,6 +53,10 @@ $(VENV)/bin/python:
 $(VENV)/installed: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
+
+$(VENV)/installed-bench: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench,report]'
+	@touch $@ $(VENV)/installed
 
 $(VENV)/installed-dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,report]'
