@@ -1,4 +1,4 @@
-"""Initial weights. Biases start at 0."""
+"""Initial weights. Biases start at 0, but with "normal" they are drawn as the weights are."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def standard_deviation(init: str, fan_in: int, fan_out: int, scale: float | None
 
     - "he": √(2/fan_in), for ReLU (He et al. 2015, equation 10)
     - "glorot": √(2/(fan_in + fan_out)), for tanh and sigmoid (Glorot & Bengio 2010, equation 12)
-    - "normal": 1
+    - "normal": 1, of the biases too (Nielsen, chapter 1)
 
     `scale` multiplies it; where it is None it is 1, and 0.01 for "normal" (CS231n's case study).
     """

@@ -72,6 +72,9 @@ class MLP:
             fan_in, fan_out = W.shape
             sigma = standard_deviation(init, fan_in, fan_out, init_scale)
             W[:] = sigma * rng.standard_normal(W.shape)
+        if init == "normal":
+            for b in self.parameters.b:
+                b[:] = standard_deviation(init, 1, len(b), init_scale) * rng.standard_normal(b.shape)
 
     @classmethod
     def load(cls, path: str | Path) -> MLP:

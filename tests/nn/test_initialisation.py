@@ -22,7 +22,7 @@ def test_scale_multiplies_and_with_normal_it_is_the_deviation():
 
 
 @pytest.mark.parametrize("init", INITS)
-def test_weights_of_a_network_have_that_deviation_and_biases_are_0(init):
+def test_weights_of_a_network_have_that_deviation_and_biases_are_0_or_normal_too(init):
     net = MLP([300, 200, 5], init=init, dtype=np.float64, seed=3)
     W1 = net.params["W1"]
     sigma = standard_deviation(init, 300, 200)
@@ -30,8 +30,12 @@ def test_weights_of_a_network_have_that_deviation_and_biases_are_0(init):
     assert W1.std() == pytest.approx(sigma, rel=5 / math.sqrt(2 * W1.size))
     assert abs(W1.mean()) < 5 * sigma / math.sqrt(W1.size)
     assert np.mean(np.abs(W1) < sigma) == pytest.approx(math.erf(math.sqrt(0.5)), abs=0.01)
-    assert not net.params["b1"].any()
-    assert not net.params["b2"].any()
+    if init == "normal":
+        assert net.params["b1"].std() == pytest.approx(sigma, rel=5 / math.sqrt(2 * 200))
+        assert net.params["b2"].all()
+    else:
+        assert not net.params["b1"].any()
+        assert not net.params["b2"].any()
 
 
 def test_weights_depend_on_the_seed_alone():
