@@ -84,6 +84,25 @@ def test_inputs_of_any_scale_pass(scale):
         assert result.failure() is None
 
 
+def test_large_inputs_of_small_weights_pass():
+    """A step of h in such a weight would be one of 1 in the unit that it leads to."""
+    X, y = some_data()
+    net = MLP([6, 8, 3], "tanh")
+    net.params["W1"][:] /= 1e5
+    assert check_network(net, 1e5 * X, y).failure() is None
+
+
+def test_a_strongly_curved_loss_passes():
+    X, y = some_data()
+    net = MLP([6, 20, 20, 3], "tanh", "bce", init="normal", init_scale=1.5)
+    assert check_network(net, 4 * X, y).failure() is None
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_narrow_network_may_have_to_try_again_to_overfit(seed):
+    assert check(MLP([3, 2, 2, 3]), seed=seed).failure() is None
+
+
 @pytest.mark.parametrize(("init", "init_scale"), [("normal", None), ("normal", 2.0), ("he", 20.0)])
 def test_initial_weights_of_any_scale_pass(init, init_scale):
     net = MLP([6, 10, 10, 10, 3], init=init, init_scale=init_scale)
@@ -120,6 +139,15 @@ def test_the_result_is_a_function_of_the_seed():
     first, again, other = (check(net, seed=seed).to_json() for seed in (1, 1, 2))
     assert first == again
     assert first != other
+
+
+def test_the_main_pass_is_after_a_short_training():
+    def gradients(**options):
+        return [p.analytic for p in check(MLP([6, 8, 3]), **options).parameters]
+
+    assert gradients() == gradients(burn_in_steps=50)
+    for trained, untrained in zip(gradients(), gradients(burn_in_steps=0), strict=True):
+        assert trained != pytest.approx(untrained, rel=1e-3)
 
 
 def test_a_large_network_has_a_sample_of_every_array_checked(monkeypatch):
@@ -243,6 +271,16 @@ def test_a_network_that_cannot_learn_fails():
     failed = [c for c in check(Deaf([6, 8, 3])).checks if not c.passed]
     assert failed[0].name == "overfitting"
     assert failed[0].detail.endswith("on 4 samples after 2000 steps, expected below 0.011")
+
+
+def test_a_forward_pass_that_is_not_that_of_the_equations_fails():
+    class Shifted(MLP):
+        def forward_pass(self, batch, *, drop=False):
+            scores = super().forward_pass(batch, drop=drop)
+            scores[:, 0] += 1e-8 * np.sum(self.params["b1"])
+            return scores
+
+    assert [c.name for c in check(Shifted([6, 8, 3])).checks if not c.passed] == ["forward pass"]
 
 
 # Kinks
