@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -87,9 +88,7 @@ def run(args: Sequence[str] | None = None) -> int:
         click.echo(error.format_message(), err=True)
         return ExitCode.USAGE
     except click.ClickException as error:
-        hint = getattr(error, "ctx", None)
-        see = f" (see {hint.command_path} --help)" if hint and "--help" not in str(error) else ""
-        return _fail(_one_line(error.format_message()) + see, ExitCode.USAGE)
+        return _fail(_usage(error), ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", ExitCode.INTERRUPTED)
     except BrokenPipeError:  # whoever read our output has gone
@@ -110,6 +109,31 @@ def run(args: Sequence[str] | None = None) -> int:
 def _fail(message: str, code: int) -> int:
     click.echo(f"mlp: {_one_line(message)}", err=True)
     return code
+
+
+def _usage(error: click.ClickException) -> str:
+    """What Click found wrong with the arguments, in our words."""
+    from mlpcli.config import nearest
+
+    context: Any = getattr(error, "ctx", None)
+    see = f"; see {context.command_path} --help" if context else ""
+    message = error.message[:1].lower() + error.message[1:].rstrip(".")
+    if isinstance(error, click.NoSuchOption):
+        params = context.command.get_params(context) if context else []
+        hint = nearest(error.option_name, [flag for param in params for flag in param.opts])
+        return f"no such option: {error.option_name}{hint or see}"
+    if isinstance(error, click.BadOptionUsage):
+        needs = "takes no value" if "does not take" in message else f"needs a value{see}"
+        return f"{error.option_name} {needs}"
+    if isinstance(error, click.MissingParameter) and error.param is not None:
+        return f"{error.param.make_metavar(context)} is missing{see}"
+    if isinstance(error, click.BadParameter) and error.param is not None:
+        param = error.param
+        name = param.opts[-1] if param.param_type_name == "option" else ""
+        value = error.message.partition(" is not one of ")[0].strip("'")
+        hint = nearest(value, param.type.choices) if isinstance(param.type, click.Choice) else ""
+        return f"{name} {message}{hint or see}".lstrip()
+    return message if "--help" in message or "did you mean" in message else message + see
 
 
 def _give_up_stdout() -> None:

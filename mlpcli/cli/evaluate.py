@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mlpcli import __version__
+from mlpcli.cli.completion import CHECKPOINT
 from mlpcli.cli.console import Console
 from mlpcli.cli.options import (
     Command,
@@ -30,9 +31,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Command)
-@click.argument(
-    "models", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MODEL.npz…"
-)
+@click.argument("models", nargs=-1, required=True, type=CHECKPOINT, metavar="MODEL.npz…")
 @config_options(only=("data", "label_column"))
 @click.option(
     "--split",

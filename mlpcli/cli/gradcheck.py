@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlpcli.cli.completion import CHECKPOINT
 from mlpcli.cli.console import Console
 from mlpcli.cli.options import (
     Command,
@@ -43,7 +44,7 @@ def _check_tolerance(_: Any, __: Any, text: str) -> float:
 
 
 @click.command(cls=Command)
-@click.argument("model", required=False, type=click.Path(path_type=Path), metavar="[MODEL.npz]")
+@click.argument("model", required=False, type=CHECKPOINT, metavar="[MODEL.npz]")
 @config_options("data", "model", only=("reg", "label_smoothing", "seed"))
 @click.option(
     "--tolerance",

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from mlpcli.cli.completion import CONFIG_FILE
 from mlpcli.cli.console import Console
 from mlpcli.config import (
     OPTIONS,
     Config,
+    Number,
     Option,
     check_flag,
     make_config,
@@ -118,7 +120,7 @@ class Command(click.Command):
         groups["Files and output"] = []
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
-            if record is not None:
+            if record is not None and record[1]:  # an argument is in the usage line
                 group = HELP_GROUPS.get(getattr(param, "group", ""), "Files and output")
                 groups[group].append(record)
         for title, rows in groups.items():
@@ -148,7 +150,7 @@ def output_options(command: F) -> F:
 config_file_option = click.option(
     "--config",
     "config_file",
-    type=click.Path(path_type=Path),
+    type=CONFIG_FILE,
     metavar="FILE.toml",
     help="Take options from a TOML file; flags go before it.",
 )
@@ -160,9 +162,24 @@ data_dir_option = click.option(
     help="Where downloaded data lie. [$MLP_DATA_DIR, else ~/.cache/mlp]",
 )
 
+
+class _Threads(click.ParamType[int]):
+    """A number of threads."""
+
+    name = "COUNT"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        count = Number(whole=True, at_least=1, at_most=1024)
+        try:
+            checked: int = count.check(count.parse(str(value)))
+        except ValueError as error:
+            raise UsageError(f"--threads (MLP_THREADS) {value}: {error}") from None
+        return checked
+
+
 threads_option = click.option(
     "--threads",
-    type=click.IntRange(1, 1024),
+    type=_Threads(),
     envvar="MLP_THREADS",
     metavar="COUNT",
     help="Threads of the matrix products. [$MLP_THREADS, else every core]",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlpcli.cli.completion import CHECKPOINT
 from mlpcli.cli.console import Console
 from mlpcli.cli.options import (
     Command,
@@ -52,13 +53,13 @@ _LINES = 100  # off a terminal, a plan of more than twice as many epochs is told
 )
 @click.option(
     "--resume",
-    type=click.Path(path_type=Path),
+    type=CHECKPOINT,
     metavar="FILE.npz",
     help="Go on with a stopped run, exactly, or with a finished one and more --epochs.",
 )
 @click.option(
     "--init-from",
-    type=click.Path(path_type=Path),
+    type=CHECKPOINT,
     metavar="FILE.npz",
     help="Start a new run from the weights of this checkpoint.",
 )

@@ -239,7 +239,7 @@ def test_a_model_that_overflows_is_told_instead_of_a_loss_of_nan(mlp, checkpoint
 def test_a_model_is_needed_and_must_be_one(mlp) -> None:
     assert mlp.error("evaluate") == (
         2,
-        "Missing argument 'MODEL.npz…'. (see mlp evaluate --help)",
+        "MODEL.npz… is missing; see mlp evaluate --help",
     )
     assert mlp.error("evaluate", "none.npz") == (
         3,
