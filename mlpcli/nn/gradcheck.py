@@ -5,6 +5,7 @@
 for the backward pass's a = ∂L/∂w, one parameter w at a time, in double precision (CS231n, Neural
 Networks 3, "Gradient checks"). Below the floor of 10⁻⁴ the rounding of L would be all that is
 measured; where L is larger than at chance, so is its rounding, and so is the floor, in proportion.
+Where the two disagree, n is found again from h and ½h without its error in h² (Richardson).
 
 A parameter of layer l changes one column of Zₗ only. So the losses of many perturbed networks are
 computed at once: each has its own column of Zₗ, and the layers above run on all of them as the rows
@@ -394,7 +395,7 @@ class _Comparison:
         errors = relative_errors(a, n, floor)
         doubtful = np.flatnonzero((errors > self.tolerance) & ~crossed)
         if len(doubtful):
-            # of a strongly curved loss: an error in h² cancels (Richardson's extrapolation)
+            # a strongly curved loss, or else a wrong gradient
             halved, _ = differences(name, entries[doubtful], STEP / 2)
             n[doubtful] = (4 * halved - n[doubtful]) / 3
             errors[doubtful] = relative_errors(a[doubtful], n[doubtful], floor)
