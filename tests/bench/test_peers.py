@@ -41,7 +41,9 @@ TORCH_ACTIVATIONS = {
 
 @pytest.fixture(scope="module")
 def torch():
-    return pytest.importorskip("torch", reason="PyTorch is not installed (the extra `bench`)")
+    module = pytest.importorskip("torch", reason="PyTorch is not installed (the extra `bench`)")
+    module.set_num_threads(1)  # more of them wait for each other on arrays as small as these
+    return module
 
 
 def in_torch(torch, net, activation):
