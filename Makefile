@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help train mnist gradcheck test lint format bench reproduce clean
+.PHONY: help train mnist gradcheck test lint format sweep bench reproduce clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,17 @@ lint: $(VENV)/installed-dev  ## ruff and mypy
 format: $(VENV)/installed-dev  ## let ruff put the code in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Every run is a process and a file, which says in its name what it was run with.
+SWEEP := $(foreach hidden,50 200,$(foreach lr,0.01 0.03 0.1 0.3,$(foreach reg,0.0001 0.001,\
+	runs/h$(hidden)-lr$(lr)-reg$(reg).npz)))
+
+sweep: $(SWEEP)  ## 16 runs on digits as one table; make -j sweep spreads them
+	$(BIN)/mlp show runs/*.npz
+
+runs/%.npz: | $(VENV)/installed
+	$(BIN)/mlp train --data digits --threads 1 -q -o $@ $(patsubst reg%,--reg %,\
+		$(patsubst lr%,--lr %,$(patsubst h%,--hidden %,$(subst -, ,$*)))) > /dev/null
 
 bench: $(VENV)/installed-bench  ## ours beside NumPy, scikit-learn, PyTorch and JAX, side by side
 	$(BIN)/mlp download mnist

@@ -1,4 +1,4 @@
-"""What the shell completes paths to: checkpoints and configuration files."""
+"""What the shell completes paths to: checkpoints, configuration files, data."""
 
 from __future__ import annotations
 
@@ -51,3 +51,4 @@ def _names(folder: str) -> list[str]:
 
 CHECKPOINT = FilePath(".npz")
 CONFIG_FILE = FilePath(".toml")
+DATA_FILE = FilePath(".csv", ".tsv", ".npz")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from mlpcli.cli.completion import CONFIG_FILE
+from mlpcli.cli.completion import CONFIG_FILE, DATA_FILE
 from mlpcli.cli.console import Console
 from mlpcli.config import (
     OPTIONS,
@@ -47,9 +47,10 @@ class _Value(click.ParamType[Any]):
         from click.shell_completion import CompletionItem
 
         words = NAMES if self.option.name == "data" else getattr(self.option.kind, "choices", ())
-        items = [CompletionItem(word) for word in words if word.startswith(incomplete)]
-        if self.option.name == "data" and (not items or not incomplete):
-            items.append(CompletionItem(incomplete, type="file"))
+        items: list[Any] = [CompletionItem(word) for word in words if word.startswith(incomplete)]
+        if self.option.name == "data":
+            files = DATA_FILE.shell_complete(ctx, param, incomplete)
+            items += [item for item in files if not items or item.type == "plain"]
         return items
 
 
