@@ -138,7 +138,8 @@ def _otsu(values: Array) -> float:
     sums = np.cumsum(counts * centres)
     with np.errstate(divide="ignore", invalid="ignore"):
         apart = below * above * (sums / below - (sums[-1] - sums) / above) ** 2
-    return float(centres[int(np.nanargmax(apart))])
+    best = np.flatnonzero(apart >= np.nanmax(apart) * (1 - 1e-9))  # a gap parts them equally well
+    return float(centres[best].mean())
 
 
 def _read_grey(path: Path) -> Array:

@@ -28,6 +28,11 @@ def advice_on_rate(result: EpochResult, *, lr: float, loss_at_chance: float) -> 
             f"{100 * dead:.0f} % of the hidden units are dead, 0 for every sample: the learning "
             f"rate is likely too high; try --lr {lr / 10:g}"
         )
+    if result.train_loss > 2 * loss_at_chance:
+        return (
+            f"the loss is {result.train_loss:.3g}, that of guessing is {loss_at_chance:.3g}: the "
+            f"learning rate is likely too high; try --lr {lr / 10:g}"
+        )
     if ratio > TOO_LARGE:
         return (
             f"a step changes the weights by {100 * ratio:.0f} % (about 0.1 % is healthy): the "

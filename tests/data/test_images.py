@@ -1,0 +1,136 @@
+"""Pictures made to look like MNIST's digits, and pictures that cannot be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+pytest.importorskip("PIL", reason="Pillow is not installed (extra report)")
+
+from PIL import Image
+
+from mlpcli.data import images
+from mlpcli.errors import DataError
+
+SHAPE = (28, 28)
+
+
+def drawing(h: int = 150, w: int = 200) -> npt.NDArray[np.float64]:
+    """White paper with a dark bar, 60 high and 24 wide, at the upper left."""
+    paper = np.full((h, w), 240.0)
+    paper[10:70, 15:39] = 30
+    return paper
+
+
+def test_a_dark_bar_becomes_a_bright_one_of_twenty_rows_in_the_middle() -> None:
+    image = images.prepare(drawing(), SHAPE, images.FRAME)
+    rows, columns = np.flatnonzero(image.sum(axis=1)), np.flatnonzero(image.sum(axis=0))
+    assert (rows[0], rows[-1]) == (4, 23)
+    assert len(columns) == 8  # its shape is kept
+    assert image.max() == 255
+    mass = image.sum(axis=0)
+    assert np.dot(mass, np.arange(28) + 0.5) / mass.sum() == pytest.approx(14, abs=0.5)
+
+
+@pytest.mark.parametrize("change", ["inverted", "lit from a side", "noisy", "grey", "large"])
+def test_light_and_size_make_no_difference(change: str) -> None:
+    rng = np.random.default_rng(0)
+    picture = drawing()
+    if change == "inverted":
+        picture = 255 - picture
+    elif change == "lit from a side":
+        picture = picture * np.linspace(0.6, 1, picture.shape[1])
+    elif change == "noisy":
+        picture = np.clip(picture + rng.normal(0, 6, picture.shape), 0, 255)
+    elif change == "grey":
+        picture = 120 + 0.2 * picture
+    else:
+        picture = np.kron(picture, np.ones((12, 12)))
+    expected = images.prepare(drawing(), SHAPE, images.FRAME)
+    found = images.prepare(picture, SHAPE, images.FRAME)
+    assert np.abs(found - expected).mean() < 6
+
+
+def test_the_centre_of_mass_is_the_images_centre() -> None:
+    picture = drawing()
+    picture[60:70, 39:60] = 30  # an L: its mass is at the lower left
+    image = images.prepare(picture, SHAPE, images.FRAME)
+    mass = image.sum(axis=0)
+    assert np.dot(mass, np.arange(28) + 0.5) / mass.sum() == pytest.approx(14, abs=0.5)
+    mass = image.sum(axis=1)
+    assert np.dot(mass, np.arange(28) + 0.5) / mass.sum() == pytest.approx(14, abs=0.5)
+
+
+def test_specks_do_not_count() -> None:
+    picture = np.kron(drawing(), np.ones((2, 2)))
+    picture[280, 380] = 0
+    expected = images.prepare(drawing(), SHAPE, images.FRAME)
+    assert np.abs(images.prepare(picture, SHAPE, images.FRAME) - expected).mean() < 6
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1", "I;16", "LA"])
+def test_every_kind_of_png_is_read(tmp_path: Path, mode: str) -> None:
+    grey = Image.fromarray(drawing().astype(np.uint8))
+    if mode == "I;16":
+        Image.fromarray((drawing() * 257).astype(np.uint16)).save(tmp_path / "a.png")
+    else:
+        grey.convert(mode, dither=Image.Dither.NONE).save(tmp_path / "a.png")
+    found = images.read_image(tmp_path / "a.png", SHAPE)
+    assert np.abs(found - images.prepare(drawing(), SHAPE, images.FRAME)).mean() < 1
+
+
+@pytest.mark.parametrize("ink", [0, 255])
+def test_what_is_transparent_is_paper_of_the_other_colour(tmp_path: Path, ink: int) -> None:
+    alpha = np.where(drawing() < 100, 255, 0)
+    pixels = np.dstack([np.full_like(alpha, ink)] * 3 + [alpha]).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    found = images.read_image(tmp_path / "a.png", SHAPE)
+    assert np.abs(found - images.prepare(drawing(), SHAPE, images.FRAME)).mean() < 1
+
+
+def test_a_photograph_that_was_turned_is_turned_back(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned to the right to be seen upright
+    turned = Image.fromarray(np.rot90(drawing()).astype(np.uint8))
+    turned.save(tmp_path / "a.jpg", exif=exif, quality=95)
+    found = images.read_image(tmp_path / "a.jpg", SHAPE)
+    assert np.abs(found - images.prepare(drawing(), SHAPE, images.FRAME)).mean() < 4
+
+
+def test_a_picture_taken_as_it_is_keeps_its_pixels(tmp_path: Path) -> None:
+    pixels = np.arange(784, dtype=np.uint8).reshape(28, 28)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    found = images.read_image(tmp_path / "a.png", SHAPE, prepare_it=False)
+    np.testing.assert_array_equal(found, pixels)
+
+
+def test_pictures_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
+    def refused(name: str, **options: bool) -> str:
+        with pytest.raises(DataError) as error:
+            images.read_image(tmp_path / name, SHAPE, **options)
+        return str(error.value).removeprefix(f"{tmp_path}/")
+
+    Image.new("L", (40, 30), 250).save(tmp_path / "blank.png")
+    (tmp_path / "text.png").write_text("not a picture")
+    Image.fromarray(drawing().astype(np.uint8)).save(tmp_path / "whole.png")
+    whole = (tmp_path / "whole.png").read_bytes()
+    (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
+    Image.new("L", (9, 9)).save(tmp_path / "a.gif")
+    (tmp_path / "a.gif").rename(tmp_path / "gif.png")
+    assert refused("blank.png").startswith("blank.png: shows nothing but its background")
+    for name in ("text.png", "cut.png", "gif.png"):
+        assert refused(name) == f"{name}: is no PNG or JPEG picture, or a damaged one"
+    assert refused("none.png") == "none.png: cannot be read: No such file or directory"
+    assert refused("whole.png", prepare_it=False) == (
+        "whole.png: has 200 × 150 pixels, the model takes 28 × 28; "
+        "leave out --no-prepare to have it fitted"
+    )
+
+
+def test_a_picture_that_claims_to_be_huge_is_refused(tmp_path: Path) -> None:
+    Image.new("1", (10_000, 8_001)).save(tmp_path / "huge.png")
+    with pytest.raises(DataError, match="10000 × 8001 pixels; scale it down"):
+        images.read_image(tmp_path / "huge.png", SHAPE)
