@@ -69,6 +69,8 @@ def predict(
     20 × 20 pixels, and centred by their mass in 28 × 28.
     """
     set_threads(threads)
+    import numpy as np
+
     from mlpcli.data import inputs
     from mlpcli.files import ensure_writable, replacing
     from mlpcli.training.checkpoint import load
@@ -94,6 +96,7 @@ def predict(
     files = sources if all(pictures) else None
     predicted: list[Any] = []
     with ExitStack() as stack:
+        stack.enter_context(np.errstate(all="ignore"))  # what overflows is told by its row
         file = stack.enter_context(replacing(output)) if output else None
         for text in _table(model, rows.X, files, predicted, probabilities=probabilities):
             if file:

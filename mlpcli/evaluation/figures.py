@@ -378,4 +378,4 @@ def _save(figure: Figure, path: Path) -> None:
     if kind not in figure.canvas.get_supported_filetypes():
         raise UsageError(f"{path}: not a kind of picture; name a .png, .svg or .pdf file")
     with replacing(path) as file:
-        figure.savefig(file, format=kind, dpi=130, metadata={"Date": None} if kind == "svg" else {})
+        figure.savefig(file, format=kind, dpi=110, metadata={"Date": None} if kind == "svg" else {})

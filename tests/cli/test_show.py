@@ -1,0 +1,138 @@
+"""`mlp show`: one checkpoint in words, several as a table, and both for scripts."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from mlpcli.evaluation.report import sparkline
+
+SMALL = ("train", "--data", "digits", "--hidden", "8", "--epochs", "4", "-q")
+
+
+@pytest.fixture
+def runs(mlp) -> list[str]:
+    """Three runs that differ in their rate and width, of 4 epochs each."""
+    for name, flags in (
+        ("slow", ("--lr", "0.001")),
+        ("fast", ("--lr", "0.1")),
+        ("wide", ("--hidden", "32,16")),
+    ):
+        mlp.ok(*SMALL, *flags, "-o", f"runs/{name}.npz")
+    return [f"runs/{name}.npz" for name in ("slow", "fast", "wide")]
+
+
+def test_one_checkpoint_is_described(mlp) -> None:
+    mlp.ok(*SMALL, "--reg", "1e-3")
+    out = mlp.ok("show", "model.npz").out
+    assert out.startswith("model.npz\n")
+    assert re.search(r"network +64-8-10, 610 parameters \(float32\), relu, cross-entropy", out)
+    assert re.search(r"data +digits: 1,797 rows, images of 8 by 8, 10 classes: 0 1 2 3", out)
+    assert re.search(r"training +4 epochs in \d\.\d s, weights of epoch \d, \d+ threads", out)
+    assert re.search(r"validation accuracy +\d+\.\d\d % +[▁-█]{4} +\d+\.\d\d %", out)
+    assert re.search(r"dead units +\d", out)
+    assert re.search(r"W1 +\(64, 8\) +512 ", out)
+    assert "reg = 0.001" in out
+
+
+def test_the_command_that_is_shown_gives_the_same_run(mlp, checkpoints) -> None:
+    flags = ("--optimizer", "adam", "--activation", "tanh", "--hidden", "8,4", "--seed", "3")
+    mlp.ok(*SMALL, *flags, "--threads", "1", "-o", "a b.npz")
+    (line,) = re.findall(r"repeat +mlp (.*)", mlp.ok("show", "a b.npz").out)
+    words = shlex.split(line)
+    assert words[-2:] == ["-o", "a b.npz"]
+    mlp.ok(*words[:-1], "again.npz", "-q")
+    checkpoints.assert_same("a b.npz", "again.npz")
+
+
+def test_several_are_a_table_the_best_first_with_what_they_differ_in(mlp, runs) -> None:
+    head, *lines = mlp.ok("show", *runs).out.splitlines()
+    assert head.split() == ["model", "validation", "loss", "network", "lr", "epoch", "seconds"]
+    scores = [float(line.split()[1]) for line in lines]
+    assert scores == sorted(scores, reverse=True)
+    assert lines[-1].startswith("runs/slow.npz")
+    assert {line.split()[4] for line in lines} == {"64-8-10", "64-32-16-10"}
+    assert " 0.001 " in lines[-1]
+
+
+def test_a_model_without_validation_comes_last(mlp, runs) -> None:
+    mlp.ok(*SMALL, "--val-fraction", "0", "-o", "runs/blind.npz")
+    last = mlp.ok("show", "runs/blind.npz", *runs).out.splitlines()[-1]
+    assert last.split()[:3] == ["runs/blind.npz", "-", "-"]
+
+
+def test_scripts_read_json_and_csv(mlp, runs) -> None:
+    models = mlp.ok("show", *runs, "--json").json["models"]
+    assert [model["checkpoint"] for model in models][-1] == "runs/slow.npz"
+    first = models[0]
+    assert first["data"] == "digits"
+    assert first["epochs"] == 4
+    assert first["classes"] == list(range(10))
+    assert first["config"]["train"]["batch_size"] == 128
+    best = first["history"][first["best_epoch"] - 1]
+    assert first["validation"] == {"loss": best["val_loss"], "accuracy": best["val_accuracy"]}
+
+    rows = list(csv.DictReader(io.StringIO(mlp.ok("show", *runs, "--csv").out)))
+    assert [row["checkpoint"] for row in rows] == [model["checkpoint"] for model in models]
+    assert float(rows[0]["val_accuracy"]) == best["val_accuracy"]
+    assert {row["hidden"] for row in rows} == {"8", "32,16"}
+    assert rows[-1]["lr"] == "0.001"
+
+
+def test_one_that_cannot_be_read_does_not_hide_the_others(mlp, runs) -> None:
+    Path("runs/torn.npz").write_text("torn")
+    outcome = mlp("show", *runs, "runs/torn.npz")
+    assert outcome.code == 3
+    assert len(outcome.out.splitlines()) == 4
+    assert outcome.err.startswith("warning: runs/torn.npz: is no checkpoint")
+    assert mlp.error("show", "none.npz")[0] == 3
+
+
+def test_pictures_are_drawn_small(mlp, runs) -> None:
+    image_module = pytest.importorskip("PIL.Image", reason="Pillow is not installed (extra report)")
+    pytest.importorskip("matplotlib", reason="Matplotlib is not installed (extra report)")
+    outcome = mlp.ok("show", runs[1], "--weights", "w.png", "--curves", "new/c.png")
+    assert outcome.err == ("new/c.png written\nw.png written, 8 of 8 units of the first layer\n")
+    with image_module.open("w.png") as image:
+        assert min(image.size) > 300
+    mlp.ok("show", *runs, "--curves", "c.svg", "-q")
+    assert "runs/fast.npz" in Path("c.svg").read_text()
+    for picture in ("w.png", "new/c.png", "c.svg"):
+        assert Path(picture).stat().st_size < 60_000
+
+
+def test_pictures_that_cannot_be_are_refused(mlp, runs, points: Path) -> None:
+    pytest.importorskip("matplotlib", reason="Matplotlib is not installed (extra report)")
+    mlp.ok("train", "--data", "points.csv", "--epochs", "1", "-o", "points.npz", "-q")
+    for arguments, said in (
+        ((*runs, "--weights", "w.png"), "--weights draws one model; name one"),
+        ((runs[0], "--weights", "w.svg"), "w.svg: weights are drawn as a .png file"),
+        (("points.npz", "--weights", "w.png"), "--weights: points.npz was trained on points.csv, "),
+        ((runs[0], "--curves", "c.xyz"), "c.xyz: not a kind of picture; name a .png, .svg or"),
+        ((runs[0], "--csv", "--json"), "--json and --csv: stdout can only be one of them"),
+    ):
+        code, text = mlp.error("show", *arguments)
+        assert code == 2
+        assert text.startswith(said)
+    assert mlp.error("show", runs[0], "--curves", "runs")[0] == 1
+
+
+def test_curves_in_the_terminal() -> None:
+    assert sparkline([0, 1, 2, 3, 4, 5, 6, 7]) == "▁▂▃▄▅▆▇█"
+    assert sparkline([1, 10, 100]) == "▁▅█"  # by powers of ten
+    assert sparkline([2, 2]) == "▄▄"
+    assert len(sparkline(list(range(1000)))) == 40
+
+
+def test_a_stream_that_cannot_show_blocks_gets_none(mlp) -> None:
+    mlp.ok(*SMALL)
+    process = mlp.process("show", "model.npz", PYTHONIOENCODING="latin-1")
+    out, err = process.communicate()
+    assert (process.returncode, err) == (0, "")
+    assert re.search(r"validation loss +\d\.\d+ +to +\d\.\d+", out)
+    assert out.isascii()
