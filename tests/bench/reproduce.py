@@ -3,9 +3,10 @@
 Each row says what is counted, as its source counts it:
 
 - "train": accuracy on the training rows of the saved weights;
-- "validation", "test": of the best validation epoch (without validation rows: of the last);
+- "test": of the best validation epoch (without validation rows: of the last);
 - "best test epoch": the highest test accuracy of any epoch. Nielsen's chapter 1 counts so; nothing
-  is chosen by it here.
+  is chosen by it here;
+- "best epoch, last 10,000": the same on the last 10,000 training rows, held out as Nielsen does.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ import argparse
 import json
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
 from mlpcli.cli.options import set_threads
 
+LAST = "best epoch, last 10,000"
+BEST = ("best test epoch", LAST)
 CONFIGS = Path(__file__).parent.parent.parent / "configs"
 
 
@@ -37,7 +40,7 @@ ROWS = [
     Row("spiral", "CS231n, 100 ReLU units", "train", 98.0),
     Row("note", "the two-layer note", "test", 93.0),
     Row("nielsen-ch1", "Nielsen, chapter 1, 30 units", "best test epoch", 95.42),
-    Row("nielsen-ch3", "Nielsen, chapter 3, 100 units", "validation", 98.04),
+    Row("nielsen-ch3", "Nielsen, chapter 3, 100 units", "best epoch, last 10,000", 98.04),
     Row("mnist", "our recommended plain network", "test", 98.0),
 ]
 
@@ -52,23 +55,29 @@ def run(row: Row, seed: int) -> dict[str, Any]:
     config = make_config(read_config(CONFIGS / f"{row.config}.toml") | {"seed": seed})
     begun = time.perf_counter()
     material = build.prepare(config, data_dir())
+    if row.counts == LAST:
+        config = replace(config, data=replace(config.data, val_fraction=0.0))
+        data = material.data
+        X, y = data.X[:-10_000], data.y[:-10_000]
+        held_out = {"X_test": data.X[-10_000:], "y_test": data.y[-10_000:]}
+        material = build.prepare_opened(config, replace(data, X=X, y=y, **held_out))
     config = build.complete(config, material)
     assert config.train.epochs is not None
     net = build.network(config, *material.sizes)
     trainer = build.trainer(config, material, net)
     splits, scaling = material.splits, material.scaling
-    part = {"train": splits.train, "validation": splits.val}.get(row.counts, splits.test)
+    part = splits.train if row.counts == "train" else splits.test
     assert part is not None
     scorer = Scorer(net, part, scaling)
     each_epoch = [
-        scorer.score().accuracy if row.counts == "best test epoch" else 0.0
+        scorer.score().accuracy if row.counts in BEST else 0.0
         for _ in trainer.epochs(config.train.epochs, lambda: None)
     ]
     trainer.use_best()
     accuracy = scorer.score().accuracy
     return {
         "seed": seed,
-        "accuracy": 100 * (max(each_epoch) if row.counts == "best test epoch" else accuracy),
+        "accuracy": 100 * (max(each_epoch) if row.counts in BEST else accuracy),
         "chosen": 100 * accuracy,
         "seconds": time.perf_counter() - begun,
     }
