@@ -73,8 +73,9 @@ class MLP:
             sigma = standard_deviation(init, fan_in, fan_out, init_scale)
             W[:] = sigma * rng.standard_normal(W.shape)
         if init == "normal":
+            sigma = standard_deviation(init, 1, 1, init_scale)
             for b in self.parameters.b:
-                b[:] = standard_deviation(init, 1, len(b), init_scale) * rng.standard_normal(b.shape)
+                b[:] = sigma * rng.standard_normal(b.shape)
 
     @classmethod
     def load(cls, path: str | Path) -> MLP:

@@ -31,6 +31,14 @@ SHAPES = {"100": "784-100-10", "800": "784-800-10", "2500,2000,1500,1000,500": "
 TRAIN = ["--data", "mnist", "--val-fraction", "0", "--weights-only", "--quiet"]
 
 
+_CALM = 0.2  # seconds: thread pools spin for a while after their work
+
+
+def contender(name: str, *arguments: str) -> list[str]:
+    """The command that starts a contender."""
+    return [sys.executable, str(HERE / "contenders.py"), name, *arguments]
+
+
 def installed(name: str) -> bool:
     """Whether a contender can run here; a line says so where it cannot."""
     package = PACKAGES.get(name)
@@ -40,13 +48,15 @@ def installed(name: str) -> bool:
     return False
 
 
-def epoch_seconds(names: list[str], hidden: str, batch: int, repeats: int) -> dict[str, list[float]]:
+def epoch_seconds(
+    names: list[str], hidden: str, batch: int, repeats: int
+) -> dict[str, list[float]]:
     """Seconds of each contender's epochs, taken in turn."""
     seconds: dict[str, list[float]] = {name: [] for name in names}
     with contextlib.ExitStack() as stack:
         workers: dict[str, Any] = {}
         for name in names:
-            command = [sys.executable, str(HERE / "contenders.py"), name, "steps", hidden, str(batch)]
+            command = contender(name, "steps", hidden, str(batch))
             workers[name] = stack.enter_context(
                 subprocess.Popen(
                     command,
@@ -64,6 +74,7 @@ def epoch_seconds(names: list[str], hidden: str, batch: int, repeats: int) -> di
                 answer = worker.stdout.readline()
                 if answer:
                     seconds[name].append(float(answer))
+                    time.sleep(_CALM)
                 else:
                     print(f"{name}: left out at H = {hidden}, batch {batch}: it failed")
                     del workers[name]
@@ -99,7 +110,7 @@ def whole_process(names: list[str], repeats: int) -> dict[str, dict[str, float]]
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(repeats):
             for name in names:
-                command = [sys.executable, str(HERE / "contenders.py"), name, "process"]
+                command = contender(name, "process")
                 if name == "mlp":
                     command = ours_command(folder, "--epochs", "5", "--lr-schedule", "constant")
                 seconds, memory, _ = run(command)
@@ -129,10 +140,10 @@ def time_to_reach(names: list[str], repeats: int) -> dict[str, dict[str, float |
                         if json.loads(out)["accuracy"] >= float(goal):
                             times[name][goal].append(seconds)
                     continue
-                command = [sys.executable, str(HERE / "contenders.py"), name, "reach", "200", "8"]
-                for line in run(command)[2].splitlines():
-                    goal, seconds_text = line.split()
-                    times[name][goal].append(float(seconds_text))
+                begun = time.time()
+                for line in run(contender(name, "reach", "200", "8"))[2].splitlines():
+                    goal, reached = line.split()
+                    times[name][goal].append(float(reached) - begun)
     return {
         name: {goal: median(found) if found else None for goal, found in goals.items()}
         for name, goals in times.items()
@@ -157,11 +168,12 @@ def speed_table(figures: dict[str, Any]) -> str:
 
 def process_table(whole: dict[str, Any], reach: dict[str, Any]) -> str:
     """Markdown: whole-process seconds, peak memory, seconds to 97 % and to 98 %."""
-    lines = ["| whole process | seconds | peak MB | s to 97 % | s to 98 % |", "|---|---|---|---|---|"]
+    lines = ["| whole process | s | peak MB | s to 97 % | s to 98 % |", "|---|---|---|---|---|"]
     for name, row in whole.items():
         goals = reach.get(name, {})
         times = [f"{t:.1f}" if (t := goals.get(g)) else "–" for g in ("0.97", "0.98")]
-        lines.append(f"| {name} | {row['seconds']:.2f} | {row['peak_mb']:.0f} | {' | '.join(times)} |")
+        cells = [name, f"{row['seconds']:.2f}", f"{row['peak_mb']:.0f}", *times]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -79,8 +79,7 @@ def test_one_class_only_is_refused() -> None:
     with pytest.raises(DataError) as refused:
         split(data_of(np.array(["cat"] * 5)))
     assert str(refused.value) == (
-        "points.csv: every training row has the label cat; "
-        "a classifier needs at least two classes"
+        "points.csv: every training row has the label cat; a classifier needs at least two classes"
     )
 
 
