@@ -18,7 +18,7 @@ mnist: $(VENV)/installed  ## the same on MNIST, downloaded first
 	$(BIN)/mlp train --config configs/mnist.toml --output mnist.npz
 	$(BIN)/mlp evaluate mnist.npz
 
-gradcheck: $(VENV)/installed  ## prove the gradients of a 784-100-10 network
+gradcheck: $(VENV)/installed  ## prove the gradients of 100 hidden units
 	$(BIN)/mlp gradcheck --hidden 100
 
 # Two runs at a time, a thread each: threads that wait for each other on busy cores crawl.
