@@ -147,6 +147,7 @@ def _member(model: Model, scores: Scores) -> html.Member:
         command=train_command(model),
         history=model.history,
         epoch=model.epoch,
+        epochs=model.epochs,
         W=model.file.params["W1"],
     )
 

@@ -117,9 +117,10 @@ def _load(paths: Sequence[Path], console: Console) -> tuple[list[Model], int]:
 def _rank(model: Model) -> tuple[float, float]:
     """Highest validation accuracy first, the lower loss deciding; then those without."""
     best = _best(model)
-    if best.get("val_accuracy") is None:
-        return math.inf, best.get("train_loss", math.inf)
-    return -best["val_accuracy"], best["val_loss"]
+    accuracy, loss = best.get("val_accuracy"), best.get("val_loss")
+    if accuracy is None or loss is None:
+        return math.inf, 0.0
+    return -accuracy, loss
 
 
 def _best(model: Model) -> dict[str, Any]:
@@ -131,12 +132,12 @@ def _seconds(model: Model) -> float:
     return float(model.history[-1]["seconds"]) if model.history else 0.0
 
 
-def _epochs(model: Model) -> int:
-    return int(model.history[-1]["epoch"]) if model.history else model.epoch
-
-
 def _parameters(model: Model) -> int:
     return sum(array.size for array in model.file.params.values())
+
+
+def _threads(count: int) -> str:
+    return "1 thread" if count == 1 else f"{count} threads"
 
 
 def _layers(model: Model) -> str:
@@ -157,8 +158,8 @@ def _description(model: Model) -> str:
         f"{config.model.activation}, {config.model.loss}",
         f"  data       {data.source}: {data.rows:,} rows, {kind}"
         f"{len(labels)} classes: {' '.join(some)}",
-        f"  training   {_epochs(model)} epochs in {_seconds(model):.1f} s, weights of epoch "
-        f"{model.epoch}, {model.threads} threads",
+        f"  training   {model.epochs} epochs in {_seconds(model):.1f} s, weights of epoch "
+        f"{model.epoch}, {_threads(model.threads)}",
         f"  repeat     {train_command(model)}",
         "",
         *_history(model),
@@ -175,7 +176,8 @@ def _history(model: Model) -> list[str]:
     from mlpcli.evaluation.report import aligned, sparkline
 
     best = _best(model)
-    rows = [("epoch", "1", "", str(_epochs(model)), f"kept: {model.epoch}")]
+    first_epoch = str(model.history[0]["epoch"]) if model.history else ""
+    rows = [("epoch", first_epoch, "", str(model.epochs), f"kept: {model.epoch}")]
     for key, name, form in _CURVES:
         values = [entry[key] for entry in model.history if entry.get(key) is not None]
         if not values:
@@ -230,7 +232,7 @@ def _table(models: Sequence[Model]) -> str:
                 "-" if loss is None else f"{loss:.4f}",
                 _layers(model),
                 *(shown(values[name]) for name in options),
-                f"{model.epoch}/{_epochs(model)}",
+                f"{model.epoch}/{model.epochs}",
                 f"{_seconds(model):.1f}",
             )
         )
@@ -248,7 +250,7 @@ def _as_json(model: Model) -> dict[str, Any]:
         "architecture": model.file.sizes,
         "parameters": _parameters(model),
         "classes": model.classes.tolist(),
-        "epochs": _epochs(model),
+        "epochs": model.epochs,
         "best_epoch": model.epoch,
         **{
             part: _scores(best, short)
@@ -263,9 +265,8 @@ def _as_json(model: Model) -> dict[str, Any]:
 
 def _scores(entry: dict[str, Any], part: str) -> dict[str, float] | None:
     """The figures of the history, in which training's are means over an epoch's batches."""
-    if entry.get(f"{part}_loss") is None:
-        return None
-    return {"loss": entry[f"{part}_loss"], "accuracy": entry[f"{part}_accuracy"]}
+    loss, accuracy = entry.get(f"{part}_loss"), entry.get(f"{part}_accuracy")
+    return None if loss is None or accuracy is None else {"loss": loss, "accuracy": accuracy}
 
 
 def _csv(models: Sequence[Model]) -> str:
@@ -279,7 +280,7 @@ def _csv(models: Sequence[Model]) -> str:
                 "checkpoint": str(model.file.path),
                 "architecture": _layers(model),
                 "parameters": _parameters(model),
-                "epochs_done": _epochs(model),
+                "epochs_done": model.epochs,
                 "best_epoch": model.epoch,
                 **{key: best.get(key) for key, *_ in _CURVES[:4]},
                 "seconds": _seconds(model),

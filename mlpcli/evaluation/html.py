@@ -45,7 +45,8 @@ class Member:
         options: {name: value} of its configuration.
         toml: the same as a config file.
         command: what trains it again.
-        history, epoch: a dict an epoch, and the epoch whose weights were kept.
+        history: a dict an epoch, or of fewer epochs where they are very many.
+        epoch, epochs: the epoch whose weights were kept, of how many.
         W: (D, H) the first layer's weights.
     """
 
@@ -57,6 +58,7 @@ class Member:
     command: str
     history: Sequence[dict[str, Any]]
     epoch: int
+    epochs: int
     W: Array
 
 
@@ -140,7 +142,7 @@ def _header(report: Report) -> str:
         layers = "-".join(map(str, first.sizes))
         kind = first.options["activation"] if len(first.sizes) > 2 else "softmax regression"
         about.append(f"{layers}, {kind}")
-        about.append(f"epoch {first.epoch} of {len(first.history)}")
+        about.append(f"epoch {first.epoch} of {first.epochs}")
     lines = "".join(f"<li>{escape(line)}</li>" for line in about)
     return f"<header><h1>{escape(report.title)}</h1><ul>{lines}</ul></header>\n"
 
@@ -175,7 +177,7 @@ def _members(report: Report) -> str:
             _range(*member.scores.interval()),
             f"{member.scores.loss:.4f}",
             "-".join(map(str, member.sizes)),
-            f"{member.epoch} of {len(member.history)}",
+            f"{member.epoch} of {member.epochs}",
             *(shown(member.options[name]) for name in options),
         ]
         for member in report.members

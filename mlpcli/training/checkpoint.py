@@ -111,6 +111,11 @@ class Model:
     epoch: int
     threads: int
 
+    @property
+    def epochs(self) -> int:
+        """How many epochs were trained."""
+        return int(self.history[-1]["epoch"]) if self.history else self.epoch
+
 
 def load(path: Path, *, resume: bool = False) -> Model:
     """Read a checkpoint and check all of it that training and evaluation rely on.
