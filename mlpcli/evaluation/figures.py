@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _POINTS = 300  # of a curve: more are not seen, and a run may have 10,000 epochs
+_SIDE = 84  # of one image on a page
 _LEVELS = 24  # steps from 0 to the largest weight
 _SIGNS = ((217, 112, 26), (59, 130, 246))  # orange for negative weights, blue for positive ones
 
@@ -168,7 +169,9 @@ def weights_png(W: Array, shape: tuple[int, int], limit: int) -> tuple[str, int]
 
 
 def picture_png(pixels: Array, full_scale: float | None) -> str:
-    """A data URI of one image (height, width), grey, from 0 to `full_scale`."""
+    """A data URI of one image (height, width), grey, from 0 to `full_scale`; a large one thinned."""
+    step = math.ceil(max(pixels.shape) / _SIDE)
+    pixels = pixels[::step, ::step]
     low = 0.0 if full_scale else float(pixels.min())
     span = full_scale or float(pixels.max()) - low or 1.0
     grey = np.clip((pixels.astype(np.float64) - low) * (255 / span), 0, 255)

@@ -22,6 +22,7 @@ from mlpcli.evaluation.report import CONFUSION_LIMIT, differing, shown
 _MISTAKES = 24
 _UNITS = 100  # of the first layer, whose weights are shown …
 _UNITS_OF_MEMBER = 25  # … and of each member of a committee
+_PIXELS = 200_000  # of all these images together
 _MEMBERS = 12  # of a committee, whose weights are shown
 _CLASSES = 200  # rows of the per-class table
 
@@ -233,9 +234,10 @@ def _confusion(report: Report) -> str:
                 strength = 0.08 + 0.6 * np.sqrt(n / worst)
                 cells.append(f'<td class="miss" style="--a:{strength:.2f}">{n}</td>')
         lines.append(f'<tr><th scope="row">{escape(name)}</th>{"".join(cells)}</tr>')
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in report.names)
+    head = "".join(f'<th scope="col"><span>{escape(name)}</span></th>' for name in report.names)
+    named = " named" if max(map(len, report.names)) > 4 else ""
     table = (
-        f'<table class="confusion"><thead><tr><td></td>{head}</tr></thead>'
+        f'<table class="confusion{named}"><thead><tr><td></td>{head}</tr></thead>'
         f"<tbody>{''.join(lines)}</tbody></table>"
     )
     note += " Blue: right; orange: mistakes, the stronger the more."
@@ -305,7 +307,7 @@ def _weights(report: Report) -> str:
     alone = len(report.members) == 1
     parts = []
     for member in report.members[:_MEMBERS]:
-        limit = _UNITS if alone else _UNITS_OF_MEMBER
+        limit = min(_UNITS if alone else _UNITS_OF_MEMBER, max(1, _PIXELS // len(member.W)))
         uri, count = figures.weights_png(member.W, report.images.shape, limit)
         units = member.W.shape[1]
         of = f"all {units}" if count == units else f"the {count} largest of {units:,}"
