@@ -169,7 +169,7 @@ def weights_png(W: Array, shape: tuple[int, int], limit: int) -> tuple[str, int]
 
 
 def picture_png(pixels: Array, full_scale: float | None) -> str:
-    """A data URI of one image (height, width), grey, from 0 to `full_scale`; a large one thinned."""
+    """A data URI of an image (height, width), grey, from 0 to `full_scale`; a large one thinned."""
     step = math.ceil(max(pixels.shape) / _SIDE)
     pixels = pixels[::step, ::step]
     low = 0.0 if full_scale else float(pixels.min())
