@@ -1,9 +1,9 @@
 """Every example in the README runs, in order, and prints what the README shows.
 
-A `console` block is run by a shell in one folder for the whole README; a `python` block by Python,
-a `toml` block is read as the config file that the line before it names. Of the output, numbers and
-spaces may differ; a line `…` stands for any lines. Blocks after a line `<!-- mnist -->` need the
-real MNIST, and those after `<!-- not run -->` are for other machines.
+A `console` block is run by a shell in one folder for the whole README; a `python` block by Python;
+a `toml` block is kept as `mine.toml`. Of the output, numbers, bars and spaces may differ; a line
+`…` stands for any lines. Blocks after a line `<!-- mnist -->` need the real MNIST, and those after
+`<!-- not run -->` are for other machines.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def commands(block: str) -> list[tuple[str, str]]:
 
 def masked(text: str) -> list[str]:
     """The lines that count, numbers and runs of spaces made alike."""
-    lines = (re.sub(r"[ -]*\d[\d.,e+-]*", "#", line) for line in text.splitlines())
+    lines = (re.sub(r"[ -]*\d[\d.,e+-]*|[▁-█]+", "#", line) for line in text.splitlines())
     return [re.sub(r"\s+", " ", line).strip() for line in lines if line.strip()]
 
 

@@ -425,6 +425,7 @@ def test_a_wrong_digest_names_source_expected_and_got(fetch: Fetcher, mirror, pu
         (gzip.compress(b"short"), "wrong content: expected 313616 bytes with sha256"),
         (b"", "sends nothing"),
     ],
+    ids=["a web page", "no gzip", "damaged", "too short", "nothing"],
 )  # fmt: skip
 def test_something_else_is_refused(
     fetch: Fetcher, mirror, faults, content: bytes, reason: str
