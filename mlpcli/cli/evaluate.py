@@ -145,6 +145,7 @@ def _member(model: Model, scores: Scores) -> html.Member:
         options=model.config.values(),
         toml=model.config.to_toml(),
         command=train_command(model),
+        changed=model.changed,
         history=model.history,
         epoch=model.epoch,
         epochs=model.epochs,

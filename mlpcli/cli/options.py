@@ -226,6 +226,10 @@ def resolve(
 
 
 def train_command(model: Model) -> str:
-    """The command line that trains a model again, to the bit where the data are the same."""
+    """The command line that trains a model again, to the bit where the data are the same.
+
+    Of a run that was resumed with other options it is the last part's.
+    """
     words = ["mlp", "train", *model.config.to_flags(), "--threads", str(model.threads)]
+    words += ["--init-from", model.init_from] if model.init_from else []
     return shlex.join([*words, "-o", str(model.file.path)])

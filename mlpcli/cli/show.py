@@ -160,7 +160,8 @@ def _description(model: Model) -> str:
         f"{len(labels)} classes: {' '.join(some)}",
         f"  training   {model.epochs} epochs in {_seconds(model):.1f} s, weights of epoch "
         f"{model.epoch}, {_threads(model.threads)}",
-        f"  repeat     {train_command(model)}",
+        f"  repeat     {train_command(model)}"
+        + (" (not exactly: it was resumed with other options)" if model.changed else ""),
         "",
         *_history(model),
         "",

@@ -151,6 +151,15 @@ def _refuse_changes(model: Model, config: Config) -> None:
             )
 
 
+def _changes(model: Model, config: Config) -> bool:
+    """Whether a run that goes on does so with other options."""
+    before = model.config.values()
+    return any(
+        OPTIONS[name].lasting and now != before[name] and name != "data"
+        for name, now in config.values().items()
+    )
+
+
 def _flag_text(value: Any) -> str:
     if isinstance(value, tuple):
         return ",".join(map(str, value)) or "none"
@@ -233,6 +242,8 @@ class _Run:
                 self.material.splits.classes,
                 self.material.scaling,
                 threads,
+                init_from=str(init_from) if init_from else model.init_from if model else None,
+                changed=model is not None and (model.changed or _changes(model, self.config)),
             ),
             weights_only=weights_only,
             continues=continues,

@@ -46,6 +46,8 @@ class Member:
         options: {name: value} of its configuration.
         toml: the same as a config file.
         command: what trains it again.
+        changed: whether it was resumed with other options, so that the command does not do so
+            exactly.
         history: a dict an epoch, or of fewer epochs where they are very many.
         epoch, epochs: the epoch whose weights were kept, of how many.
         W: (D, H) the first layer's weights.
@@ -57,6 +59,7 @@ class Member:
     options: dict[str, Any]
     toml: str
     command: str
+    changed: bool
     history: Sequence[dict[str, Any]]
     epoch: int
     epochs: int
@@ -335,6 +338,11 @@ def _repetition(report: Report) -> str:
     before, after = report.commands
     lines = [*before, *(member.command for member in report.members), *after]
     note = "At the same thread count and on the same data this gives the same weights to the bit."
+    if any(member.changed for member in report.members):
+        note = (
+            "The run was resumed with other options than it was started with, which no one command "
+            "repeats: the weights will differ."
+        )
     commands = escape("\n".join(lines))
     return _section("How to repeat it", f'<pre>{commands}</pre><p class="note">{note}</p>')
 

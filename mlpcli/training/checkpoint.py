@@ -100,6 +100,9 @@ class Model:
         history: a dict an epoch, as in the log.
         epoch: the epoch that the weights are of.
         threads: of the BLAS library, at which the run is repeated to the bit.
+        init_from: the checkpoint that the first weights are of, or None.
+        changed: whether options were changed when the run was resumed, so that no one command
+            repeats it.
     """
 
     file: ModelFile
@@ -110,6 +113,8 @@ class Model:
     history: list[dict[str, Any]]
     epoch: int
     threads: int
+    init_from: str | None = None
+    changed: bool = False
 
     @property
     def epochs(self) -> int:
@@ -136,6 +141,8 @@ def load(path: Path, *, resume: bool = False) -> Model:
             history=meta["history"],
             epoch=int(meta["epoch"]),
             threads=int(meta["threads"]),
+            init_from=None if meta.get("init_from") is None else str(meta["init_from"]),
+            changed=bool(meta.get("changed", False)),
         )
     except KeyError as error:
         raise CheckpointError(f"{path}: `meta` is damaged: {error} is missing") from None
@@ -289,9 +296,16 @@ class Writer:
 
 
 def new_meta(
-    config: Config, data: Dataset, classes: Array, scaling: Scaling, threads: int
+    config: Config,
+    data: Dataset,
+    classes: Array,
+    scaling: Scaling,
+    threads: int,
+    *,
+    init_from: str | None = None,
+    changed: bool = False,
 ) -> dict[str, Any]:
-    """`meta` of a run's checkpoints, without its history."""
+    """`meta` of a run's checkpoints, without its history; for the arguments see `Model`."""
     return {
         "format": FORMAT,
         "mlp": __version__,
@@ -300,6 +314,8 @@ def new_meta(
         "scaling": scaling.to_json(),
         "data": vars(DataRecord.of(data)),
         "threads": threads,
+        "init_from": init_from,
+        "changed": changed,
     }
 
 

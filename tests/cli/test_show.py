@@ -136,3 +136,18 @@ def test_a_stream_that_cannot_show_blocks_gets_none(mlp) -> None:
     assert (process.returncode, err) == (0, "")
     assert re.search(r"validation loss +\d\.\d+ +to +\d\.\d+", out)
     assert out.isascii()
+
+
+def test_repeat_names_the_first_weights_and_says_where_it_is_not_exact(mlp):
+    mlp.ok("train", "--data", "spiral", "--epochs", 2, "-o", "first.npz", "-q")
+    mlp.ok("train", "--data", "spiral", "--epochs", 2, "--init-from", "first.npz", "-q")
+    assert "--init-from first.npz -o model.npz\n" in mlp.ok("show", "model.npz").out
+    mlp.ok("train", "--resume", "first.npz", "--epochs", 3, "-q")
+    shown = mlp.ok("show", "first.npz").out
+    assert "--epochs 3 --threads 1 -o first.npz (not exactly: it was resumed with other" in shown
+
+
+def test_a_stopped_run_that_went_on_as_planned_is_repeated_exactly(mlp):
+    mlp.ok("train", "--data", "spiral", "--epochs", 3, "--stop-after", 1, "-q")
+    mlp.ok("train", "--resume", "model.npz", "-q")
+    assert "not exactly" not in mlp.ok("show", "model.npz").out
