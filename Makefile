@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help train mnist gradcheck test lint format sweep bench reproduce clean
+.PHONY: help train mnist gradcheck test test-lowest lint format sweep bench reproduce clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,15 @@ gradcheck: $(VENV)/installed  ## prove the gradients of 100 hidden units
 # Two runs at a time, a thread each: threads that wait for each other on busy cores crawl.
 test: lint  ## lint, then all tests
 	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 2
+
+LOWEST := import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+  print(*(d.replace(">=", "==") for d in project["dependencies"]))
+
+test-lowest:  ## all tests with the oldest dependencies that are allowed
+	$(PYTHON) -m venv --clear $(VENV)-lowest
+	$(VENV)-lowest/bin/python -m pip install --quiet --disable-pip-version-check \
+	  $$($(PYTHON) -c '$(LOWEST)') --editable '.[dev,report]'
+	OPENBLAS_NUM_THREADS=1 $(VENV)-lowest/bin/pytest -n 2
 
 lint: $(VENV)/installed-dev  ## ruff and mypy
 	$(BIN)/ruff check .
@@ -54,7 +63,7 @@ reproduce: $(VENV)/installed  ## the published results of the reading list, over
 	$(BIN)/python tests/bench/reproduce.py
 
 clean:  ## remove what make and the tools made; models stay
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-lowest build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
