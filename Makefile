@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 .PHONY: help train mnist gradcheck test test-lowest lint format sweep bench reproduce clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 train: $(VENV)/installed  ## train and evaluate; needs no network but a package index
 	$(BIN)/mlp train --hidden 100 --reg 1e-3
