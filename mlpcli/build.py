@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -179,6 +180,25 @@ def rows_to_evaluate(
     indices = class_indices(y, model.classes)
     refuse_unseen(indices, y, data.source)
     return data.source, Split(name, X, indices, np.arange(len(y)))
+
+
+def refuse_seen(members: Sequence[Model], rows: Split) -> None:
+    """Refuse a committee one of whose members was trained on rows that the first one held out.
+
+    Raises:
+        CheckpointError: two have the same data, but part them otherwise.
+    """
+    options = {"test": ("test_fraction",), "val": ("test_fraction", "val_fraction", "seed")}
+    first = members[0]
+    for other in members[1:]:
+        for name in options.get(rows.name, ()):
+            a, b = first.config.values()[name], other.config.values()[name]
+            if a != b and other.data.digest == first.data.digest:
+                raise CheckpointError(
+                    f"{other.file.path}: was trained with another --{name.replace('_', '-')} than "
+                    f"{first.file.path}, so it may have seen the {rows.name} rows; "
+                    "evaluate them one by one"
+                )
 
 
 def _refuse_width(model: Model, data: Dataset) -> None:

@@ -96,6 +96,7 @@ def evaluate(
         label_column=label_column,
         split_name=split,
     )
+    build.refuse_seen(members, rows)
     networks = [(m.file.network(), m.scaling) for m in members]
     with np.errstate(all="ignore"):  # what overflows is told by the loss
         each, scores = score_committee(networks, rows)

@@ -256,3 +256,21 @@ def test_a_model_is_needed_and_must_be_one(mlp) -> None:
     code, said = mlp.error("evaluate", "other.npz")
     assert code == 3
     assert re.match(r"other\.npz: (holds an array 'X', which no checkpoint has|is no che)", said)
+
+
+def test_a_committee_is_not_scored_on_rows_that_a_member_was_trained_on(mlp):
+    for seed in (1, 2):
+        mlp.ok(
+            "train", "--data", "digits", "--epochs", 1, "--seed", seed, "-o", f"{seed}.npz", "-q"
+        )
+    mlp.ok("evaluate", "1.npz", "2.npz")  # the test rows are the same for every seed
+    assert mlp.error("evaluate", "1.npz", "2.npz", "--split", "val") == (
+        3,
+        "2.npz: was trained with another --seed than 1.npz, so it may have seen the val rows; "
+        "evaluate them one by one",
+    )
+    half = ("--test-fraction", 0.5, "-o", "half.npz")
+    mlp.ok("train", "--data", "digits", "--epochs", 1, *half, "-q")
+    code, text = mlp.error("evaluate", "1.npz", "half.npz")
+    assert code == 3
+    assert text.startswith("half.npz: was trained with another --test-fraction than 1.npz")
