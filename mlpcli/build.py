@@ -29,10 +29,12 @@ from mlpcli.evaluation.metrics import Scorer
 from mlpcli.nn.network import MLP
 from mlpcli.nn.optimizers import optimizer
 from mlpcli.nn.schedules import lr_schedule, momentum_schedule
+from mlpcli.ranks import Alone, Forked, Ranks
 from mlpcli.training.checkpoint import Model, load
 from mlpcli.training.loop import Trainer
 
 _EPOCHS, _STEPS = 20, 1000  # the least that is trained when no epochs are given
+_SHARE = 500_000  # samples × parameters of a step: for less, a process more does not pay
 
 
 @dataclass(frozen=True)
@@ -235,15 +237,6 @@ def copy_weights(path: Path, net: MLP, material: Material) -> None:
         net.params[name][:] = array
 
 
-def thread_count(given: int | None) -> int:
-    """How many threads the BLAS library uses: `given`, as its variables say, or every core."""
-    for text in (given, os.environ.get("OPENBLAS_NUM_THREADS"), os.environ.get("OMP_NUM_THREADS")):
-        if text and str(text).isdecimal() and int(text) > 0:
-            return int(text)
-    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
 def _layers(sizes: list[int]) -> str:
     return "-".join(map(str, sizes))
 
@@ -264,8 +257,16 @@ def network(config: Config, D: int, C: int) -> MLP:
     )
 
 
-def trainer(config: Config, material: Material, net: MLP) -> Trainer:
-    """Everything that trains `net` on the material."""
+def ranks(config: Config, material: Material, net: MLP, processes: int) -> Alone | Forked:
+    """At most so many processes to train `net`, as many as a batch is worth sharing among."""
+    work = batch_size(config, material) * len(net.parameters.flat)
+    size = min(processes, max(1, work // _SHARE))
+    return Forked(size, len(net.parameters.flat), net.dtype) if size > 1 else Alone()
+
+
+def trainer(config: Config, material: Material, net: MLP, ranks: Ranks | None = None) -> Trainer:
+    """Everything that trains `net` on the material, by this process or by several."""
+    ranks = ranks or Alone()
     train = config.train
     splits, dtype = material.splits, net.dtype
     assert train.epochs is not None  # `complete` has filled it in
@@ -275,7 +276,7 @@ def trainer(config: Config, material: Material, net: MLP) -> Trainer:
     steps = train.epochs * batches.steps
     return Trainer(
         net=net,
-        optimizer=optimizer(train.optimizer, net, train.reg),
+        optimizer=optimizer(train.optimizer, net, train.reg, ranks.zeros),
         batches=batches,
         lr=lr_schedule(
             train.lr_schedule,
@@ -292,7 +293,8 @@ def trainer(config: Config, material: Material, net: MLP) -> Trainer:
         dropout_seed=train.seed,
         max_norm=train.max_norm,
         clip_norm=train.clip_norm,
-        validation=Scorer(net, splits.val, material.scaling) if splits.val else None,
+        validation=Scorer(net, splits.val, material.scaling, ranks) if splits.val else None,
+        ranks=ranks,
     )
 
 

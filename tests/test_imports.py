@@ -15,11 +15,12 @@ PACKAGE = Path(__file__).parents[1] / "mlpcli"
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-BASE = {"errors", "files"}
+BASE = {"errors", "files", "ranks"}
 CORE = BASE | {"nn", "data"}
 MAY_IMPORT = {
     "errors": set(),
     "files": {"errors"},
+    "ranks": {"errors"},
     "config": {"errors"},
     "nn": BASE | {"nn"},
     "data": BASE | {"data"},
@@ -39,8 +40,7 @@ ONLY_IN = {
     "tqdm": ("cli/console.py",),
     "matplotlib": ("evaluation/", "cli/"),
     "PIL": ("data/images.py", "evaluation/", "cli/"),
-    "mpi4py": ("cli/", "training/"),
-    "numpy": ("nn/", "data/", "evaluation/", "training/", "build.py", "cli/"),
+    "numpy": ("ranks.py", "nn/", "data/", "evaluation/", "training/", "build.py", "cli/"),
 }
 """Each package that is not Python's own, and where it may be imported."""
 

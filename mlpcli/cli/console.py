@@ -33,20 +33,22 @@ class Console:
         quiet: only errors are shown on stderr.
         verbose: diagnostics are shown too.
         as_json: stdout is one JSON object and nothing else.
+        silent: nothing is shown on either: another process speaks.
     """
 
     quiet: bool = False
     verbose: bool = False
     as_json: bool = False
+    silent: bool = False
 
     @property
     def moves(self) -> bool:
         """Whether a bar is shown: stderr is a terminal."""
-        return not self.quiet and sys.stderr.isatty()
+        return not self.quiet and not self.silent and sys.stderr.isatty()
 
     def notice(self, text: str) -> None:
         """A line on stderr, unless quiet."""
-        if self.quiet:
+        if self.quiet or self.silent:
             return
         if "tqdm" not in sys.modules:
             click.echo(text, err=True)
@@ -62,12 +64,12 @@ class Console:
 
     def result(self, text: str) -> None:
         """A line of results for a person on stdout, unless a script asked for JSON."""
-        if not self.as_json:
+        if not self.as_json and not self.silent:
             click.echo(text)
 
     def json(self, value: object) -> None:
         """The results for a script: one JSON object on stdout, where it was asked for."""
-        if self.as_json:
+        if self.as_json and not self.silent:
             click.echo(json.dumps(value, allow_nan=False))
 
     @staticmethod

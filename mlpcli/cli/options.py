@@ -183,7 +183,7 @@ threads_option = click.option(
     type=_Threads(),
     envvar="MLP_THREADS",
     metavar="COUNT",
-    help="Threads of the matrix products. [$MLP_THREADS, else every core]",
+    help="Cores to use. [$MLP_THREADS, else every core]",
 )
 
 
@@ -200,6 +200,15 @@ def set_threads(count: int | None) -> None:
     if count is not None:
         for name in _THREAD_VARIABLES:
             os.environ[name] = str(count)
+
+
+def thread_count(given: int | None) -> int:
+    """How many threads to use: `given`, as the BLAS library's variables say, or one a core."""
+    for text in (given, os.environ.get("OPENBLAS_NUM_THREADS"), os.environ.get("OMP_NUM_THREADS")):
+        if text and str(text).isdecimal() and int(text) > 0:
+            return int(text)
+    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def given_flags(ctx: click.Context) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -25,6 +26,7 @@ from mlpcli.cli.options import (
     output_options,
     resolve,
     set_threads,
+    thread_count,
     threads_option,
 )
 from mlpcli.config import OPTIONS, Config
@@ -33,10 +35,12 @@ from mlpcli.errors import DivergedError, ExitCode, OutputError, StoppedError, Us
 if TYPE_CHECKING:
     from mlpcli.build import Material
     from mlpcli.nn.network import MLP
+    from mlpcli.ranks import Ranks
     from mlpcli.training.checkpoint import Model, Writer
     from mlpcli.training.log import MetricsLog
     from mlpcli.training.loop import EpochResult, Snapshot, Trainer
 
+_PROCESSES = 4  # a share of a batch of 128 has 32 rows then: with fewer, products are slow
 _BAR_EVERY = 16  # steps between two moves of the bar
 _BAR = "{desc} |{bar}| {rate_fmt} {remaining}"
 _LINES = 100  # off a terminal, a plan of more than twice as many epochs is told in about so many
@@ -108,7 +112,8 @@ def train(
     """
     if resume and init_from:
         raise UsageError("--resume goes on with a run, --init-from starts one: give one of them")
-    set_threads(threads)
+    processes = _processes(thread_count(threads))
+    set_threads(thread_count(threads) // processes)
 
     model: Model | None = None
     if resume:
@@ -127,16 +132,25 @@ def train(
     output = output or resume or Path("model.npz")
     if log_file and _same_file(log_file, output):
         raise UsageError(f"--log {log_file}: is where the checkpoint goes; name another file")
-    run = _Run(console, config, output, data_dir, threads, log_file)
+    run = _Run(console, config, output, data_dir, threads, processes, log_file)
     with np.errstate(all="ignore"):  # what overflows is told by the loss
         run.prepare(model, init_from, weights_only=weights_only, dry_run=dry_run)
         if dry_run:
             console.notice("dry run: nothing was trained and nothing written")
             console.json({"config": run.config.sections(), **run.description()})
             return
-        with closing(run.log):
+        with closing(run.log), run.ranks:
+            run.speak_only_on_rank_0()
             run.train()
             run.report()
+
+
+def _processes(threads: int) -> int:
+    """How many processes are to share that many cores; the BLAS library of each has the rest.
+
+    Elsewhere than on Linux, BLAS libraries do not survive a fork.
+    """
+    return min(threads, _PROCESSES) if sys.platform == "linux" else 1
 
 
 def _refuse_changes(model: Model, config: Config) -> None:
@@ -176,6 +190,7 @@ class _Run:
         output: Path,
         data_dir: Path | None,
         threads: int | None,
+        processes: int,
         log_file: Path | None,
     ) -> None:
         from mlpcli.data.catalog import data_dir as where_data_lie
@@ -186,11 +201,13 @@ class _Run:
         self.data_dir_flag = data_dir
         self.data_dir = where_data_lie(data_dir)
         self.threads = threads
+        self.processes = processes
         self.log_file = log_file
         self.begun = time.monotonic()
         self.history: list[dict[str, Any]] = []
         self.material: Material
         self.net: MLP
+        self.ranks: Ranks
         self.trainer: Trainer
         self.writer: Writer
         self.log: MetricsLog
@@ -218,8 +235,9 @@ class _Run:
         if init_from:
             build.copy_weights(init_from, self.net, self.material)
         self.judged = model is not None or init_from is not None
-        self.trainer = build.trainer(self.config, self.material, self.net)
-        threads = build.thread_count(self.threads)
+        self.ranks = build.ranks(self.config, self.material, self.net, self.processes)
+        self.trainer = build.trainer(self.config, self.material, self.net, self.ranks)
+        threads = thread_count(self.threads)
         continues = model is not None and _same_file(model.file.path, self.output)
         if model:
             self.latest = snapshot_of(model, self.trainer)
@@ -284,6 +302,14 @@ class _Run:
             f"{samples['val']:,} to validate, {samples['test']:,} to test"
         )
 
+    def speak_only_on_rank_0(self) -> None:
+        """Let the other ranks do the same work, but write and print nothing."""
+        from mlpcli.training.log import MetricsLog
+
+        if self.ranks.rank:
+            self.console = Console(silent=True)
+            self.log = MetricsLog(None, resumed=False)
+
     @property
     def planned(self) -> int:
         """The epochs of the plan."""
@@ -301,9 +327,10 @@ class _Run:
         shown, samples = self._samples(), until * len(self.trainer.batches)
         try:
             with (
-                stop_signals() as check,
+                stop_signals() as received,
                 self.console.bar(samples, self._status(), " samples", shown, layout=_BAR) as bar,
             ):
+                self.trainer.interruption = received
 
                 def on_step() -> None:
                     nonlocal shown
@@ -311,15 +338,16 @@ class _Run:
                         bar.set_description_str(self._status(), refresh=False)
                         bar.update(self._samples() - shown)
                         shown = self._samples()
-                    check()
+                    if self.trainer.interrupted:
+                        raise _stopped_by(self.trainer.interrupted)
 
                 self._epochs(until, on_step)
         except DivergedError as error:
             self._save_unsaved()
             raise DivergedError(f"{error}; {self._remedy()}") from None
         except StoppedError as stopped:
-            self.latest = self.trainer.snapshot()
-            self._save(self.latest)
+            self._take_snapshot()
+            self._save_unsaved()
             raise StoppedError(f"{stopped}; {self._how_to_resume()}", stopped.exit_code) from None
         except BaseException:  # the log's disk is full, the terminal is gone: keep what is done
             with suppress(OutputError):
@@ -349,14 +377,15 @@ class _Run:
             return
         for result in self.trainer.epochs(until, on_step):
             self.history.append(asdict(result))
-            self.latest = self.trainer.snapshot()
+            self._take_snapshot()
             self.log.write("epoch", asdict(result))
             if self.writer.due():
-                self._save(self.latest)
+                self._save_unsaved()
             self._show_epoch(result)
             self._judge_rate(result)
             if self._patience_is_over() or (result.epoch < until and self._time_is_up()):
                 return
+            self.trainer.ask()
             on_step()
 
     def _show_epoch(self, result: EpochResult) -> None:
@@ -407,22 +436,24 @@ class _Run:
 
     def _time_is_up(self) -> bool:
         limit = self.config.train.max_time
-        if limit is None or time.monotonic() - self.begun < limit * 60:
+        if limit is None or not self.ranks.agree(time.monotonic() - self.begun >= limit * 60):
             return False
         epoch = self.trainer.progress.epoch
         self.console.notice(f"the time is up after epoch {epoch}; {self._how_to_resume()}")
         return True
 
-    def _save(self, snapshot: Snapshot) -> None:
-        self.writer.write(snapshot, self.history)
-        self.saved = snapshot
+    def _take_snapshot(self) -> None:
+        if self.ranks.rank == 0:
+            self.latest = self.trainer.snapshot()
+
+    def _save_unsaved(self) -> None:
+        if self.latest is None or self.latest is self.saved:
+            return
+        self.writer.write(self.latest, self.history)
+        self.saved = self.latest
         if self.writer.kept:
             self.console.notice(f"the checkpoint that was there is kept as {self.writer.kept}")
             self.writer.kept = None
-
-    def _save_unsaved(self) -> None:
-        if self.latest is not None and self.latest is not self.saved:
-            self._save(self.latest)
 
     def _lower_rate(self) -> str:
         lr = self.config.train.lr or 0.0
@@ -454,7 +485,7 @@ class _Run:
         self.trainer.use_best()
         splits, scaling = self.material.splits, self.material.scaling
         scores = {
-            part: Scorer(self.net, rows, scaling).score() if rows else None
+            part: Scorer(self.net, rows, scaling, self.ranks).score() if rows else None
             for part, rows in (("train", splits.train), ("validation", splits.val))
         }
         if not all(s is None or math.isfinite(s.loss) for s in scores.values()):
@@ -492,30 +523,28 @@ class _Run:
 
 
 @contextmanager
-def stop_signals() -> Iterator[Callable[[], None]]:
-    """A function that raises StoppedError once SIGINT or SIGTERM has come; a second one kills."""
-    received: list[int] = []
+def stop_signals() -> Iterator[Callable[[], int]]:
+    """A function that says which of SIGINT and SIGTERM has come, 0 for none; a second one kills."""
+    received = [0]
     names = (signal.SIGINT, signal.SIGTERM)
 
     def receive(number: int, _: object) -> None:
-        received.append(number)
+        received[0] = number
         for name in names:
             signal.signal(name, signal.SIG_DFL)
 
-    def check() -> None:
-        if received:
-            interrupted = received[0] == signal.SIGINT
-            raise StoppedError(
-                "interrupted" if interrupted else "terminated",
-                ExitCode.INTERRUPTED if interrupted else ExitCode.TERMINATED,
-            )
-
     before = {name: signal.signal(name, receive) for name in names}
     try:
-        yield check
+        yield lambda: received[0]
     finally:
         for name, handler in before.items():
             signal.signal(name, handler)
+
+
+def _stopped_by(number: int) -> StoppedError:
+    if number == signal.SIGINT:
+        return StoppedError("interrupted", ExitCode.INTERRUPTED)
+    return StoppedError("terminated", ExitCode.TERMINATED)
 
 
 def _same_file(a: Path, b: Path) -> bool:

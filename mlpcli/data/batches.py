@@ -48,9 +48,16 @@ class Batches:
         """(N,) the split's rows as they come."""
         return self._split.rows
 
-    def cut(self, order: Array, step: int, X: Array, y: Array) -> int:
-        """Write batch `step` of an epoch to the first n rows of X (size, D) and y (size,); n."""
-        rows = order[step * self.size : (step + 1) * self.size]
+    def count(self, step: int) -> int:
+        """How many samples batch `step` of an epoch has."""
+        return min(self.size, len(self) - step * self.size)
+
+    def cut(self, order: Array, step: int, X: Array, y: Array, share: slice = slice(None)) -> int:
+        """Write a `share` of batch `step` of an epoch to the first n rows of X and y; n.
+
+        X is (≥ n, D), y (≥ n,).
+        """
+        rows = order[step * self.size : (step + 1) * self.size][share]
         n = len(rows)
         raw = self._raw[:n]
         # "clip" writes to `out` directly, where "raise" would go through a copy; rows are valid

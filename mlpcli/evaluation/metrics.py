@@ -13,6 +13,7 @@ from mlpcli.data.batches import Batches
 from mlpcli.data.dataset import Array, Split
 from mlpcli.data.scaling import Scaling
 from mlpcli.nn.network import CHUNK, MLP
+from mlpcli.ranks import Alone, Ranks
 
 
 @dataclass(frozen=True)
@@ -64,26 +65,37 @@ class Scores:
 
 
 class Scorer:
-    """Scores a network on a split, chunk by chunk, in buffers that are made once."""
+    """Scores a network on a split, chunk by chunk, in buffers that are made once.
 
-    def __init__(self, net: MLP, split: Split, scaling: Scaling) -> None:
+    Args:
+        ranks: processes that score a share of each chunk; `score` is called by all of them.
+    """
+
+    def __init__(
+        self, net: MLP, split: Split, scaling: Scaling, ranks: Ranks | None = None
+    ) -> None:
         self._net = net
+        self._ranks = ranks or Alone()
         self._chunks = Batches(split, scaling, CHUNK, net.dtype)
-        self._buffers = net.buffers(self._chunks.size)
+        self._buffers = net.buffers(-(-self._chunks.size // self._ranks.size))
 
     def score(self) -> Scores:
         """The scores with the network's weights as they are now."""
         net, C = self._net, self._net.sizes[-1]
-        loss, confusion = 0.0, np.zeros(C * C, np.int64)
+        sums = np.zeros(1 + C * C)  # the loss, and the counts of the confusion matrix
         order = self._chunks.in_order()
         for step in range(self._chunks.steps):
-            n = self._chunks.cut(order, step, self._buffers.X, self._buffers.y)
+            share = self._ranks.share(self._chunks.count(step))
+            n = self._chunks.cut(order, step, self._buffers.X, self._buffers.y, share)
             batch = self._buffers.first(n)
             scores = net.forward_pass(batch)
             fill_one_hot(batch.Y, batch.y)
-            loss += net.mean_loss(batch) * n
-            confusion += np.bincount(batch.y * C + scores.argmax(axis=1), minlength=C * C)
-        return Scores(loss / len(self._chunks), confusion.reshape(C, C))
+            sums[0] += net.mean_loss(batch, of=1)
+            sums[1:] += np.bincount(batch.y * C + scores.argmax(axis=1), minlength=C * C)
+        self._ranks.total(sums)
+        return Scores(
+            float(sums[0]) / len(self._chunks), sums[1:].reshape(C, C).round().astype(np.int64)
+        )
 
 
 def score_committee(

@@ -32,7 +32,7 @@ class ReLU:
     kinked = True
 
     def forward(self, Z: Array, scratch: Array) -> None:
-        zeros = scratch[0]  # a row: NumPy's maximum is three times slower against a scalar
+        zeros = scratch[:1]  # a row: NumPy's maximum is three times slower against a scalar
         zeros.fill(0)
         np.maximum(Z, zeros, out=Z)
 

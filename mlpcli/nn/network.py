@@ -148,14 +148,17 @@ class MLP:
                     np.multiply(delta, mask, out=delta)
                 np.multiply(delta, self.activation.derivative(A), out=delta)
 
-    def mean_loss(self, batch: Buffers) -> float:
-        """The scores and batch.Y → the data's mean loss, and batch.deltas[-1] its derivative."""
+    def mean_loss(self, batch: Buffers, of: int | None = None) -> float:
+        """The scores and batch.Y → the data's mean loss, and batch.deltas[-1] its derivative.
+
+        Where the batch is a share of a larger one, its part of the mean over all `of` samples.
+        """
         delta, losses = batch.deltas[-1], batch.losses
         self.loss.evaluate(batch.outputs[-1], batch.Y, losses, delta)
         if batch.weights is not None:
             np.multiply(delta, batch.weights, out=delta)
             np.multiply(losses, batch.weights[:, 0], out=losses)
-        N = len(losses)
+        N = of or len(losses)
         np.multiply(delta, 1 / N, out=delta)
         return float(np.add.reduce(losses)) / N
 

@@ -1,14 +1,15 @@
 """Optimizers: gradient → new weights.
 
-Each lays the parameters w, the gradient g and its own state side by side as rows of one array. Then
-a sum like μv − ηg − ηλw is itself a matrix product, coefficients · rows, which reads each number
-once and uses every core.
+Each lays the parameters w, the gradient g and its own state side by side as rows of one array, and
+goes through them block by block: a block stays in the cache for all that is done to it. A sum like
+μv − ηg − ηλw is itself a matrix product, coefficients · rows, which reads each number once.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,119 +19,129 @@ from mlpcli.nn.parameters import Parameters
 
 Array = npt.NDArray[Any]
 
+BLOCK = 32_768
+"""How many parameters are updated at a time: in float32, five rows of them are 640 kB."""
 
-class Optimizer(Protocol):
-    """Updates a network's parameters in place.
+_LINE = 16  # numbers; rows begin where a cache line does
+
+
+class Optimizer:
+    """Updates a network's parameters in place. A subclass says how, and what else it remembers.
+
+    Args:
+        net: whose parameters are moved beside the optimizer's state.
+        reg: λ of ½λΣ‖W‖².
+        zeros: makes the array of all rows, where others shall see it, too.
 
     Attributes:
-        gradient: where the backward pass puts the gradient of the data's loss.
+        gradient: where the gradient of the data's loss is to be put before a step.
         steps: how many steps were taken.
     """
 
-    gradient: Parameters
-    steps: int
+    remembers: tuple[str, ...] = ()
+    """The names of the rows of state, which come after those of w and g."""
+
+    def __init__(self, net: MLP, reg: float = 0.0, zeros: Callable[..., Array] = np.zeros) -> None:
+        flat = net.parameters.flat
+        P, stride = len(flat), -(-len(flat) // _LINE) * _LINE
+        self._rows = zeros((2 + len(self.remembers), stride), flat.dtype)[:, :P]
+        net.move_to(Parameters(net.sizes, self._rows[0]))
+        self.gradient = Parameters(net.sizes, self._rows[1])
+        self.steps = 0
+        self._reg = reg
+        self._n_weights = len(net.parameters.weights)
+        self._scratch = np.empty(min(BLOCK, P), flat.dtype)
+        self.update_only(slice(0, P))
+
+    def update_only(self, part: slice) -> None:
+        """Leave all but `part` of the parameters to others from now on."""
+        self._blocks = [
+            (self._rows[:, start:stop], self._scratch[: stop - start], reg)
+            for start, stop, reg in self._spans(part)
+        ]
+
+    def _spans(self, part: slice) -> Iterator[tuple[int, int, float]]:
+        """(start, stop, λ) of each block: biases, which are not penalised, are in other ones."""
+        n = self._n_weights
+        weights = (part.start, min(part.stop, n), self._reg)
+        biases = (max(part.start, n), part.stop, 0.0)
+        for first, last, reg in (weights, biases):
+            for start in range(first, last, BLOCK):
+                yield start, min(start + BLOCK, last), reg
 
     def step(self, lr: float, momentum: float) -> None:
         """One update with learning rate η = lr."""
+        self.steps += 1
+        for rows, scratch, reg in self._blocks:
+            self._update(rows, scratch, reg, lr, momentum)
+
+    def _update(self, rows: Array, scratch: Array, reg: float, lr: float, momentum: float) -> None:
+        """The same for a block: rows w, g and what is remembered, (2 + k, n); scratch (n,)."""
+        raise NotImplementedError
 
     def state(self) -> dict[str, Array]:
         """The arrays (P,) that, with `steps`, continue the optimizer exactly."""
+        return dict(zip(self.remembers, self._rows[2:], strict=True))
 
     def restore(self, state: dict[str, Array], steps: int) -> None:
         """Continue from a `state` after `steps` steps."""
+        self.steps = steps
+        for name, row in self.state().items():
+            row[:] = state[name]
 
 
-class Momentum:
+class Momentum(Optimizer):
     """Gradient descent with momentum, in CS231n's form, with the L2 penalty's gradient λw:
 
-        v ← μv − η(g + λw),   w ← w + v
-
-    With `nesterov`, the step looks ahead: w ← w + μv − η(g + λw) with the new v, as CS231n and
-    PyTorch have it. With μ = 0 it is plain gradient descent.
-
-    v and its successor take turns in the first and the last row, around w and g.
+    v ← μv − η(g + λw),   w ← w + v
     """
 
-    def __init__(self, net: MLP, reg: float = 0.0, *, nesterov: bool = False) -> None:
-        flat = net.parameters.flat
-        self._rows = np.zeros((4, len(flat)), flat.dtype)  # v, w, g, next v
-        net.move_to(Parameters(net.sizes, self._rows[1]))
-        self.gradient = Parameters(net.sizes, self._rows[2])
-        self.steps = 0
-        self._nesterov = nesterov
-        self._ahead = np.empty_like(flat) if nesterov else None
-        n = len(net.parameters.weights)
-        self._parts = ((slice(0, n), reg), (slice(n, None), 0.0))
+    remembers = ("velocity",)
 
-    def step(self, lr: float, momentum: float) -> None:
-        rows = self._rows
-        odd = self.steps % 2 == 1
-        old, new = (slice(1, 4), 0) if odd else (slice(0, 3), 3)
-        for part, reg in self._parts:
-            v_w_g = [momentum, -lr * reg, -lr]
-            coefficients = v_w_g[1:] + v_w_g[:1] if odd else v_w_g
-            _combine(coefficients, rows[old, part], out=rows[new, part])
-        step = rows[new]
-        if self._ahead is not None:
-            look, step = (slice(0, 3) if odd else slice(1, 4)), self._ahead
-            for part, reg in self._parts:
-                w_g_v = [-lr * reg, -lr, momentum]
-                coefficients = w_g_v[2:] + w_g_v[:2] if odd else w_g_v
-                _combine(coefficients, rows[look, part], out=step[part])
-        np.add(rows[1], step, out=rows[1])
-        self.steps += 1
-
-    def state(self) -> dict[str, Array]:
-        return {"velocity": self._rows[3 if self.steps % 2 else 0]}
-
-    def restore(self, state: dict[str, Array], steps: int) -> None:
-        self.steps = steps
-        self._rows[3 if steps % 2 else 0] = state["velocity"]
+    def _update(self, rows: Array, scratch: Array, reg: float, lr: float, momentum: float) -> None:
+        w, _, v = rows
+        v[:] = _combine((-lr * reg, -lr, momentum), rows, out=scratch)
+        np.add(w, v, out=w)
 
 
-class GradientDescent(Momentum):
+class Nesterov(Optimizer):
+    """Momentum that looks ahead, as CS231n and PyTorch have it:
+
+    v ← μv − η(g + λw),   w ← w + μv − η(g + λw)  with the new v
+    """
+
+    remembers = ("velocity",)
+
+    def _update(self, rows: Array, scratch: Array, reg: float, lr: float, momentum: float) -> None:
+        w, _, v = rows
+        coefficients = (-lr * reg, -lr, momentum)
+        v[:] = _combine(coefficients, rows, out=scratch)
+        np.add(w, _combine(coefficients, rows, out=scratch), out=w)
+
+
+class GradientDescent(Optimizer):
     """w ← w − η(g + λw)."""
 
-    def step(self, lr: float, momentum: float) -> None:
-        super().step(lr, 0.0)
+    def _update(self, rows: Array, scratch: Array, reg: float, lr: float, momentum: float) -> None:
+        np.add(rows[0], _combine((-lr * reg, -lr), rows, out=scratch), out=rows[0])
 
 
-class Adam:
+class Adam(Optimizer):
     """Adam (Kingma & Ba 2015, algorithm 1), with the L2 penalty in the gradient:
 
         m ← β₁m + (1 − β₁)g,   v ← β₂v + (1 − β₂)g²,
         w ← w − η·(m/(1 − β₁ᵗ)) / (√(v/(1 − β₂ᵗ)) + ε)
 
-    With `decoupled` it is AdamW: the penalty stays out of g, and w ← w − ηλw besides (Loshchilov &
-    Hutter 2019). β₁ is the momentum.
+    β₁ is the momentum.
     """
 
+    remembers = ("m", "v")
     beta2 = 0.999
     epsilon = 1e-8
 
-    def __init__(self, net: MLP, reg: float = 0.0, *, decoupled: bool = False) -> None:
-        flat = net.parameters.flat
-        self._rows = np.zeros((2, len(flat)), flat.dtype)  # w, g
-        net.move_to(Parameters(net.sizes, self._rows[0]))
-        self.gradient = Parameters(net.sizes, self._rows[1])
-        self.steps = 0
-        self._reg = reg
-        self._decoupled = decoupled
-        self._n_weights = len(net.parameters.weights)
-        self._m = np.zeros_like(flat)
-        self._v = np.zeros_like(flat)
-        self._scratch = np.empty_like(flat)
-
-    def step(self, lr: float, momentum: float) -> None:
-        w, g = self._rows
-        m, v, scratch = self._m, self._v, self._scratch
-        self.steps += 1
-        penalised = slice(0, self._n_weights)
-        if self._reg and self._decoupled:
-            np.multiply(w[penalised], 1 - lr * self._reg, out=w[penalised])
-        elif self._reg:
-            np.multiply(w[penalised], self._reg, out=scratch[penalised])
-            np.add(g[penalised], scratch[penalised], out=g[penalised])
+    def _update(self, rows: Array, scratch: Array, reg: float, lr: float, momentum: float) -> None:
+        w, g, m, v = rows
+        self._penalise(w, g, scratch, lr, reg)
 
         np.subtract(g, m, out=scratch)
         np.multiply(scratch, 1 - momentum, out=scratch)
@@ -148,39 +159,42 @@ class Adam:
         np.multiply(scratch, lr * unbiased / (1 - momentum**self.steps), out=scratch)
         np.subtract(w, scratch, out=w)
 
-    def state(self) -> dict[str, Array]:
-        return {"m": self._m, "v": self._v}
-
-    def restore(self, state: dict[str, Array], steps: int) -> None:
-        self.steps = steps
-        self._m[:] = state["m"]
-        self._v[:] = state["v"]
+    def _penalise(self, w: Array, g: Array, scratch: Array, lr: float, reg: float) -> None:
+        if reg:
+            np.multiply(w, reg, out=scratch)
+            np.add(g, scratch, out=g)
 
 
-def _combine(coefficients: list[float], rows: Array, out: Array) -> None:
+class AdamW(Adam):
+    """Adam with the penalty out of g: w ← w − ηλw besides (Loshchilov & Hutter 2019)."""
+
+    def _penalise(self, w: Array, g: Array, scratch: Array, lr: float, reg: float) -> None:
+        if reg:
+            np.multiply(w, 1 - lr * reg, out=w)
+
+
+def _combine(coefficients: tuple[float, ...], rows: Array, out: Array) -> Array:
     """out ← coefficients · rows, (k,)·(k, n) → (n,)."""
-    np.matmul(np.array(coefficients, rows.dtype), rows, out=out)
+    return np.matmul(np.array(coefficients, rows.dtype), rows, out=out)
 
 
-OPTIMIZERS = ("momentum", "sgd", "nesterov", "adam", "adamw")
-"""The names that `optimizer` knows."""
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    "momentum": Momentum,
+    "sgd": GradientDescent,
+    "nesterov": Nesterov,
+    "adam": Adam,
+    "adamw": AdamW,
+}
+"""Each optimizer by the name that `--optimizer` knows it by."""
 
 
-def optimizer(name: str, net: MLP, reg: float = 0.0) -> Optimizer:
-    """The optimizer of that name for `net`, whose parameters it moves beside its state.
+def optimizer(
+    name: str, net: MLP, reg: float = 0.0, zeros: Callable[..., Array] = np.zeros
+) -> Optimizer:
+    """The optimizer of that name for `net`; for the arguments see `Optimizer`.
 
-    Args:
-        reg: λ of ½λΣ‖W‖²; with "adamw", the decoupled decay.
+    With "adamw", `reg` is the decoupled decay.
     """
-    match name:
-        case "momentum":
-            return Momentum(net, reg)
-        case "sgd":
-            return GradientDescent(net, reg)
-        case "nesterov":
-            return Momentum(net, reg, nesterov=True)
-        case "adam":
-            return Adam(net, reg)
-        case "adamw":
-            return Adam(net, reg, decoupled=True)
-    raise ValueError(f"no such optimizer: {name}")
+    if name not in OPTIMIZERS:
+        raise ValueError(f"no such optimizer: {name}")
+    return OPTIMIZERS[name](net, reg, zeros)

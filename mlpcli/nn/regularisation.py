@@ -42,8 +42,12 @@ def limit_norms(W: Array, limit: float) -> None:
         np.multiply(W, np.minimum(limit / np.maximum(norms, limit), 1).astype(W.dtype), out=W)
 
 
-def clip_norm(gradient: Array, limit: float) -> None:
-    """Scale a whole gradient to norm ≤ `limit`, in place (Pascanu et al. 2013)."""
-    norm = math.sqrt(np.dot(gradient, gradient))
+def clip_norm(gradient: Array, limit: float, norm: float | None = None) -> None:
+    """Scale a whole gradient to norm ≤ `limit`, in place (Pascanu et al. 2013).
+
+    Where `gradient` is only a part of it, `norm` is that of the whole.
+    """
+    if norm is None:
+        norm = math.sqrt(np.dot(gradient, gradient))
     if norm > limit:
         np.multiply(gradient, limit / norm, out=gradient)

@@ -99,7 +99,7 @@ class Model:
         data: what it was trained on.
         history: a dict an epoch, as in the log.
         epoch: the epoch that the weights are of.
-        threads: of the BLAS library, at which the run is repeated to the bit.
+        threads: at which the run is repeated to the bit.
         init_from: the checkpoint that the first weights are of, or None.
         changed: whether options were changed when the run was resumed, so that no one command
             repeats it.
@@ -214,8 +214,6 @@ def _check_progress(progress: Progress, steps: int) -> None:
         raise ValueError(f"its counters do not fit {steps} steps an epoch")
     if progress.best_epoch > progress.epoch:
         raise ValueError("its best epoch is still to come")
-    if progress.dropout is not None:
-        np.random.default_rng().bit_generator.state = progress.dropout
 
 
 def _is_epoch(entry: Any) -> bool:
@@ -336,4 +334,4 @@ def _thinned(history: list[dict[str, Any]], best: int) -> list[dict[str, Any]]:
 
 def _progress_json(progress: dict[str, Any]) -> str:
     """JSON has no infinity: what is infinite is left to its default."""
-    return json.dumps({k: v for k, v in progress.items() if v not in (float("inf"), None)})
+    return json.dumps({k: v for k, v in progress.items() if v != float("inf")})

@@ -17,9 +17,10 @@ from mlpcli.evaluation.metrics import Scorer
 from mlpcli.nn.activations import ReLU
 from mlpcli.nn.network import MLP
 from mlpcli.nn.optimizers import Optimizer
-from mlpcli.nn.parameters import Buffers
+from mlpcli.nn.parameters import Buffers, Parameters
 from mlpcli.nn.regularisation import clip_norm, draw_dropout_masks, limit_norms
 from mlpcli.nn.schedules import Schedule
+from mlpcli.ranks import Alone, Ranks
 
 DIVERGED = 10_000
 """A loss of more than this many times the loss at chance has diverged."""
@@ -69,7 +70,6 @@ class Progress:
         batch: how many batches of the next one are done.
         step: how many steps were taken.
         loss_sum, correct: over the samples of the batches that are done.
-        dropout: the state of the masks' generator within an epoch; None between epochs.
         best_epoch: the epoch of the best weights, 0 before there are any.
         best_accuracy, best_loss: what made it the best.
     """
@@ -79,7 +79,6 @@ class Progress:
     step: int = 0
     loss_sum: float = 0.0
     correct: int = 0
-    dropout: dict[str, Any] | None = None
     best_epoch: int = 0
     best_accuracy: float = -1.0
     best_loss: float = math.inf
@@ -109,6 +108,9 @@ class Trainer:
         dropout_seed: of the masks.
         max_norm, clip_norm: limits, or None.
         validation: scores `net` on the validation rows, or None where there are none.
+        ranks: the processes that train together; each has a trainer, and calls it alike.
+        interruption: asked at every step: not 0 where training is to be interrupted.
+        interrupted: what it said to rank 0, which every rank knows after the step.
         progress: where it stands.
         seconds: of training steps so far.
         best: (P,) the best epoch's parameters.
@@ -125,14 +127,20 @@ class Trainer:
     max_norm: float | None = None
     clip_norm: float | None = None
     validation: Scorer | None = None
+    ranks: Ranks = field(default_factory=Alone)
+    interruption: Callable[[], int] = lambda: 0
+    interrupted: int = 0
     progress: Progress = field(default_factory=Progress)
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        self.best: Array = self.net.parameters.flat.copy()
-        self._buffers = self.net.buffers(self.batches.size, weighted=self.class_weights is not None)
+        flat = self.net.parameters.flat
+        self.best: Array = self.ranks.zeros(flat.shape, flat.dtype)
+        self.best[:] = flat
+        share = -(-self.batches.size // self.ranks.size)
+        self._buffers = self.net.buffers(share, weighted=self.class_weights is not None)
+        self._figures = np.zeros(3)  # of a step: the loss, how many were right, the interruption
         self._drops = any(rate > 0 for rate in self.net.dropout_rates)
-        self._masks = np.random.default_rng()
         self._limit = DIVERGED * self.net.loss.at_chance(self.net.sizes[-1])
 
     def epochs(self, until: int, on_step: Callable[[], None]) -> Iterator[EpochResult]:
@@ -143,13 +151,20 @@ class Trainer:
         Raises:
             DivergedError: a loss that is not finite, or more than DIVERGED times that at chance.
         """
+        gradient = self.optimizer.gradient
+        self._part = self.ranks.part(len(gradient.flat))
+        self.optimizer.update_only(self._part)
+        self._gradient = Parameters(self.net.sizes, self.ranks.partial(gradient.flat))
         while self.progress.epoch < until:
             yield self._epoch(on_step)
 
+    def ask(self) -> None:
+        """Learn on every rank whether training is to be interrupted."""
+        if not self.interrupted:
+            self.interrupted = self.ranks.agree(self.interruption())
+
     def snapshot(self) -> Snapshot:
         """A copy of the state, for a checkpoint."""
-        if self._drops and self.progress.batch:
-            self.progress.dropout = dict(self._masks.bit_generator.state)
         return Snapshot(
             progress=asdict(self.progress),
             last=self.net.parameters.flat.copy(),
@@ -166,24 +181,24 @@ class Trainer:
 
     def use_best(self) -> None:
         """Put the best epoch's weights into the network."""
-        self.net.parameters.flat[:] = self.best
+        part = self.ranks.part(len(self.best))
+        self.net.parameters.flat[part] = self.best[part]
+        self.ranks.settle()
 
     def _epoch(self, on_step: Callable[[], None]) -> EpochResult:
         now = self.progress
         order = self.batches.order(now.epoch)
-        self._masks = np.random.default_rng([self.dropout_seed, _DROPOUT_STREAM, now.epoch])
-        if now.dropout is not None:
-            self._masks.bit_generator.state = now.dropout
+        self._start_masks()
         first, started, rate, ratio, norm = now.batch, self.seconds, 0.0, 0.0, 0.0
         while now.batch < self.batches.steps:
             begun = time.perf_counter()
             rate = self.lr(now.step)
             last = now.batch == self.batches.steps - 1
-            before = self.net.parameters.flat.copy() if last else None
+            before = self.net.parameters.flat[self._part].copy() if last else None
             self._step(order, rate)
             if before is not None:
-                ratio = _relative_change(before, self.net.parameters.flat)
-                norm = _norm(self.optimizer.gradient.flat)
+                ratio = self._relative_change(before)
+                norm = self._norm(self.optimizer.gradient.flat[self._part])
             self.seconds += time.perf_counter() - begun
             if not last:
                 on_step()
@@ -197,32 +212,62 @@ class Trainer:
             gradient_norm=norm,
         )
 
+    def _start_masks(self) -> None:
+        """The epoch's stream of dropout masks, at the batch that comes next."""
+        stream = [self.dropout_seed, _DROPOUT_STREAM, self.progress.epoch, self.ranks.rank]
+        self._masks = np.random.default_rng(stream)
+        for step in range(self.progress.batch):
+            self._draw_masks(step)
+
+    def _draw_masks(self, step: int) -> None:
+        if self._drops:
+            share = self.ranks.share(self.batches.count(step))
+            masks = self._buffers.first(share.stop - share.start).masks
+            draw_dropout_masks(masks, self.net.dropout_rates, self._masks)
+
     def _step(self, order: Array, lr: float) -> None:
         """Cut a batch; forward, loss, backward, update."""
-        now, net = self.progress, self.net
-        n = self.batches.cut(order, now.batch, self._buffers.X, self._buffers.y)
+        now, net, ranks = self.progress, self.net, self.ranks
+        N = self.batches.count(now.batch)
+        n = self.batches.cut(order, now.batch, self._buffers.X, self._buffers.y, ranks.share(N))
         batch = self._buffers.first(n)
         self._fill_targets(batch)
-        if self._drops:
-            draw_dropout_masks(batch.masks, net.dropout_rates, self._masks)
+        self._draw_masks(now.batch)
 
         scores = net.forward_pass(batch, drop=self._drops)
-        loss = net.mean_loss(batch)
+        loss = net.mean_loss(batch, of=N)
+        correct = int(np.count_nonzero(scores.argmax(axis=1) == batch.y))
+        net.backward_pass(batch, self._gradient, drop=self._drops)
+        loss, correct = self._sum_up(loss, correct)
         if not loss <= self._limit:  # also when it is not a number
             raise DivergedError(f"the loss became {loss:.4g} in epoch {now.epoch + 1}")
-        correct = np.count_nonzero(scores.argmax(axis=1) == batch.y)
-        net.backward_pass(batch, self.optimizer.gradient, drop=self._drops)
-        if self.clip_norm is not None:
-            clip_norm(self.optimizer.gradient.flat, self.clip_norm)
-        self.optimizer.step(lr, self.momentum(now.step))
-        if self.max_norm is not None:
-            for W in net.parameters.W:
-                limit_norms(W, self.max_norm)
+        self._update(lr)
 
-        now.loss_sum += loss * n
-        now.correct += int(correct)
+        now.loss_sum += loss * N
+        now.correct += correct
         now.batch += 1
         now.step += 1
+
+    def _sum_up(self, loss: float, correct: int) -> tuple[float, int]:
+        """Gradient, loss and count of the whole batch."""
+        figures = self._figures
+        figures[:] = loss, correct, 0 if self.ranks.rank else self.interruption()
+        self.ranks.sum(self.optimizer.gradient.flat, figures)
+        self.interrupted = int(figures[2])
+        return float(figures[0]), int(figures[1])
+
+    def _update(self, lr: float) -> None:
+        """Turn the gradient into new weights, within their limits."""
+        if self.clip_norm is not None:
+            gradient = self.optimizer.gradient.flat[self._part]
+            square = self.ranks.over_parts(float(np.dot(gradient, gradient)))
+            clip_norm(gradient, self.clip_norm, math.sqrt(square))
+        self.optimizer.step(lr, self.momentum(self.progress.step))
+        self.ranks.settle()
+        if self.max_norm is not None:
+            for W in self.net.parameters.W:
+                limit_norms(W[:, self.ranks.part(W.shape[1])], self.max_norm)
+            self.ranks.settle()
 
     def _fill_targets(self, batch: Buffers) -> None:
         np.take(self.targets, batch.y, axis=0, out=batch.Y, mode="clip")
@@ -235,14 +280,17 @@ class Trainer:
         hidden = net.sizes[1:-1]
         if not hidden or not isinstance(net.activation, ReLU):
             return None
-        alive = [np.zeros(n, bool) for n in hidden]
+        alive = np.zeros(sum(hidden))
+        layers = np.split(alive, np.cumsum(hidden[:-1]))
         for step in range(math.ceil(len(rows) / batches.size)):
-            n = batches.cut(rows, step, self._buffers.X, self._buffers.y)
+            share = self.ranks.share(len(rows[step * batches.size :][: batches.size]))
+            n = batches.cut(rows, step, self._buffers.X, self._buffers.y, share)
             batch = self._buffers.first(n)
             net.forward_pass(batch)
-            for units, A in zip(alive, batch.outputs[:-1], strict=True):
-                units |= A.max(axis=0) > 0
-        return 1 - sum(int(units.sum()) for units in alive) / sum(hidden)
+            for units, A in zip(layers, batch.outputs[:-1], strict=True):
+                units += np.add.reduce(A, axis=0)
+        self.ranks.total(alive)
+        return 1 - np.count_nonzero(alive) / len(alive)
 
     def _finish_epoch(
         self, samples: int, seconds: float, probe: Array, **diagnostics: float
@@ -270,20 +318,20 @@ class Trainer:
             dead_units=self._dead_units(probe),
             **diagnostics,
         )
-        now.batch, now.loss_sum, now.correct, now.dropout = 0, 0.0, 0, None
+        now.batch, now.loss_sum, now.correct = 0, 0.0, 0
         rank = (scores.accuracy, -scores.loss) if scores else (0.0, 0.0)
         if scores is None or rank > (now.best_accuracy, -now.best_loss):
             now.best_epoch = now.epoch
             now.best_accuracy, now.best_loss = rank[0], -rank[1]
-            self.best[:] = self.net.parameters.flat
+            self.best[self._part] = self.net.parameters.flat[self._part]
+            self.ranks.settle()
         return result
 
+    def _relative_change(self, before: Array) -> float:
+        norm = self._norm(before)
+        return self._norm(self.net.parameters.flat[self._part] - before) / norm if norm else 0.0
 
-def _relative_change(before: Array, after: Array) -> float:
-    norm = _norm(before)
-    return _norm(after - before) / norm if norm else 0.0
-
-
-def _norm(array: Array) -> float:
-    """The Euclidean norm, which does not overflow."""
-    return float(np.linalg.norm(array.astype(np.float64)))
+    def _norm(self, part: Array) -> float:
+        """The Euclidean norm over all ranks' parts, which does not overflow."""
+        wide = part.astype(np.float64)
+        return math.sqrt(self.ranks.over_parts(float(np.dot(wide, wide))))

@@ -355,8 +355,6 @@ def test_what_continues_a_run_must_fit_it(
         ({"loss_sum": None}, "loss_sum is None"),
         ({"loss_sum": float("nan")}, "loss_sum is nan"),
         ({"best_loss": "low"}, "best_loss is 'low'"),
-        ({"dropout": {"state": 5}}, "state must be for a PCG64"),
-        ({"dropout": 7}, "state must be a dict"),
         ({"surplus": 7}, "Progress.__init__() got an unexpected keyword argument 'surplus'"),
     ],
     ids=lambda value: value[:40] if isinstance(value, str) else "",

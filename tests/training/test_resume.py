@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from mlpcli.cli import train
-from mlpcli.errors import ExitCode, StoppedError
 
 PLAN = ("--data", "digits", "--hidden", "8", "--epochs", "4", "--seed", "3", "-q")
 
@@ -46,20 +46,19 @@ variants = pytest.mark.parametrize("options", VARIANTS.values(), ids=VARIANTS)
 
 @pytest.fixture
 def stop_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Lets the next run be interrupted as by a signal, after so many of its steps; 0: never."""
+    """Lets the next run find a signal, when it looks for the so-many-th time; 0: never."""
 
     def stop(steps: int) -> None:
         @contextmanager
-        def signals() -> Iterator[Callable[[], None]]:
-            taken = 0
+        def signals() -> Iterator[Callable[[], int]]:
+            asked = 0
 
-            def check() -> None:
-                nonlocal taken
-                taken += 1
-                if taken == steps:
-                    raise StoppedError("interrupted", ExitCode.INTERRUPTED)
+            def received() -> int:
+                nonlocal asked
+                asked += 1
+                return signal.SIGINT if asked == steps else 0
 
-            yield check
+            yield received
 
         monkeypatch.setattr(train, "stop_signals", signals)
 

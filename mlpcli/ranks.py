@@ -1,0 +1,259 @@
+"""Data-parallel training: ranks that share every batch out among them.
+
+Every rank runs the whole training loop on its share of each batch. Before a step the ranks'
+gradients are summed, so that all of them take the same step. What the loop needs of its ranks is
+`Ranks`; a single process is `Alone`, and several on one machine are `Forked`.
+"""
+
+from __future__ import annotations
+
+import math
+import mmap
+import multiprocessing
+import os
+import signal
+import sys
+import warnings
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from mlpcli.errors import MlpError
+
+Array = npt.NDArray[Any]
+
+
+class Ranks(Protocol):
+    """The processes of one run, seen from one of them.
+
+    Attributes:
+        rank: which one this is; only rank 0 prints and writes.
+        size: how many there are.
+    """
+
+    rank: int
+    size: int
+
+    def zeros(self, shape: tuple[int, ...], dtype: Any) -> Array:
+        """An array for parameters and what goes with them: every rank sees the same values."""
+
+    def share(self, n: int) -> slice:
+        """Which of n rows are this rank's; none where there are fewer rows than ranks."""
+
+    def part(self, n: int) -> slice:
+        """Which of n numbers in an array from `zeros` this rank keeps up to date."""
+
+    def partial(self, gradient: Array) -> Array:
+        """(P,) where this rank's share of the `gradient` is put."""
+
+    def sum(self, gradient: Array, figures: Array) -> None:
+        """Sum over the ranks, in place: this rank's part of `gradient`, and all of `figures`.
+
+        `figures` are a few float64, the same everywhere afterwards. `settle` comes before the next.
+        """
+
+    def over_parts(self, value: float) -> float:
+        """The sum of a value that each rank has computed of its part."""
+
+    def total(self, values: Array) -> None:
+        """Sum float64 `values` over the ranks, in place."""
+
+    def agree(self, number: int) -> int:
+        """What rank 0 says, on every rank."""
+
+    def settle(self) -> None:
+        """Wait until every rank's part is up to date."""
+
+    def __enter__(self) -> Any:
+        """Begin to work together."""
+
+    def __exit__(self, *error: Any) -> None:
+        """Part."""
+
+
+class Alone:
+    """A single process: there is nothing to share, sum or wait for."""
+
+    rank = 0
+    size = 1
+
+    def __enter__(self) -> Alone:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        pass
+
+    def zeros(self, shape: tuple[int, ...], dtype: Any) -> Array:
+        return np.zeros(shape, dtype)
+
+    def share(self, n: int) -> slice:
+        return slice(0, n)
+
+    def part(self, n: int) -> slice:
+        return slice(0, n)
+
+    def partial(self, gradient: Array) -> Array:
+        return gradient
+
+    def sum(self, gradient: Array, figures: Array) -> None:
+        pass
+
+    def over_parts(self, value: float) -> float:
+        return value
+
+    def total(self, values: Array) -> None:
+        pass
+
+    def agree(self, number: int) -> int:
+        return number
+
+    def settle(self) -> None:
+        pass
+
+
+_LINE = 16  # numbers; parts end where cache lines end, so that no two ranks write to one
+_SLOT = 1024  # float64 that a rank can show the others at a time
+_SPINS = 500  # tries to pass a semaphore before sleeping on it: some 100 µs
+_PATIENCE = 0.2  # seconds asleep before looking whether the others are still alive
+
+
+class Forked:
+    """Processes on this machine that share the memory of parameters, gradient and optimizer state.
+
+    Args:
+        size: how many processes.
+        parameters, dtype: of the gradient.
+
+    Each computes the gradient of its share of a batch by itself, element-wise work and all, where
+    the BLAS library's threads share only the products. Then each sums the gradients of its part of
+    the parameters and updates that part, which all see at once.
+
+    As a context manager it makes the others on entry (everything that they need must be there by
+    then) and ends them on exit. A rank above 0 never leaves the block: it ends with it, silently.
+
+    Raises:
+        MlpError: from a call that waits, where another rank has died.
+    """
+
+    def __init__(self, size: int, parameters: int, dtype: Any) -> None:
+        context = multiprocessing.get_context("fork")
+        self.rank = 0
+        self.size = size
+        self._children: list[int] = []
+        self._parent = os.getpid()
+        # One semaphore for each pair: a quick rank that comes again is not taken for another.
+        self._arrived = [[context.Semaphore(0) for _ in range(size)] for _ in range(size)]
+        self._partials = [self.zeros((parameters,), dtype) for _ in range(1, size)]
+        self._figures = self.zeros((size, _LINE), np.float64)
+        self._slots = self.zeros((size, _SLOT), np.float64)
+        self._closed = self.zeros((1,), np.int64)
+
+    def __enter__(self) -> Forked:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for rank in range(1, self.size):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # OpenBLAS is ready for a fork
+                child = os.fork()
+            if child == 0:
+                self.rank = rank
+                self._children = []
+                for name in (signal.SIGINT, signal.SIGTERM):  # rank 0 decides
+                    signal.signal(name, signal.SIG_IGN)
+                break
+            self._children.append(child)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self.rank:
+            os._exit(0 if error is None or isinstance(error, MlpError) else 1)
+        self._closed[0] = 1
+        for others in self._arrived[0][1:]:
+            others.release()
+        for child in self._children:
+            with suppress(ChildProcessError):
+                os.waitpid(child, 0)
+
+    def zeros(self, shape: tuple[int, ...], dtype: Any) -> Array:
+        count, item = math.prod(shape), np.dtype(dtype).itemsize
+        memory = mmap.mmap(-1, max(count * item, 1))
+        return np.frombuffer(memory, dtype, count).reshape(shape)
+
+    def share(self, n: int) -> slice:
+        return slice(n * self.rank // self.size, n * (self.rank + 1) // self.size)
+
+    def part(self, n: int) -> slice:
+        ends = [-(-n * k // (self.size * _LINE)) * _LINE for k in (self.rank, self.rank + 1)]
+        return slice(*(min(end, n) for end in ends))
+
+    def partial(self, gradient: Array) -> Array:
+        return self._partials[self.rank - 1] if self.rank else gradient
+
+    def sum(self, gradient: Array, figures: Array) -> None:
+        k = len(figures)
+        self._figures[self.rank, :k] = figures  # read until `settle`, so apart from `total`'s
+        self._wait()
+        np.add.reduce(self._figures[:, :k], axis=0, out=figures)
+        mine = self.part(len(gradient))
+        for other in self._partials:
+            np.add(gradient[mine], other[mine], out=gradient[mine])
+
+    def over_parts(self, value: float) -> float:
+        values = np.array([value])
+        self.total(values)
+        return float(values[0])
+
+    def total(self, values: Array) -> None:
+        flat = values.reshape(-1)
+        for start in range(0, len(flat), _SLOT):
+            chunk = flat[start : start + _SLOT]
+            self._slots[self.rank, : len(chunk)] = chunk
+            self._wait()
+            np.add.reduce(self._slots[:, : len(chunk)], axis=0, out=chunk)
+            self._wait()
+
+    def agree(self, number: int) -> int:
+        return int(self.over_parts(0 if self.rank else number))
+
+    def settle(self) -> None:
+        self._wait()
+
+    def _wait(self) -> None:
+        """Wait until every rank has come here."""
+        others = [rank for rank in range(self.size) if rank != self.rank]
+        for other in others:
+            self._arrived[self.rank][other].release()
+        for other in others:
+            semaphore = self._arrived[other][self.rank]
+            for _ in range(_SPINS):
+                if semaphore.acquire(False):
+                    break
+            else:
+                while not semaphore.acquire(True, _PATIENCE):
+                    self._look_after_the_others()
+        if self.rank and self._closed[0]:
+            os._exit(0)
+
+    def _look_after_the_others(self) -> None:
+        if self.rank:
+            if os.getppid() != self._parent:
+                os._exit(1)
+            return
+        for child in self._children:
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if ended:
+                self._children.remove(child)
+                code = os.waitstatus_to_exitcode(status)
+                how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+                raise MlpError(
+                    f"one of the {self.size} processes that train {how}; "
+                    "free memory, or use --threads 1"
+                )

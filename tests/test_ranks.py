@@ -1,0 +1,181 @@
+"""Several processes that train together come to what one comes to."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlpcli import build
+from mlpcli.config import make_config
+from mlpcli.data.dataset import Dataset
+from mlpcli.errors import DivergedError
+from mlpcli.ranks import Alone, Forked
+from mlpcli.training.loop import Trainer
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux only")
+
+WIDE = ("--data", "digits", "--hidden", "300", "--epochs", "4", "--threads", "2")
+
+
+def trainer_of(size: int, **values: Any) -> Trainer:
+    """A trainer of 201 rows in batches of 25, the last of which has one."""
+    rng = np.random.default_rng(2)
+    y = rng.integers(3, size=251)
+    X = rng.normal(size=(251, 6)) + 2 * np.eye(3, 6)[y]
+    data = Dataset("test", X, y, digest="", test_fraction=0.0)
+    options = {
+        "hidden": (17, 9), "epochs": 3, "batch_size": 25, "dtype": "float64", "val_fraction": 0.2,
+    } | values  # fmt: skip
+    config = make_config(options)
+    material = build.prepare_opened(config, data)
+    net = build.network(config, *material.sizes)
+    ranks = Forked(size, len(net.parameters.flat), net.dtype) if size > 1 else Alone()
+    return build.trainer(config, material, net, ranks)
+
+
+def train(size: int, **values: Any) -> tuple[Trainer, list[dict[str, Any]]]:
+    trainer = trainer_of(size, **values)
+    with trainer.ranks:
+        results = [vars(result) for result in trainer.epochs(3, lambda: None)]
+        trainer.use_best()
+    return trainer, results
+
+
+@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"optimizer": "sgd"},
+        {"optimizer": "nesterov", "class_weight": "balanced"},
+        {"optimizer": "adam", "clip_norm": 0.05},
+        {"optimizer": "adamw", "max_norm": 0.7},
+        {"val_fraction": 0.0, "label_smoothing": 0.1, "activation": "tanh"},
+        {"hidden": ()},
+    ],
+    ids=lambda values: " ".join(map(str, values.values())) or "default",
+)
+def test_ranks_end_at_the_weights_of_one_process(size: int, values: dict[str, Any]) -> None:
+    alone, expected = train(1, **values)
+    together, results = train(size, **values)
+    scale = np.abs(alone.best).max()
+    for a, b in ((together.net.parameters.flat, alone.net.parameters.flat),
+                 (together.best, alone.best)):  # fmt: skip
+        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12 * scale)
+    for name, array in alone.optimizer.state().items():
+        np.testing.assert_allclose(together.optimizer.state()[name], array, rtol=1e-8, atol=1e-12)
+    timed = {"seconds", "samples_per_second"}
+    for ours, theirs in zip(results, expected, strict=True):
+        for name in ours.keys() - timed:
+            same = None if theirs[name] is None else pytest.approx(theirs[name], rel=1e-9)
+            assert ours[name] == same, name
+
+
+@pytest.mark.parametrize("size", [2, 3, 7])
+def test_shares_and_parts_cover_everything_once(size: int) -> None:
+    ranks = Forked(size, 1, np.float32)
+    for n in (0, 1, 2, 6, 7, 128, 1000):
+        for cut in (ranks.share, ranks.part):
+            taken = np.zeros(n, int)
+            for ranks.rank in range(size):
+                taken[cut(n)] += 1
+            assert (taken == 1).all()
+    ranks.rank = 0
+    assert [ranks.share(128).stop] == [128 // size]
+
+
+def test_what_ranks_share_is_balanced_to_a_row() -> None:
+    ranks = Forked(3, 1, np.float32)
+    lengths = []
+    for ranks.rank in range(3):
+        share = ranks.share(128)
+        lengths.append(share.stop - share.start)
+    ranks.rank = 0
+    assert sorted(lengths) == [42, 43, 43]
+
+
+def test_sums_longer_than_the_shared_slot_are_right() -> None:
+    with Forked(2, 1, np.float64) as ranks:
+        values = np.arange(5000.0) * (ranks.rank + 1)
+        ranks.total(values)
+        assert ranks.agree(7 + ranks.rank) == 7
+    np.testing.assert_array_equal(values, 3 * np.arange(5000.0))
+
+
+def test_ranks_diverge_together() -> None:
+    trainer = trainer_of(2, lr=1e9)
+    with pytest.raises(DivergedError, match="the loss became"), trainer.ranks:
+        list(trainer.epochs(3, lambda: None))
+    assert children() == []
+
+
+def children() -> list[int]:
+    """The processes whose parent is this one."""
+    path = Path(f"/proc/self/task/{os.getpid()}/children")
+    return [int(pid) for pid in path.read_text().split()]
+
+
+def test_a_rank_that_dies_is_an_error_of_one_line(mlp) -> None:
+    process = mlp.process("train", *WIDE, "--epochs", "100000", "-q")
+    child = first_child(process.pid)
+    os.kill(child, signal.SIGKILL)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert err == (
+        "mlp: one of the 2 processes that train was killed by signal 9; "
+        "free memory, or use --threads 1\n"
+    )
+    assert mlp.ok("evaluate", "model.npz").out
+
+
+def first_child(pid: int, timeout: float = 30) -> int:
+    """The child of a run that has written its first checkpoint."""
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        if found and Path("model.npz").exists():
+            return int(found[0])
+        time.sleep(0.01)
+    raise AssertionError("no child, or no checkpoint")
+
+
+def test_ranks_do_not_outlive_a_run_that_is_killed(mlp) -> None:
+    process = mlp.process("train", *WIDE, "--epochs", "100000", "-q")
+    child = first_child(process.pid)
+    process.kill()
+    process.communicate(timeout=60)
+    end = time.monotonic() + 10
+    while Path(f"/proc/{child}").exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{child}").exists()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_all_ranks_between_two_steps(mlp, checkpoints, number, code) -> None:
+    options = (*WIDE, "--epochs", "150", "--dropout", "0.3", "-q")
+    process = mlp.process("train", *options, "-o", "model.npz")
+    first_child(process.pid)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    assert err.endswith("; resume with: mlp train --resume model.npz --threads 2\n")
+    mlp.ok("train", "--resume", "model.npz", "--threads", "2", "-q")
+    mlp.ok("train", *options, "-o", "whole.npz")
+    checkpoints.assert_same("whole.npz", "model.npz")
+
+
+def test_two_threads_give_the_same_bytes_again_and_say_everything_once(mlp, checkpoints) -> None:
+    first = mlp.ok("train", *WIDE, "--json", "-o", "one.npz", "--log", "log.jsonl")
+    assert first.json["epochs"] == 4
+    assert first.err.count("epoch 4/4") == 1
+    assert len(Path("log.jsonl").read_text().splitlines()) == 6
+    mlp.ok("train", *WIDE, "-o", "two.npz")
+    checkpoints.assert_same("one.npz", "two.npz")
+    assert checkpoints.meta("one.npz")["threads"] == 2
