@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mlpcli.config import Config
+from mlpcli.data.augment import Distortions
 from mlpcli.data.batches import Batches
 from mlpcli.data.catalog import NAMES, open_data
 from mlpcli.data.dataset import (
@@ -24,7 +25,7 @@ from mlpcli.data.dataset import (
     split,
 )
 from mlpcli.data.scaling import Scaling, learn_scaling
-from mlpcli.errors import CheckpointError, DataError
+from mlpcli.errors import CheckpointError, DataError, UsageError
 from mlpcli.evaluation.metrics import Scorer
 from mlpcli.nn.network import MLP
 from mlpcli.nn.optimizers import optimizer
@@ -272,7 +273,15 @@ def trainer(config: Config, material: Material, net: MLP, ranks: Ranks | None = 
     assert train.epochs is not None  # `complete` has filled it in
     assert train.lr is not None  # and `make_config` this
     size = batch_size(config, material)
-    batches = Batches(splits.train, material.scaling, size, dtype, train.seed)
+    batches = Batches(
+        splits.train,
+        material.scaling,
+        size,
+        dtype,
+        train.seed,
+        distortions=distortions(config, material),
+        image_shape=material.data.image_shape,
+    )
     steps = train.epochs * batches.steps
     return Trainer(
         net=net,
@@ -291,10 +300,51 @@ def trainer(config: Config, material: Material, net: MLP, ranks: Ranks | None = 
         targets=target_distributions(net.sizes[-1], train.label_smoothing, dtype),
         class_weights=class_weights(config, splits, dtype),
         dropout_seed=train.seed,
-        max_norm=train.max_norm,
+        max_norm=norm_limits(config),
         clip_norm=train.clip_norm,
         validation=Scorer(net, splits.val, material.scaling, ranks) if splits.val else None,
         ranks=ranks,
+    )
+
+
+def norm_limits(config: Config) -> tuple[float, ...] | None:
+    """The largest norm of the weights into a unit, for each layer, or None."""
+    limit = config.train.max_norm
+    if limit is None or isinstance(limit, tuple):
+        return limit
+    return (limit,) * (len(config.model.hidden) + 1)
+
+
+def distortions(config: Config, material: Material) -> Distortions | None:
+    """How the images are distorted, or None where they are not.
+
+    Raises:
+        UsageError: the data hold no images, or no such class.
+    """
+    augment, data = config.augment, material.data
+    if augment.augment == "none":
+        return None
+    if data.image_shape is None:
+        raise UsageError(
+            f"--augment {augment.augment}: {data.source} holds no images that could be distorted; "
+            "give --augment none"
+        )
+    labels = [str(label) for label in material.splits.classes.tolist()]
+    for label in augment.gentle_classes:
+        if label not in labels:
+            raise UsageError(
+                f"--gentle-classes {label}: {data.source} has no such class; "
+                f"its classes are {', '.join(labels[:20])}{' …' if len(labels) > 20 else ''}"
+            )
+    return Distortions(
+        rotate=augment.rotate or 0.0,
+        shear=augment.shear or 0.0,
+        zoom=augment.zoom or 0.0,
+        shift=augment.shift or 0.0,
+        alpha=augment.elastic_alpha or 0.0 if augment.augment == "elastic" else 0.0,
+        sigma=augment.elastic_sigma or 0.0,
+        mirror=augment.mirror_images,
+        gentle=tuple(labels.index(label) for label in augment.gentle_classes),
     )
 
 

@@ -157,7 +157,60 @@ class BatchSize:
             raise ValueError("expected a whole number at least 1, or full") from None
 
 
-Kind = Number | Text | Choice | Widths | BatchSize
+@dataclass(frozen=True)
+class NormLimits:
+    """A positive number for every layer, or one for each: [4.4, 3.0] in TOML, 4.4,3.0 as a flag."""
+
+    metavar: str = "NUMBER[,NUMBER…]"
+
+    def parse(self, text: str) -> Any:
+        numbers = [Number().parse(part) for part in text.split(",")]
+        return numbers[0] if len(numbers) == 1 else numbers
+
+    def check(self, value: Any) -> Any:
+        try:
+            if isinstance(value, list | tuple) and value:
+                return tuple(_POSITIVE.check(item) for item in value)
+            return _POSITIVE.check(value)
+        except ValueError:
+            raise ValueError("expected a number above 0, or one for each layer") from None
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Class labels: [1, 7] in TOML, 1,7 as a flag; [] or none: none. They are kept as text."""
+
+    metavar: str = "LABEL[,LABEL…]|none"
+
+    def parse(self, text: str) -> Any:
+        return [] if text.strip() == "none" else text.split(",")
+
+    def check(self, value: Any) -> Any:
+        labels = [value] if isinstance(value, int | str) else value
+        if not isinstance(labels, list | tuple):
+            raise ValueError("expected class labels, as in 1,7, or none")
+        try:
+            return tuple(Text().check(label) for label in labels)
+        except ValueError:
+            raise ValueError("expected class labels, as in 1,7, or none") from None
+
+
+@dataclass(frozen=True)
+class Switch:
+    """On or off: true or false in TOML, --name or --no-name as a flag."""
+
+    metavar: str = "true|false"
+
+    def parse(self, text: str) -> Any:
+        return {"true": True, "false": False}.get(text, text)
+
+    def check(self, value: Any) -> Any:
+        if not isinstance(value, bool):
+            raise ValueError("expected true or false")
+        return value
+
+
+Kind = Number | Text | Choice | Widths | BatchSize | NormLimits | Labels | Switch
 
 
 @dataclass(frozen=True)
@@ -189,6 +242,11 @@ class Option:
     @property
     def flag(self) -> str:
         return "--" + self.name.replace("_", "-")
+
+    @property
+    def off_flag(self) -> str:
+        """The flag that turns a switch off."""
+        return "--no-" + self.flag.removeprefix("--")
 
 
 def _option(
@@ -372,8 +430,11 @@ class TrainConfig:
         common=True,
         also=("l2", "weight_decay", "alpha", "lambda", "regularization"),
     )
-    max_norm: float | None = _option(
-        None, _POSITIVE, "Largest norm of the weights into a unit. Default: no limit."
+    max_norm: float | tuple[float, ...] | None = _option(
+        None,
+        NormLimits(),
+        "Largest norm of the weights into a unit, for all layers or one for each, the last for "
+        "the output. Default: no limit.",
     )
     clip_norm: float | None = _option(
         None,
@@ -424,13 +485,84 @@ class TrainConfig:
     )
 
 
+@dataclass(frozen=True)
+class AugmentConfig:
+    """[augment]: how images are distorted, each anew in every epoch."""
+
+    augment: str = _option(
+        "none",
+        Choice(("none", "affine", "elastic")),
+        "Distort the images; elastic bends them, too.",
+        common=True,
+        also=("augmentation", "distort", "distortions"),
+    )
+    rotate: float | None = _option(
+        None,
+        Number(at_least=0, at_most=180, metavar="DEGREES"),
+        "Largest rotation to either side. Default: 15; with elastic 10.",
+        also=("rotation",),
+    )
+    shear: float | None = _option(
+        None,
+        Number(at_least=0, below=90, metavar="DEGREES"),
+        "Largest slant to either side. Default: 15; with elastic 10.",
+    )
+    zoom: float | None = _option(
+        None,
+        Number(at_least=0, below=1, metavar="SHARE"),
+        "Largest change of width and of height. Default: 0.15.",
+    )
+    shift: float | None = _option(
+        None,
+        Number(at_least=0, at_most=10_000, metavar="PIXELS"),
+        "Largest shift along each axis. Default: 2; with elastic 1.",
+        also=("translate", "translation"),
+    )
+    elastic_sigma: float | None = _option(
+        None,
+        Number(at_least=0, at_most=1000, metavar="PIXELS"),
+        "Deviation of the Gaussian that smooths elastic displacements. Default: 5.",
+    )
+    elastic_alpha: float | None = _option(
+        None,
+        Number(at_least=0, at_most=_MANY, metavar="PIXELS"),
+        "Factor on the smoothed displacements, uniform in ±1 before. Default: 36.",
+    )
+    mirror_images: bool = _option(
+        False,
+        Switch(),
+        "Mirror one image of two, left to right.",
+        also=("flip", "hflip", "horizontal_flip"),
+    )
+    gentle_classes: tuple[str, ...] = _option(
+        (), Labels(), "Classes that are rotated and slanted half as far, as 1 and 7 of digits."
+    )
+
+
+DISTORTIONS: dict[str, dict[str, float]] = {
+    "none": {},
+    "affine": {"rotate": 15.0, "shear": 15.0, "zoom": 0.15, "shift": 2.0},
+    "elastic": {
+        "rotate": 10.0,
+        "shear": 10.0,
+        "zoom": 0.15,
+        "shift": 1.0,
+        "elastic_sigma": 5.0,
+        "elastic_alpha": 36.0,
+    },
+}
+"""What is not given of each kind; good on MNIST."""
+
 DEFAULT_LR = {"momentum": 0.1, "nesterov": 0.1, "sgd": 0.5, "adam": 1e-3, "adamw": 1e-3}
 """Rates that suit most data at a batch of 128."""
 
-SECTIONS: dict[str, type[DataConfig] | type[ModelConfig] | type[TrainConfig]] = {
+SECTIONS: dict[
+    str, type[DataConfig] | type[ModelConfig] | type[TrainConfig] | type[AugmentConfig]
+] = {
     "data": DataConfig,
     "model": ModelConfig,
     "train": TrainConfig,
+    "augment": AugmentConfig,
 }
 
 
@@ -453,12 +585,13 @@ class Config:
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
 
     def values(self) -> dict[str, Any]:
         """{name: value}, flat."""
         return {
             name: value
-            for section in (self.data, self.model, self.train)
+            for section in (self.data, self.model, self.train, self.augment)
             for name, value in dataclasses.asdict(section).items()
         }
 
@@ -481,12 +614,14 @@ class Config:
     def to_flags(self) -> list[str]:
         """The flags that give the same run: those of values that are not the defaults."""
         values = self.values()
-        leading = {name: values[name] for name in ("optimizer", "lr_schedule")}
-        usual = make_config(leading).values()  # the learning rate and its decay follow those two
+        leading = {name: values[name] for name in ("optimizer", "lr_schedule", "augment")}
+        usual = make_config(leading).values()  # the defaults of others follow those
         usual |= {name: OPTIONS[name].default for name in leading}
         words = []
         for name, value in values.items():
-            if value != usual[name]:
+            if isinstance(value, bool) and value != usual[name]:
+                words += [OPTIONS[name].flag if value else OPTIONS[name].off_flag]
+            elif value != usual[name]:
                 text = ",".join(map(str, value)) or "none" if isinstance(value, tuple) else value
                 words += [OPTIONS[name].flag, str(text)]
         return words
@@ -503,7 +638,13 @@ def make_config(values: dict[str, Any]) -> Config:
         for section, cls in SECTIONS.items()
     }
     config = Config(**sections)  # type: ignore[arg-type]
-    train = config.train
+    train, augment = config.train, config.augment
+    layers = len(config.model.hidden) + 1
+    if isinstance(train.max_norm, tuple) and len(train.max_norm) != layers:
+        raise UsageError(
+            f"--max-norm has {len(train.max_norm)} limits for a network of {layers} layers of "
+            "weights; give one for each, or one for all"
+        )
     if train.patience is not None and config.data.val_fraction == 0:
         raise UsageError("--patience needs validation rows; raise --val-fraction above 0")
     if train.lr is None:
@@ -511,7 +652,10 @@ def make_config(values: dict[str, Any]) -> Config:
     if train.lr_decay is None and train.lr_schedule in ("step", "exponential"):
         decay = 0.1 if train.lr_schedule == "step" else 0.95
         train = dataclasses.replace(train, lr_decay=decay)
-    return dataclasses.replace(config, train=train)
+    usual = DISTORTIONS[augment.augment]
+    missing = {name: usual[name] for name in usual if getattr(augment, name) is None}
+    augment = dataclasses.replace(augment, **missing)  # type: ignore[arg-type]
+    return dataclasses.replace(config, train=train, augment=augment)
 
 
 def check_flag(name: str, text: str) -> Any:

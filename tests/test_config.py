@@ -13,13 +13,17 @@ from hypothesis import strategies as st
 
 from mlpcli.cli.options import resolve
 from mlpcli.config import (
+    DISTORTIONS,
     OPTIONS,
     SECTIONS,
     BatchSize,
     Choice,
     Config,
+    Labels,
+    NormLimits,
     Number,
     Option,
+    Switch,
     Text,
     Widths,
     check_flag,
@@ -60,6 +64,13 @@ def values_of(option: Option) -> st.SearchStrategy[Any]:
         return st.lists(st.integers(1, 1_000_000), max_size=4)
     if isinstance(kind, BatchSize):
         return st.just("full") | st.integers(1, 10**20)
+    if isinstance(kind, NormLimits):
+        return st.floats(0, exclude_min=True, allow_infinity=False)
+    if isinstance(kind, Labels):
+        labels = st.text(st.characters(codec="utf-8"), min_size=1) | st.integers()
+        return st.lists(labels, max_size=3)
+    if isinstance(kind, Switch):
+        return st.booleans()
     low = kind.at_least if kind.at_least is not None else kind.above
     high = kind.at_most if kind.at_most is not None else kind.below
     if kind.whole:
@@ -226,6 +237,19 @@ def test_a_key_is_the_flag_with_hyphens_or_underscores(option: Option, tmp_path:
         ),
         ('[data]\ndata = ""', '[data] data = "": expected text'),
         ("[data]\ndata = 1.5", "[data] data = 1.5: expected text"),
+        (
+            "[train]\nmax_norm = [2, 0]",
+            "[train] max_norm = [2, 0]: expected a number above 0, or one for each layer",
+        ),
+        (
+            "[augment]\nmirror_images = 1",
+            "[augment] mirror_images = 1: expected true or false",
+        ),
+        (
+            "[augment]\ngentle_classes = [1.5]",
+            "[augment] gentle_classes = [1.5]: expected class labels, as in 1,7, or none",
+        ),
+        ("[augment]\nrotation = 10", "[augment] has no key rotation; did you mean rotate?"),
     ],
 )
 def test_what_is_wrong_is_named_with_key_value_and_what_was_expected(
@@ -289,6 +313,10 @@ def test_sections_of_a_checkpoint_are_checked_the_same_way() -> None:
         ("batch_size", "64", 64),
         ("seed", str(2**63 - 1), 2**63 - 1),
         ("label_column", "-1", "-1"),
+        ("max_norm", "2", 2.0),
+        ("max_norm", "4.38,3,4.63", (4.38, 3.0, 4.63)),
+        ("gentle_classes", "1,7", ("1", "7")),
+        ("gentle_classes", "none", ()),
         ("optimizer", "adamw", "adamw"),
     ],
 )
@@ -328,6 +356,16 @@ def test_a_flag_is_parsed_into_what_toml_gives(name: str, text: str, value: Any)
             "--batch-size full : expected a whole number at least 1, or full",
         ),
         ("data", "", "--data : expected text"),
+        (
+            "max_norm",
+            "2,x",
+            "--max-norm 2,x: expected a number above 0, or one for each layer",
+        ),
+        (
+            "gentle_classes",
+            "1,,7",
+            "--gentle-classes 1,,7: expected class labels, as in 1,7, or none",
+        ),
         ("loss", "nll", "--loss nll: expected one of cross-entropy, mse, bce"),
     ],
 )
@@ -371,6 +409,68 @@ def test_patience_without_validation_rows_is_refused() -> None:
     with pytest.raises(UsageError) as error:
         make_config({"patience": 3, "val_fraction": 0.0})
     assert str(error.value) == "--patience needs validation rows; raise --val-fraction above 0"
+
+
+def test_as_many_norms_as_layers_are_asked_for() -> None:
+    limits = make_config({"hidden": (8, 8), "max_norm": (1.0, 2.0, 3.0)}).train.max_norm
+    assert limits == (1.0, 2.0, 3.0)
+    with pytest.raises(UsageError) as error:
+        make_config({"hidden": (8,), "max_norm": (1.0, 2.0, 3.0)})
+    assert str(error.value) == (
+        "--max-norm has 3 limits for a network of 2 layers of weights; "
+        "give one for each, or one for all"
+    )
+
+
+@pytest.mark.parametrize("kind", ["affine", "elastic"])
+def test_the_distortions_suit_their_kind_unless_given(kind: str) -> None:
+    usual = make_config({"augment": kind}).augment
+    for name, value in DISTORTIONS[kind].items():
+        assert getattr(usual, name) == value
+        assert f"{value:g}" in OPTIONS[name].help
+        assert getattr(make_config({"augment": kind, name: 0.5}).augment, name) == 0.5
+    assert make_config({}).augment.rotate is None
+
+
+def test_the_defaults_of_a_kind_need_no_flags() -> None:
+    config = make_config({"augment": "elastic", "mirror_images": True, "rotate": 3.0})
+    assert config.to_flags() == [
+        *("--augment", "elastic", "--rotate", "3.0", "--mirror-images"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            {"rotate": 5.0},
+            "--rotate does nothing with --augment none; give --augment affine or elastic, too",
+        ),
+        (
+            {"augment": "none", "mirror_images": True},
+            "--mirror-images does nothing with --augment none; "
+            "give --augment affine or elastic, too",
+        ),
+        (
+            {"augment": "affine", "elastic_alpha": 5.0},
+            "--elastic-alpha does nothing with --augment affine; give --augment elastic, too",
+        ),
+    ],
+)
+def test_a_distortion_that_would_not_be_used_is_refused(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError) as error:
+        resolve(given, None)
+    assert str(error.value) == said
+
+
+def test_the_distortions_of_a_file_are_turned_off_by_a_flag(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text('[augment]\naugment = "elastic"\nrotate = 5\nelastic_alpha = 3\n')
+    assert resolve({"augment": "none"}, path).augment.augment == "none"
+    assert resolve({"augment": "affine"}, path).augment.rotate == 5.0
+    path.write_text("[augment]\nrotate = 5\n")
+    with pytest.raises(UsageError, match=r"^--rotate does nothing with --augment none"):
+        resolve({}, path)
 
 
 # As TOML

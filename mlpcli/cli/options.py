@@ -18,6 +18,7 @@ from mlpcli.config import (
     Config,
     Number,
     Option,
+    Switch,
     check_flag,
     make_config,
     nearest,
@@ -60,11 +61,12 @@ def config_options(*sections: str, only: tuple[str, ...] = ()) -> Callable[[F], 
     def decorate(command: F) -> F:
         for option in reversed(OPTIONS.values()):
             if option.section in sections or option.name in only:
+                switch = isinstance(option.kind, Switch)
                 command = click.option(
-                    option.flag,
+                    f"{option.flag}/{option.off_flag}" if switch else option.flag,
                     option.name,
-                    type=_Value(option),
-                    metavar=option.kind.metavar,
+                    type=None if switch else _Value(option),
+                    metavar=None if switch else option.kind.metavar,
                     default=None,
                     help=_help(option),
                     cls=_Grouped,
@@ -76,7 +78,7 @@ def config_options(*sections: str, only: tuple[str, ...] = ()) -> Callable[[F], 
 
 
 def _help(option: Option) -> str:
-    if option.default is None or "Default:" in option.help:
+    if option.default is None or "Default:" in option.help or isinstance(option.kind, Switch):
         return option.help
     default = option.default
     if isinstance(default, tuple):
@@ -98,6 +100,7 @@ HELP_GROUPS = {
     "data": "Data",
     "model": "Model",
     "train": "Training",
+    "augment": "Distorted images",
 }
 
 
@@ -231,7 +234,23 @@ def resolve(
     resumed = checkpoint.values() if checkpoint else {}
     lasting = {name: value for name, value in resumed.items() if OPTIONS[name].lasting}
     in_file = read_config(config_file) if config_file else {}
-    return make_config(lasting | in_file | flags)
+    config = make_config(lasting | in_file | flags)
+    _refuse_idle(config, flags if "augment" in flags else in_file | flags)
+    return config
+
+
+def _refuse_idle(config: Config, given: dict[str, Any]) -> None:
+    """Refuse a distortion that was asked for where there are none of its kind."""
+    kind = config.augment.augment
+    for name in given:
+        if OPTIONS[name].section != "augment" or name == "augment" or not given[name]:
+            continue
+        needed = "elastic" if name.startswith("elastic") else "affine or elastic"
+        if kind not in needed.split(" or "):
+            raise UsageError(
+                f"{OPTIONS[name].flag} does nothing with --augment {kind}; "
+                f"give --augment {needed}, too"
+            )
 
 
 def train_command(model: Model) -> str:

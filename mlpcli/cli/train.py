@@ -47,7 +47,7 @@ _LINES = 100  # off a terminal, a plan of more than twice as many epochs is told
 
 
 @click.command(cls=Command)
-@config_options("data", "model", "train")
+@config_options("data", "model", "train", "augment")
 @click.option(
     "-o",
     "--output",

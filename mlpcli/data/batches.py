@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from mlpcli.data.augment import Augmenter, Distortions
 from mlpcli.data.dataset import Array, Split
 from mlpcli.data.scaling import Scaling
 
 _ORDER_STREAM = 1  # which of the streams of random numbers under a seed
+_AUGMENT_STREAM = 3
 
 
 class Batches:
@@ -24,10 +26,21 @@ class Batches:
         size: samples a batch; the last batch of an epoch has the remainder.
         dtype: of the inputs that are written.
         seed: the order of epoch e is a function of (seed, e) alone.
+        distortions: of images, in the batches of an epoch; those of batch b of epoch e are a
+            function of (seed, e, b) alone.
+        image_shape: (height, width), where there are distortions.
     """
 
     def __init__(
-        self, split: Split, scaling: Scaling, size: int, dtype: Any, seed: int = 0
+        self,
+        split: Split,
+        scaling: Scaling,
+        size: int,
+        dtype: Any,
+        seed: int = 0,
+        *,
+        distortions: Distortions | None = None,
+        image_shape: tuple[int, int] | None = None,
     ) -> None:
         self.size = min(size, len(split))
         self.steps = math.ceil(len(split) / self.size)
@@ -35,6 +48,10 @@ class Batches:
         self._scaling = scaling.fitted_to(split.X.dtype, dtype)
         self._seed = seed
         self._raw = np.empty((self.size, split.X.shape[1]), split.X.dtype)
+        self._augmenter: Augmenter | None = None
+        if distortions is not None:
+            assert image_shape is not None
+            self._augmenter = Augmenter(image_shape, distortions, self.size, dtype)
 
     def __len__(self) -> int:
         return len(self._split)
@@ -52,10 +69,19 @@ class Batches:
         """How many samples batch `step` of an epoch has."""
         return min(self.size, len(self) - step * self.size)
 
-    def cut(self, order: Array, step: int, X: Array, y: Array, share: slice = slice(None)) -> int:
-        """Write a `share` of batch `step` of an epoch to the first n rows of X and y; n.
+    def cut(
+        self,
+        order: Array,
+        step: int,
+        X: Array,
+        y: Array,
+        share: slice = slice(None),
+        *,
+        epoch: int | None = None,
+    ) -> int:
+        """Write a `share` of batch `step` of an order to the first n rows of X and y; n.
 
-        X is (≥ n, D), y (≥ n,).
+        X is (≥ n, D), y (≥ n,). Images are distorted where it is for training in an `epoch`.
         """
         rows = order[step * self.size : (step + 1) * self.size][share]
         n = len(rows)
@@ -63,5 +89,9 @@ class Batches:
         # "clip" writes to `out` directly, where "raise" would go through a copy; rows are valid
         np.take(self._split.X, rows, axis=0, out=raw, mode="clip")
         np.take(self._split.y, rows, out=y[:n], mode="clip")
+        if self._augmenter is not None and epoch is not None:
+            rng = np.random.default_rng([self._seed, _AUGMENT_STREAM, epoch, step])
+            self._augmenter.apply(raw, y[:n], rng, X[:n], first=share.start or 0)
+            raw = X[:n]
         self._scaling.apply(raw, X[:n])
         return n

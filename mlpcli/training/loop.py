@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -106,7 +106,8 @@ class Trainer:
         targets: (C, C) each class's target distribution.
         class_weights: (C,) each class's weight, or None where all weigh the same.
         dropout_seed: of the masks.
-        max_norm, clip_norm: limits, or None.
+        max_norm: the limit of each layer, or None.
+        clip_norm: the gradient's, or None.
         validation: scores `net` on the validation rows, or None where there are none.
         ranks: the processes that train together; each has a trainer, and calls it alike.
         interruption: asked at every step: not 0 where training is to be interrupted.
@@ -124,7 +125,7 @@ class Trainer:
     targets: Array
     class_weights: Array | None = None
     dropout_seed: int = 0
-    max_norm: float | None = None
+    max_norm: Sequence[float] | None = None
     clip_norm: float | None = None
     validation: Scorer | None = None
     ranks: Ranks = field(default_factory=Alone)
@@ -227,9 +228,16 @@ class Trainer:
 
     def _step(self, order: Array, lr: float) -> None:
         """Cut a batch; forward, loss, backward, update."""
-        now, net, ranks = self.progress, self.net, self.ranks
+        now, net = self.progress, self.net
         N = self.batches.count(now.batch)
-        n = self.batches.cut(order, now.batch, self._buffers.X, self._buffers.y, ranks.share(N))
+        n = self.batches.cut(
+            order,
+            now.batch,
+            self._buffers.X,
+            self._buffers.y,
+            self.ranks.share(N),
+            epoch=now.epoch,
+        )
         batch = self._buffers.first(n)
         self._fill_targets(batch)
         self._draw_masks(now.batch)
@@ -265,8 +273,8 @@ class Trainer:
         self.optimizer.step(lr, self.momentum(self.progress.step))
         self.ranks.settle()
         if self.max_norm is not None:
-            for W in self.net.parameters.W:
-                limit_norms(W[:, self.ranks.part(W.shape[1])], self.max_norm)
+            for W, limit in zip(self.net.parameters.W, self.max_norm, strict=True):
+                limit_norms(W[:, self.ranks.part(W.shape[1])], limit)
             self.ranks.settle()
 
     def _fill_targets(self, batch: Buffers) -> None:

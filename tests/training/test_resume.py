@@ -35,9 +35,13 @@ VARIANTS = {
     "no hidden layer": ("--hidden", "none"),
     "no validation": ("--val-fraction", "0"),
     "patience": ("--patience", "1", "--lr", "2"),
+    "affine": ("--augment", "affine", "--gentle-classes", "1,7"),
+    "elastic": ("--augment", "elastic", "--mirror-images", "--batch-size", "100"),
+    "norms by layer": ("--max-norm", "0.5,2"),
     "everything": (
         *("--optimizer", "adam", "--dropout", "0.3", "--class-weight", "balanced"),
         *("--max-norm", "1", "--label-smoothing", "0.2", "--final-momentum", "0.5"),
+        *("--augment", "elastic"),
     ),
 }
 
