@@ -31,6 +31,7 @@ from mlpcli.nn.network import MLP
 from mlpcli.nn.optimizers import optimizer
 from mlpcli.nn.schedules import lr_schedule, momentum_schedule
 from mlpcli.ranks import Alone, Forked, Ranks
+from mlpcli.training.average import Average
 from mlpcli.training.checkpoint import Model, load
 from mlpcli.training.loop import Trainer
 
@@ -302,8 +303,25 @@ def trainer(config: Config, material: Material, net: MLP, ranks: Ranks | None = 
         dropout_seed=train.seed,
         max_norm=norm_limits(config),
         clip_norm=train.clip_norm,
+        average=average(config, net, ranks, steps_per_epoch=batches.steps),
         validation=Scorer(net, splits.val, material.scaling, ranks) if splits.val else None,
         ranks=ranks,
+    )
+
+
+def average(config: Config, net: MLP, ranks: Ranks, *, steps_per_epoch: int) -> Average | None:
+    """What averages the weights of `net`, or None."""
+    train = config.train
+    if train.average == "none":
+        return None
+    assert train.epochs is not None
+    flat = net.parameters.flat
+    return Average(
+        train.average,
+        ranks.zeros(flat.shape, flat.dtype),
+        decay=train.average_decay,
+        first=round(train.average_from * train.epochs * steps_per_epoch),
+        steps_per_epoch=steps_per_epoch,
     )
 
 

@@ -460,6 +460,22 @@ class TrainConfig:
         common=True,
         also=("max_iter", "iterations"),
     )
+    average: str = _option(
+        "none",
+        Choice(("none", "ema", "tail")),
+        "Use weights averaged over the steps: exponentially, or over the last part of the run.",
+        also=("swa", "weight_averaging", "polyak"),
+        fixed=True,
+    )
+    average_decay: float = _option(
+        0.999,
+        Number(above=0, below=1),
+        "Decay a step of the exponential average; lower in the first steps.",
+        also=("ema_decay",),
+    )
+    average_from: float = _option(
+        0.75, _PROBABILITY, "Share of the run after which the tail begins."
+    )
     patience: int | None = _option(
         None,
         _COUNT,

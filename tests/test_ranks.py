@@ -29,7 +29,7 @@ def trainer_of(size: int, **values: Any) -> Trainer:
     rng = np.random.default_rng(2)
     y = rng.integers(3, size=251)
     X = rng.normal(size=(251, 6)) + 2 * np.eye(3, 6)[y]
-    data = Dataset("test", X, y, digest="", test_fraction=0.0)
+    data = Dataset("test", X, y, digest="", test_fraction=0.0, image_shape=(2, 3))
     options = {
         "hidden": (17, 9), "epochs": 3, "batch_size": 25, "dtype": "float64", "val_fraction": 0.2,
     } | values  # fmt: skip
@@ -59,6 +59,9 @@ def train(size: int, **values: Any) -> tuple[Trainer, list[dict[str, Any]]]:
         {"optimizer": "adamw", "max_norm": 0.7},
         {"val_fraction": 0.0, "label_smoothing": 0.1, "activation": "tanh"},
         {"hidden": ()},
+        {"average": "ema", "max_norm": (0.7, 1.0, 2.0)},
+        {"average": "tail", "average_from": 0.4, "batch_size": 4},
+        {"augment": "elastic", "mirror_images": True, "gentle_classes": ("1",)},
     ],
     ids=lambda values: " ".join(map(str, values.values())) or "default",
 )

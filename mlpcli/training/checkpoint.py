@@ -183,6 +183,7 @@ def snapshot_of(model: Model, trainer: Trainer) -> Snapshot:
     prefix = "optimizer/"
     state = {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
     wanted = {prefix + n for n in trainer.optimizer.state()} | {"progress", "last"}
+    wanted |= {"average"} if trainer.average else set()
     if set(arrays) != wanted or any(
         a.shape != (count,) or a.dtype != model.file.params["W1"].dtype or not np.isfinite(a).all()
         for n, a in arrays.items()
@@ -197,12 +198,12 @@ def snapshot_of(model: Model, trainer: Trainer) -> Snapshot:
     best = np.empty(count, arrays["last"].dtype)
     for name, view in Parameters(sizes, best).named().items():
         view[:] = model.file.params[name]
-    return Snapshot(progress, arrays["last"], state, best)
+    return Snapshot(progress, arrays["last"], state, best, arrays.get("average"))
 
 
 def _check_progress(progress: Progress, steps: int) -> None:
     """ValueError or TypeError where no run of `steps` steps an epoch comes to stand like that."""
-    for name in ("epoch", "batch", "step", "correct", "best_epoch"):
+    for name in ("epoch", "batch", "step", "correct", "averaged", "best_epoch"):
         value = getattr(progress, name)
         if not isinstance(value, int) or not 0 <= value < 2**63:
             raise ValueError(f"{name} is {value!r}")
@@ -271,6 +272,8 @@ class Writer:
         if not self.weights_only:
             arrays["resume/last"] = snapshot.last
             arrays |= {f"resume/optimizer/{name}": a for name, a in snapshot.optimizer.items()}
+            if snapshot.average is not None:
+                arrays["resume/average"] = snapshot.average
             arrays["resume/progress"] = np.array(_progress_json(snapshot.progress))
         with replacing(self.path) as file:
             np.savez(file, allow_pickle=False, **arrays)

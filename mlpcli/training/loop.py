@@ -13,7 +13,7 @@ import numpy as np
 from mlpcli.data.batches import Batches
 from mlpcli.data.dataset import Array
 from mlpcli.errors import DivergedError
-from mlpcli.evaluation.metrics import Scorer
+from mlpcli.evaluation.metrics import Scorer, Scores
 from mlpcli.nn.activations import ReLU
 from mlpcli.nn.network import MLP
 from mlpcli.nn.optimizers import Optimizer
@@ -21,6 +21,7 @@ from mlpcli.nn.parameters import Buffers, Parameters
 from mlpcli.nn.regularisation import clip_norm, draw_dropout_masks, limit_norms
 from mlpcli.nn.schedules import Schedule
 from mlpcli.ranks import Alone, Ranks
+from mlpcli.training.average import Average
 
 DIVERGED = 10_000
 """A loss of more than this many times the loss at chance has diverged."""
@@ -70,6 +71,7 @@ class Progress:
         batch: how many batches of the next one are done.
         step: how many steps were taken.
         loss_sum, correct: over the samples of the batches that are done.
+        averaged: how many weights the average is of.
         best_epoch: the epoch of the best weights, 0 before there are any.
         best_accuracy, best_loss: what made it the best.
     """
@@ -79,6 +81,7 @@ class Progress:
     step: int = 0
     loss_sum: float = 0.0
     correct: int = 0
+    averaged: int = 0
     best_epoch: int = 0
     best_accuracy: float = -1.0
     best_loss: float = math.inf
@@ -92,6 +95,7 @@ class Snapshot:
     last: Array
     optimizer: dict[str, Array]
     best: Array
+    average: Array | None = None
 
 
 @dataclass
@@ -108,6 +112,7 @@ class Trainer:
         dropout_seed: of the masks.
         max_norm: the limit of each layer, or None.
         clip_norm: the gradient's, or None.
+        average: of the weights over the steps, which is then what is scored and kept, or None.
         validation: scores `net` on the validation rows, or None where there are none.
         ranks: the processes that train together; each has a trainer, and calls it alike.
         interruption: asked at every step: not 0 where training is to be interrupted.
@@ -127,6 +132,7 @@ class Trainer:
     dropout_seed: int = 0
     max_norm: Sequence[float] | None = None
     clip_norm: float | None = None
+    average: Average | None = None
     validation: Scorer | None = None
     ranks: Ranks = field(default_factory=Alone)
     interruption: Callable[[], int] = lambda: 0
@@ -171,6 +177,7 @@ class Trainer:
             last=self.net.parameters.flat.copy(),
             optimizer={name: array.copy() for name, array in self.optimizer.state().items()},
             best=self.best.copy(),
+            average=self.average.flat.copy() if self.average else None,
         )
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -179,6 +186,9 @@ class Trainer:
         self.net.parameters.flat[:] = snapshot.last
         self.optimizer.restore(snapshot.optimizer, self.progress.step)
         self.best[:] = snapshot.best
+        if self.average is not None and snapshot.average is not None:
+            self.average.flat[:] = snapshot.average
+            self.average.count = self.progress.averaged
 
     def use_best(self) -> None:
         """Put the best epoch's weights into the network."""
@@ -276,6 +286,10 @@ class Trainer:
             for W, limit in zip(self.net.parameters.W, self.max_norm, strict=True):
                 limit_norms(W[:, self.ranks.part(W.shape[1])], limit)
             self.ranks.settle()
+        if self.average is not None:
+            if self.average.update(self.net.parameters.flat, self.progress.step + 1, self._part):
+                self.ranks.settle()
+            self.progress.averaged = self.average.count
 
     def _fill_targets(self, batch: Buffers) -> None:
         np.take(self.targets, batch.y, axis=0, out=batch.Y, mode="clip")
@@ -308,7 +322,7 @@ class Trainer:
         finite = np.isfinite(self.net.parameters.flat).all()
         if not finite or not all(map(math.isfinite, diagnostics.values())):
             raise DivergedError(f"the weights overflowed in epoch {now.epoch + 1}")
-        scores = self.validation.score() if self.validation else None
+        kept, scores = self._score()
         if scores and not scores.loss <= self._limit:
             raise DivergedError(
                 f"the validation loss became {scores.loss:.4g} in epoch {now.epoch + 1}"
@@ -331,9 +345,20 @@ class Trainer:
         if scores is None or rank > (now.best_accuracy, -now.best_loss):
             now.best_epoch = now.epoch
             now.best_accuracy, now.best_loss = rank[0], -rank[1]
-            self.best[self._part] = self.net.parameters.flat[self._part]
+            self.best[self._part] = kept[self._part]
             self.ranks.settle()
         return result
+
+    def _score(self) -> tuple[Array, Scores | None]:
+        """The weights that an epoch's end is judged by, and their scores on the validation rows."""
+        net, average = self.net, self.average
+        trained = net.parameters
+        if average is not None and average.count:
+            net.adopt(Parameters(net.sizes, average.flat))
+        try:
+            return net.parameters.flat, self.validation.score() if self.validation else None
+        finally:
+            net.adopt(trained)
 
     def _relative_change(self, before: Array) -> float:
         norm = self._norm(before)

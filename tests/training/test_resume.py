@@ -37,11 +37,14 @@ VARIANTS = {
     "patience": ("--patience", "1", "--lr", "2"),
     "affine": ("--augment", "affine", "--gentle-classes", "1,7"),
     "elastic": ("--augment", "elastic", "--mirror-images", "--batch-size", "100"),
+    "exponential average": ("--average", "ema", "--average-decay", "0.9"),
+    "average of the tail": ("--average", "tail", "--average-from", "0.4"),
+    "average, few steps": ("--average", "ema", "--batch-size", "full"),
     "norms by layer": ("--max-norm", "0.5,2"),
     "everything": (
         *("--optimizer", "adam", "--dropout", "0.3", "--class-weight", "balanced"),
         *("--max-norm", "1", "--label-smoothing", "0.2", "--final-momentum", "0.5"),
-        *("--augment", "elastic"),
+        *("--augment", "elastic", "--average", "ema"),
     ),
 }
 

@@ -1,0 +1,77 @@
+"""Averages of the weights over the steps of a run, which generalise better than its last ones.
+
+Every few steps the weights w are mixed into the average a in place, a ← a + c·(w − a):
+
+- "ema": 1 − c is the decay over those steps (Polyak & Juditsky 1992; Tarvainen & Valpola 2017). It
+  is bounded by t/(t + 9) with t steps done, so that the first weights, which are random, are soon
+  forgotten.
+- "tail": c = 1/k at the k-th weights, so that a is the plain mean of those of the last part of the
+  plan (Izmailov et al. 2018, stochastic weight averaging).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+EVERY = 8
+"""At most so many steps are between two weights that are mixed in; an epoch has 16 and more."""
+
+_CHUNK = 1 << 15  # parameters at a time, which stay in the cache
+
+
+class Average:
+    """The average of a network's parameters.
+
+    What is mixed in when is a function of the step alone; `flat` and `count` continue it exactly.
+
+    Args:
+        kind: "ema" or "tail".
+        flat: (P,) where the average is put.
+        decay: of "ema", a step.
+        first: the step after which "tail" begins.
+        steps_per_epoch: see EVERY.
+
+    Attributes:
+        flat: (P,) the average, of no meaning while `count` is 0.
+        count: how many weights it is of.
+    """
+
+    def __init__(
+        self, kind: str, flat: Array, *, decay: float, first: int, steps_per_epoch: int
+    ) -> None:
+        self.flat = flat
+        self.count = 0
+        self._tail = kind == "tail"
+        self._decay = decay
+        self._first = first
+        self._every = max(1, min(EVERY, steps_per_epoch // 16))
+        self._change = np.empty(min(len(flat), _CHUNK), flat.dtype)
+
+    def update(self, flat: Array, step: int, part: slice) -> bool:
+        """Mix in a part of the parameters (P,) after `step` steps, where it is their turn; if so.
+
+        The other parts are left to others, who do the same.
+        """
+        if self._tail and step <= self._first:
+            self.count = 0  # a plan that was extended begins its tail anew
+            return False
+        if step % self._every:
+            return False
+        self.count += 1
+        share = 1 / self.count if self._tail or self.count == 1 else self._share(step)
+        for start in range(part.start, part.stop, _CHUNK):
+            chunk = slice(start, min(start + _CHUNK, part.stop))
+            w, a = flat[chunk], self.flat[chunk]
+            change = self._change[: len(w)]
+            np.subtract(w, a, out=change)
+            np.multiply(change, share, out=change)
+            np.add(a, change, out=a)
+        return True
+
+    def _share(self, step: int) -> float:
+        return 1 - min(self._decay, step / (step + 9)) ** self._every
