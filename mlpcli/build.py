@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mlpcli.config import Config
-from mlpcli.data.augment import Distortions
+from mlpcli.data.augment import Augmenter, Distortions
 from mlpcli.data.batches import Batches
 from mlpcli.data.catalog import NAMES, open_data
 from mlpcli.data.dataset import (
@@ -35,6 +35,7 @@ from mlpcli.training.average import Average
 from mlpcli.training.checkpoint import Model, load
 from mlpcli.training.loop import Trainer
 
+_SHOWN_CLASSES, _SHOWN_WAYS = 10, 10  # of a sheet of distorted images
 _EPOCHS, _STEPS = 20, 1000  # the least that is trained when no epochs are given
 _SHARE = 500_000  # samples × parameters of a step: for less, a process more does not pay
 
@@ -364,6 +365,25 @@ def distortions(config: Config, material: Material) -> Distortions | None:
         mirror=augment.mirror_images,
         gentle=tuple(labels.index(label) for label in augment.gentle_classes),
     )
+
+
+def distorted_samples(config: Config, material: Material) -> tuple[Array, Array]:
+    """(before, after): training images (k, h, w), and each distorted in ten ways (k, 10, h, w).
+
+    The first image of each class, of at most ten classes.
+    """
+    limits, data, train = distortions(config, material), material.data, material.splits.train
+    assert limits is not None
+    assert data.image_shape is not None
+    classes, first = np.unique(train.y[train.rows], return_index=True)
+    rows = train.rows[first[:_SHOWN_CLASSES]]
+    images = np.repeat(train.X[rows], _SHOWN_WAYS, axis=0)
+    out = np.empty(images.shape, np.float32)
+    rng = np.random.default_rng(config.train.seed)
+    labels = np.repeat(classes[: len(rows)], _SHOWN_WAYS)
+    Augmenter(data.image_shape, limits, len(images)).apply(images, labels, rng, out)
+    before = train.X[rows].reshape(-1, *data.image_shape)
+    return before, out.reshape(len(rows), _SHOWN_WAYS, *data.image_shape)
 
 
 def target_distributions(C: int, smoothing: float, dtype: Any) -> Array:

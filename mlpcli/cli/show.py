@@ -7,6 +7,7 @@ import io
 import math
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,16 @@ import click
 
 from mlpcli.cli.completion import CHECKPOINT
 from mlpcli.cli.console import Console
-from mlpcli.cli.options import Command, train_command
+from mlpcli.cli.options import (
+    Command,
+    config_file_option,
+    config_options,
+    data_dir_option,
+    given_flags,
+    resolve,
+    train_command,
+)
+from mlpcli.config import OPTIONS
 from mlpcli.errors import CheckpointError, ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -33,7 +43,7 @@ _CURVES = (
 
 
 @click.command(cls=Command)
-@click.argument("paths", nargs=-1, required=True, metavar="MODEL.npz…", type=CHECKPOINT)
+@click.argument("paths", nargs=-1, metavar="MODEL.npz…", type=CHECKPOINT)
 @click.option(
     "--weights",
     "weights_file",
@@ -48,16 +58,34 @@ _CURVES = (
     metavar="FILE.png",
     help="Draw loss and accuracy over the epochs; also .svg and .pdf.",
 )
+@click.option(
+    "--augment-preview",
+    "preview_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE.png",
+    help="Draw images before and after they are distorted, as a model's were, or as these options "
+    "say: --data, --config and those below.",
+)
+@config_options("augment", only=("data",))
+@config_file_option
+@data_dir_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print a CSV table, a row a model, to stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="Show only results and errors.")
+@click.pass_context
 def show(
+    ctx: click.Context,
+    /,
     paths: tuple[Path, ...],
     weights_file: Path | None,
     curves_file: Path | None,
+    preview_file: Path | None,
+    config_file: Path | None,
+    data_dir: Path | None,
     as_json: bool,
     as_csv: bool,
     quiet: bool,
+    **_: Any,
 ) -> int:
     """What is in a checkpoint: network, data, history, configuration.
 
@@ -67,6 +95,8 @@ def show(
       mlp show runs/*.npz --csv > runs.csv
       mlp show model.npz --json | jq '.models[0].config'
       mlp show mnist.npz --weights weights.png --curves curves.svg
+      mlp show mnist.npz --augment-preview sheet.png
+      mlp show --augment-preview sheet.png --augment elastic --rotate 20
 
     Several models are a table, the best on its validation rows first, with the options in which
     they differ.
@@ -74,12 +104,22 @@ def show(
     console = Console(quiet=quiet, as_json=as_json)
     if as_json and as_csv:
         raise UsageError("--json and --csv: stdout can only be one of them")
-    if weights_file and len(paths) > 1:
-        raise UsageError("--weights draws one model; name one")
-    if weights_file or curves_file:
-        from mlpcli.evaluation.figures import require
+    pictures = {
+        "--weights": weights_file,
+        "--curves": curves_file,
+        "--augment-preview": preview_file,
+    }
+    flags = given_flags(ctx)
+    _refuse_what_does_not_go_together(paths, pictures, [*flags, *(["config"] * bool(config_file))])
+    for name, file in pictures.items():
+        if file:
+            from mlpcli.evaluation.figures import require
 
-        require("--weights" if weights_file else "--curves")
+            require(name)
+    if not paths:
+        assert preview_file is not None
+        console.notice(_draw_preview(None, flags, config_file, data_dir, preview_file))
+        return ExitCode.DONE
     models, unreadable = _load(paths, console)
     if as_csv:
         click.echo(_csv(models), nl=False)
@@ -94,7 +134,25 @@ def show(
         console.notice(f"{curves_file} written")
     if weights_file:
         console.notice(f"{weights_file} written, {_draw_weights(models[0], weights_file)}")
+    if preview_file:
+        console.notice(_draw_preview(models[0], flags, config_file, data_dir, preview_file))
     return ExitCode.INPUT if unreadable else ExitCode.DONE
+
+
+def _refuse_what_does_not_go_together(
+    paths: Sequence[Path], pictures: dict[str, Path | None], options: Sequence[str]
+) -> None:
+    preview = pictures["--augment-preview"]
+    if not paths and not preview:
+        raise UsageError("missing argument MODEL.npz…; see mlp show --help")
+    if not paths and any(pictures[name] for name in ("--weights", "--curves")):
+        raise UsageError("--weights and --curves draw models; name one")
+    for name in ("--weights", "--augment-preview"):
+        if pictures[name] and len(paths) > 1:
+            raise UsageError(f"{name} draws one model; name one")
+    if options and not preview:
+        flag = OPTIONS[options[0]].flag if options[0] in OPTIONS else "--config"
+        raise UsageError(f"{flag} is for --augment-preview, which is not given")
 
 
 def _load(paths: Sequence[Path], console: Console) -> tuple[list[Model], int]:
@@ -324,3 +382,36 @@ def _draw_weights(model: Model, path: Path) -> str:
     W = model.file.params["W1"]
     count = save_weights(path, W, (shape[0], shape[1]))
     return f"{count} of {W.shape[1]:,} units of the first layer"
+
+
+def _draw_preview(
+    model: Model | None,
+    flags: dict[str, Any],
+    config_file: Path | None,
+    data_dir: Path | None,
+    path: Path,
+) -> str:
+    """Draw images before and after; what to say of it."""
+    from mlpcli import build
+    from mlpcli.data.catalog import data_dir as where_data_lie
+    from mlpcli.data.catalog import default_source
+    from mlpcli.evaluation.figures import save_distortions
+    from mlpcli.files import ensure_writable
+
+    folder = where_data_lie(data_dir)
+    config = resolve(flags, config_file, model.config if model else None)
+    if config.augment.augment == "none":
+        where = f"{model.file.path} was trained" if model else "these options train"
+        raise UsageError(
+            f"--augment-preview: {where} without distortions; give --augment affine or elastic, too"
+        )
+    if model:
+        material = build.own_material(model, config, folder)
+    else:
+        source = config.data.data or default_source(folder)
+        config = replace(config, data=replace(config.data, data=source))
+        material = build.prepare(config, folder)
+    ensure_writable(path)
+    before, after = build.distorted_samples(config, material)
+    save_distortions(path, before, after, material.data.full_scale)
+    return f"{path} written, {len(before)} images of {material.data.source} before and after"

@@ -223,6 +223,44 @@ def save_weights(path: Path, W: Array, shape: tuple[int, int], limit: int = 100)
     return shown
 
 
+def save_distortions(path: Path, before: Array, after: Array, full_scale: float | None) -> None:
+    """Draw a sheet into a .png: a row an image, as it is and, apart from it, as it is distorted.
+
+    Args:
+        before: (k, height, width), from 0 to `full_scale`, or of any range where that is None.
+        after: (k, n, height, width).
+
+    Raises:
+        UsageError: another suffix.
+        OutputError: it cannot be written.
+    """
+    if path.suffix.lower() != ".png":
+        raise UsageError(f"{path}: distorted images are drawn as a .png file")
+    k, n, height, width = after.shape
+    step = math.ceil(max(height, width) / _SIDE)
+    scale = max(1, round(_SIDE / max(height, width)))
+    gap = max(1, round(8 / scale))
+    low = 0.0 if full_scale else float(before.min())
+    span = full_scale or float(before.max()) - low or 1.0
+
+    def tiles(images: Array) -> Array:
+        thin = images[..., ::step, ::step].astype(np.float64)
+        return np.clip((thin - low) * (255 / span), 0, 255)
+
+    originals, distorted = tiles(before), tiles(after)
+    h, w = originals.shape[1:]
+    sheet = np.full((k * (h + gap) - gap, (n + 1) * (w + gap) + gap), 255.0)
+    for row in range(k):
+        top = row * (h + gap)
+        sheet[top : top + h, :w] = originals[row]
+        for column in range(n):
+            left = (column + 1) * (w + gap) + 2 * gap
+            sheet[top : top + h, left : left + w] = distorted[row, column]
+    enlarged = np.kron(np.rint(sheet), np.ones((scale, scale), np.uint8))
+    with replacing(path) as file:
+        file.write(_png(enlarged))
+
+
 def weight_tiles(W: Array, shape: tuple[int, int], limit: int) -> tuple[Array, int]:
     """(grid, units shown): the weights into each unit, as an image, side by side with gaps of NaN.
 

@@ -7,7 +7,9 @@ import io
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from mlpcli.evaluation.report import sparkline
@@ -151,3 +153,94 @@ def test_a_stopped_run_that_went_on_as_planned_is_repeated_exactly(mlp):
     mlp.ok("train", "--data", "spiral", "--epochs", 3, "--stop-after", 1, "-q")
     mlp.ok("train", "--resume", "model.npz", "-q")
     assert "not exactly" not in mlp.ok("show", "model.npz").out
+
+
+# A sheet of distorted images
+
+
+def sheet(path: Path) -> Any:
+    """Its pixels."""
+    image_module = pytest.importorskip("PIL.Image")
+
+    with image_module.open(path) as image:
+        assert image.format == "PNG"
+        return np.asarray(image.convert("L"))
+
+
+def test_the_distortions_of_options_are_drawn_without_a_model(mlp) -> None:
+    pytest.importorskip("matplotlib", reason="Matplotlib is not installed (extra report)")
+    options = ("--augment", "affine", "--rotate", "0", "--shear", "0", "--zoom", "0")
+    outcome = mlp.ok("show", "--augment-preview", "a.png", *options, "--shift", "0")
+    assert outcome.err == "a.png written, 10 images of digits before and after\n"
+    assert outcome.out == ""
+    still = sheet(Path("a.png"))
+    # eleven images of 8 by 8 pixels, each 10 wide; gaps of 1, and of 2 after the first
+    images = [still[:80, left : left + 80] for left in [0, *(110 + 90 * i for i in range(10))]]
+    assert all(np.array_equal(image, images[0]) for image in images)
+    assert len(np.unique(images[0])) > 5
+
+    mlp.ok("show", "--augment-preview", "b.png", *options, "--shift", "2", "-q")
+    moved = sheet(Path("b.png"))
+    assert moved.shape == still.shape
+    assert np.array_equal(moved[:, :80], still[:, :80])
+    assert not np.array_equal(moved, still)
+
+
+def test_the_distortions_of_a_model_are_drawn_and_a_flag_goes_before_them(mlp) -> None:
+    pytest.importorskip("matplotlib", reason="Matplotlib is not installed (extra report)")
+    mlp.ok(*SMALL, "--augment", "elastic")
+    outcome = mlp.ok("show", "model.npz", "--augment-preview", "own.png")
+    assert outcome.out.startswith("model.npz\n  network    ")
+    assert outcome.err == "own.png written, 10 images of digits before and after\n"
+    Path("run.toml").write_text('[augment]\naugment = "elastic"\n')
+    mlp.ok("show", "--augment-preview", "config.png", "--config", "run.toml", "--data", "digits")
+    assert np.array_equal(sheet(Path("own.png")), sheet(Path("config.png")))
+    mlp.ok("show", "model.npz", "--augment-preview", "other.png", "--rotate", "90")
+    assert not np.array_equal(sheet(Path("own.png")), sheet(Path("other.png")))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "missing argument MODEL.npz…; see mlp show --help"),
+        (
+            ("--augment-preview", "a.png"),
+            "--augment-preview: these options train without distortions; "
+            "give --augment affine or elastic, too",
+        ),
+        (
+            ("model.npz", "--augment-preview", "a.png"),
+            "--augment-preview: model.npz was trained without distortions; "
+            "give --augment affine or elastic, too",
+        ),
+        (
+            ("model.npz", "--rotate", "5"),
+            "--rotate is for --augment-preview, which is not given",
+        ),
+        (
+            ("model.npz", "--config", "run.toml"),
+            "--config is for --augment-preview, which is not given",
+        ),
+        (
+            ("--augment-preview", "a.png", "--augment", "affine", "--data", "spiral"),
+            "--augment affine: spiral holds no images that could be distorted; give --augment none",
+        ),
+        (
+            ("--augment-preview", "a.pdf", "--augment", "affine"),
+            "a.pdf: distorted images are drawn as a .png file",
+        ),
+        (
+            ("--augment-preview", "a.png", "--curves", "b.png"),
+            "--weights and --curves draw models; name one",
+        ),
+        (
+            ("model.npz", "model.npz", "--augment-preview", "a.png"),
+            "--augment-preview draws one model; name one",
+        ),
+    ],
+)
+def test_a_sheet_that_cannot_be_drawn_is_refused(mlp, arguments, said: str) -> None:
+    pytest.importorskip("matplotlib", reason="Matplotlib is not installed (extra report)")
+    mlp.ok(*SMALL)
+    assert mlp.error("show", *arguments) == (2, said)
+    assert not list(Path().glob("a.*"))
