@@ -1,0 +1,125 @@
+"""The rows of `make reproduce` and `make records`, and that a run which is done is not lost."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from mlpcli.config import make_config, read_config
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
+
+configs = pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+
+
+def load() -> ModuleType:
+    spec = importlib.util.spec_from_file_location(
+        "reproduce", Path(__file__).with_name("reproduce.py")
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["reproduce"] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def reproduce(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    module = load()
+    monkeypatch.setattr(module, "BUILD", tmp_path)
+    monkeypatch.setattr(module, "RESULTS", tmp_path / "results.jsonl")
+    return module
+
+
+def test_every_config_is_a_row_and_every_row_a_config(reproduce: Any) -> None:
+    assert {row.config for row in reproduce.ROWS} == {path.stem for path in CONFIGS}
+
+
+@configs
+def test_every_config_is_valid_and_says_what_it_is(path: Path) -> None:
+    assert path.read_text().startswith("# ")
+    config = make_config(read_config(path))
+    assert config.train.epochs is not None  # fixed, so that the command is the result
+
+
+@configs
+def test_flags_give_the_same_run_as_the_config(path: Path) -> None:
+    from mlpcli.config import check_flag
+
+    config = make_config(read_config(path))
+    words = iter(config.to_flags())
+    given = {}
+    for flag in words:
+        name = flag.removeprefix("--").replace("-", "_")
+        given[name] = True if name == "mirror_images" else check_flag(name, next(words))
+    assert make_config(given) == config
+
+
+def test_a_figure_is_reached_from_below_or_from_above(reproduce: Any) -> None:
+    error = reproduce.Row("simard-plain", "", "error", 1.6, 1.5)
+    accuracy = reproduce.Row("note", "", "accuracy", 93.0, 93.0)
+    assert error.reaches(1.4, 1.5)
+    assert not error.reaches(1.6, 1.5)
+    assert accuracy.reaches(93.0, 93.0)
+    assert not accuracy.reaches(92.9, 93.0)
+    runs = [{"value": 1.7, "seconds": 9.0}, {"value": 1.5, "seconds": 11.0}]
+    assert reproduce.line(error, runs) == (
+        "| `simard-plain` |  | error | 1.60 | 1.50 | 1.60 ± 0.14 (not reached) | 2 | 10 |"
+    )
+
+
+def test_a_run_that_is_done_is_put_down_at_once_and_not_repeated(
+    reproduce: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = reproduce.Row("spiral-linear", "CS231n", "train", 49.0, 49.0, seeds=2)
+    runs = reproduce.results(row, 1, again=False)
+    lines = [json.loads(line) for line in reproduce.RESULTS.read_text().splitlines()]
+    assert lines == runs
+    assert [(r["config"], r["seed"]) for r in runs] == [("spiral-linear", 0), ("spiral-linear", 1)]
+    assert runs[0]["command"] == (
+        "mlp train --config configs/spiral-linear.toml --seed 0 --threads 1"
+    )
+    assert 45 < runs[0]["value"] < 60
+
+    monkeypatch.setattr(reproduce, "run", lambda *_: pytest.fail("it was repeated"))
+    assert reproduce.results(row, 1, again=False) == runs
+    monkeypatch.setattr(reproduce, "run", lambda *_: {"value": 1.0, "seconds": 1.0})
+    assert [r["value"] for r in reproduce.results(row, 1, again=True)] == [1.0, 1.0]
+
+
+def test_a_run_that_was_stopped_is_resumed(reproduce: Any, mlp: Any, monkeypatch: Any) -> None:
+    row = reproduce.Row("spiral-linear", "CS231n", "train", 49.0, 49.0)
+    monkeypatch.chdir(reproduce.ROOT)
+    checkpoint = reproduce.BUILD / "runs" / "spiral-linear-3.npz"
+    words = reproduce._train(row, 3)
+    mlp.ok(*words, "-o", checkpoint, "--stop-after", 50, "-q")
+    assert reproduce._is_of(checkpoint, row, 3)
+    assert not reproduce._is_of(checkpoint, row, 4)
+    result = reproduce.run(row, 3, 1)
+    mlp.ok(*words, "-o", reproduce.BUILD / "whole.npz", "-q")
+    whole = reproduce._evaluate(row, [reproduce.BUILD / "whole.npz"])
+    assert result["value"] == whole
+    assert len(json.loads(mlp.ok("show", checkpoint, "--json").out)["models"][0]["history"]) == 200
+
+
+def test_a_committee_is_counted_as_one(reproduce: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = reproduce.Row("committee", "", "committee", 0.39, 0.5, seeds=3, alone=True)
+    seen = []
+    monkeypatch.setattr(reproduce, "run", lambda *_: {"value": 1.0, "seconds": 5.0})
+    monkeypatch.setattr(reproduce, "_evaluate", lambda _, paths: seen.extend(paths) or 0.4)
+    ((result),) = reproduce.results(row, 2, again=False)
+    assert (result["value"], result["seconds"]) == (0.4, 15.0)
+    assert [path.name for path in seen] == [f"committee-{seed}.npz" for seed in range(3)]
+
+
+def test_a_row_that_does_not_exist_is_told(reproduce: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(sys, "argv", ["reproduce.py", "--only", "simard"])
+    with pytest.raises(SystemExit, match=r"^--only simard: no such row; there are spiral-linear, "):
+        reproduce.main()
