@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help train mnist gradcheck test test-lowest lint format sweep bench reproduce records committee clean
+.PHONY: help train mnist gradcheck test test-lowest lint format sweep bench reproduce records ingredients committee clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,10 @@ reproduce: $(VENV)/installed  ## published results that take minutes, over seeds
 records: $(VENV)/installed  ## published results that take hours; what is done is kept in build
 	$(BIN)/mlp download mnist fashion-mnist
 	$(BIN)/python tests/bench/reproduce.py --long
+
+ingredients: $(VENV)/installed  ## what each part of the recipes is worth, with and without it
+	$(BIN)/mlp download mnist fashion-mnist
+	$(BIN)/python tests/bench/ingredients.py
 
 COMMITTEE := $(foreach seed,0 1 2 3 4,runs/committee/$(seed).npz)
 

@@ -1,0 +1,153 @@
+"""`make ingredients`: what each part of a recipe is worth, measured with and without it.
+
+Each config of STUDIES is trained in a shorter plan on five sixths of the training rows, as it is
+and with some flags changed; the other sixth, drawn by the seed, says what that does. The test rows
+are not looked at. One thread a run, two runs at a time (`--jobs`).
+
+A run that is finished is put down in build/ingredients.jsonl at once, and is not repeated while its
+command stays as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+DONE = ROOT / "build" / "ingredients.jsonl"
+SHARED = "--val-fraction 0.1666 --threads 1"
+
+
+@dataclass(frozen=True)
+class Study:
+    """A recipe, and how it is changed.
+
+    Attributes:
+        config: the name of its file in configs/.
+        epochs: of the shorter plan.
+        changes: what is done differently, and the flags that do it.
+        seeds: runs of each.
+    """
+
+    config: str
+    epochs: int
+    changes: dict[str, str]
+    seeds: int = 2
+
+    def command(self, flags: str, seed: int) -> str:
+        words = f"mlp train --config configs/{self.config}.toml --epochs {self.epochs}"
+        return f"{words} --seed {seed} {SHARED} {flags}".rstrip()
+
+
+STUDIES = [
+    Study(
+        "simard-elastic",
+        60,
+        {
+            "no distortions": "--augment none",
+            "affine ones only": "--augment affine",
+            "elastic ones only": "--rotate 0 --shear 0 --zoom 0 --shift 0",
+            "σ 4, α 34 (Simard)": "--elastic-sigma 4 --elastic-alpha 34",
+            "1 and 7 as all others": "--gentle-classes none",
+            "the last weights": "--average none",
+            "a constant rate of 0.03": "--lr-schedule constant --lr 0.03",
+        },
+    ),
+    Study(
+        "srivastava-maxnorm",
+        30,
+        {
+            "no dropout": "--dropout 0 --input-dropout 0",
+            "of hidden units only": "--input-dropout 0",
+            "no limit of norms": "--max-norm 1e9",
+            "the last weights": "--average none",
+        },
+        seeds=1,
+    ),
+    Study(
+        "fashion-best",
+        40,
+        {
+            "no distortions": "--augment none",
+            "no mirroring": "--no-mirror-images",
+            "mirroring only": "--rotate 0 --shear 0 --zoom 0 --shift 0",
+            "no dropout": "--dropout 0 --input-dropout 0",
+            "no smoothing of labels": "--label-smoothing 0",
+            "the last weights": "--average none",
+        },
+    ),
+]
+
+
+def run(command: str) -> dict[str, float]:
+    """Train, and put down accuracy and loss on the validation rows at the plan's end."""
+    known = {}
+    if DONE.exists():
+        known = {e["command"]: e for e in map(json.loads, DONE.read_text().splitlines())}
+    if command in known:
+        return dict(known[command])
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder, "run.jsonl")
+        extra = ["-q", "--log", str(log), "-o", str(Path(folder, "run.npz"))]
+        subprocess.run(
+            [sys.executable, "-m", "mlpcli", *shlex.split(command)[1:], *extra],
+            stdout=subprocess.DEVNULL,
+            check=True,
+            cwd=ROOT,
+        )
+        last = [json.loads(line) for line in log.read_text().splitlines()][-2]
+    entry: dict[str, Any] = {
+        "command": command,
+        "error": 100 * (1 - last["val_accuracy"]),
+        "loss": last["val_loss"],
+        "seconds": last["seconds"],
+    }
+    with DONE.open("a") as file:
+        file.write(json.dumps(entry) + "\n")
+    return entry
+
+
+def line(label: str, runs: list[dict[str, float]]) -> str:
+    """A row of the Markdown table."""
+    cells = []
+    for key, digits in (("error", 2), ("loss", 4), ("seconds", 0)):
+        values = [r[key] for r in runs]
+        spread = len(values) > 1 and key == "error"
+        cells.append(
+            f"{mean(values):.{digits}f}" + (f" ± {stdev(values):.{digits}f}" if spread else "")
+        )
+    return f"| {label} | {' | '.join(cells)} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", nargs="*", metavar="CONFIG", help="these studies")
+    parser.add_argument("--jobs", type=int, default=2, help="runs at a time, a thread each")
+    options = parser.parse_args()
+    os.environ["PYTHONPATH"] = str(ROOT)
+    DONE.parent.mkdir(exist_ok=True)
+    with ThreadPoolExecutor(options.jobs) as pool:
+        for study in STUDIES:
+            if options.only and study.config not in options.only:
+                continue
+            print(f"\n| `{study.config}`, {study.epochs} epochs | error, % | loss | s |")
+            print("|---|---|---|---|")
+            for label, flags in {"as it is": "", **study.changes}.items():
+                commands = [study.command(flags, seed) for seed in range(study.seeds)]
+                print(line(label, list(pool.map(run, commands))), flush=True)
+
+
+if __name__ == "__main__":
+    main()
