@@ -154,6 +154,7 @@ class Forked:
     def __enter__(self) -> Forked:
         sys.stdout.flush()
         sys.stderr.flush()
+        self._cores = os.sched_getaffinity(0)
         for rank in range(1, self.size):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # OpenBLAS is ready for a fork
@@ -165,6 +166,8 @@ class Forked:
                     signal.signal(name, signal.SIG_IGN)
                 break
             self._children.append(child)
+        if len(self._cores) == self.size:  # else the scheduler lets two that wake share one a while
+            os.sched_setaffinity(0, {sorted(self._cores)[self.rank]})
         return self
 
     def __exit__(
@@ -181,6 +184,7 @@ class Forked:
         for child in self._children:
             with suppress(ChildProcessError):
                 os.waitpid(child, 0)
+        os.sched_setaffinity(0, self._cores)
 
     def zeros(self, shape: tuple[int, ...], dtype: Any) -> Array:
         count, item = math.prod(shape), np.dtype(dtype).itemsize

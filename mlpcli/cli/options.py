@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -190,6 +191,7 @@ threads_option = click.option(
 )
 
 
+_PROCESSES = 4  # a share of a batch of 128 has 32 rows then: with fewer, products are slow
 _THREAD_VARIABLES = (
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -203,6 +205,14 @@ def set_threads(count: int | None) -> None:
     if count is not None:
         for name in _THREAD_VARIABLES:
             os.environ[name] = str(count)
+
+
+def training_processes(threads: int) -> int:
+    """How many processes share so many cores in training; the BLAS library of each has the rest.
+
+    Elsewhere than on Linux, BLAS libraries do not survive a fork.
+    """
+    return min(threads, _PROCESSES) if sys.platform == "linux" else 1
 
 
 def thread_count(given: int | None) -> int:

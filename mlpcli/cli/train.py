@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import shlex
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -28,6 +27,7 @@ from mlpcli.cli.options import (
     set_threads,
     thread_count,
     threads_option,
+    training_processes,
 )
 from mlpcli.config import OPTIONS, Config
 from mlpcli.errors import DivergedError, ExitCode, OutputError, StoppedError, UsageError
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from mlpcli.training.log import MetricsLog
     from mlpcli.training.loop import EpochResult, Snapshot, Trainer
 
-_PROCESSES = 4  # a share of a batch of 128 has 32 rows then: with fewer, products are slow
 _BAR_EVERY = 16  # steps between two moves of the bar
 _BAR = "{desc} |{bar}| {rate_fmt} {remaining}"
 _LINES = 100  # off a terminal, a plan of more than twice as many epochs is told in about so many
@@ -112,7 +111,7 @@ def train(
     """
     if resume and init_from:
         raise UsageError("--resume goes on with a run, --init-from starts one: give one of them")
-    processes = _processes(thread_count(threads))
+    processes = training_processes(thread_count(threads))
     set_threads(thread_count(threads) // processes)
 
     model: Model | None = None
@@ -143,14 +142,6 @@ def train(
             run.speak_only_on_rank_0()
             run.train()
             run.report()
-
-
-def _processes(threads: int) -> int:
-    """How many processes are to share that many cores; the BLAS library of each has the rest.
-
-    Elsewhere than on Linux, BLAS libraries do not survive a fork.
-    """
-    return min(threads, _PROCESSES) if sys.platform == "linux" else 1
 
 
 def _refuse_changes(model: Model, config: Config) -> None:
