@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help train mnist gradcheck test test-lowest lint format sweep bench reproduce records ingredients committee clean
+.PHONY: help train mnist gradcheck test test-lowest lint format sweep bench reproduce records ingredients committee scaling clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,8 @@ committee: $(COMMITTEE)  ## five networks with seeds of their own, and what they
 runs/committee/%.npz: | $(VENV)/installed
 	$(BIN)/mlp download mnist
 	$(BIN)/mlp train --config configs/committee.toml --seed $* -o $@
+scaling: $(VENV)/installed-dev  ## what several ranks cost and gain, and a model of more machines
+	$(BIN)/python tests/bench/scaling.py
 
 clean:  ## remove what make and the tools made; models stay
 	rm -rf $(VENV) $(VENV)-lowest build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

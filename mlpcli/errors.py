@@ -10,6 +10,7 @@ MlpError (1)
 │   └── CheckpointError (3)    a model file
 ├── DivergedError (4)          training ran away
 ├── GradientCheckError (5)     the backward pass does not agree with central differences
+├── RanksError                 what one rank of an MPI run found, told by all, with its exit code
 └── StoppedError (130, 143)    interrupted or terminated
 """
 
@@ -35,6 +36,9 @@ class MlpError(Exception):
     """Anything that is reported to a person: one line, with what to do about it."""
 
     exit_code = ExitCode.FAILED
+
+    of_all_ranks = False
+    """Whether every rank of an MPI run raises it at the same point, so that none waits."""
 
 
 class OutputError(MlpError):
@@ -73,6 +77,7 @@ class DivergedError(MlpError):
     """A loss that is not finite, or far above the loss at chance."""
 
     exit_code = ExitCode.DIVERGED
+    of_all_ranks = True
 
 
 class GradientCheckError(MlpError):
@@ -81,8 +86,20 @@ class GradientCheckError(MlpError):
     exit_code = ExitCode.GRADIENT_CHECK
 
 
+class RanksError(MlpError):
+    """What one rank of an MPI run found, told by all."""
+
+    of_all_ranks = True
+
+    def __init__(self, message: str, exit_code: ExitCode = ExitCode.FAILED) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
 class StoppedError(MlpError):
     """A signal ended the run; its checkpoint is written."""
+
+    of_all_ranks = True
 
     def __init__(self, message: str, exit_code: ExitCode) -> None:
         super().__init__(message)

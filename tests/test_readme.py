@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +50,10 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     mlp.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m mlpcli "$@"\n')
     mlp.chmod(0o755)
     (home / "bin" / "python").symlink_to(sys.executable)
+    found = shutil.which("mpirun", path=sysconfig.get_path("scripts")) or shutil.which("mpirun")
+    mpirun = home / "bin" / "mpirun"
+    mpirun.write_text(f'#!/bin/sh\nexec "{found}" --oversubscribe --bind-to none "$@"\n')
+    mpirun.chmod(0o755)
     shutil.copytree(ROOT / "configs", home / "work" / "configs")
     data = home / "data"
     if MIRROR:
@@ -67,6 +72,8 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "MLP_THREADS": "1",
         "TERM": "dumb",
         "LC_ALL": "C.UTF-8",
+        "OMPI_ALLOW_RUN_AS_ROOT": "1",
+        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
     }
 
 

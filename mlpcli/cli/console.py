@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -57,6 +57,13 @@ class Console:
 
         with tqdm.external_write_mode(sys.stderr):  # takes a bar away for the moment
             click.echo(text, err=True)
+
+    def tell_terminal(self, text: str) -> None:
+        """A line on the terminal itself, where there is one and stderr does not lead to it."""
+        if self.silent or sys.stderr.isatty():
+            return
+        with suppress(OSError), open("/dev/tty", "w", encoding="utf-8") as terminal:
+            terminal.write(f"mlp: {text}\n")
 
     def warning(self, text: str) -> None:
         """A line on stderr that asks for attention, unless quiet."""

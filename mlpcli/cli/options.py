@@ -27,7 +27,8 @@ from mlpcli.config import (
     read_config,
 )
 from mlpcli.data.catalog import NAMES
-from mlpcli.errors import UsageError
+from mlpcli.errors import ExitCode, UsageError
+from mlpcli.mpi import join
 
 if TYPE_CHECKING:
     from mlpcli.training.checkpoint import Model
@@ -109,6 +110,18 @@ class Command(click.Command):
     """A command whose options are shown in groups, and whose mistyped options are answered."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        on_ranks = "--mpi" in args
+        try:
+            return self._parse(ctx, args)
+        except (UsageError, click.UsageError):
+            if on_ranks:  # all of them fail alike, and rank 0 tells it
+                job = join()
+                job.wait()
+                if job.rank:
+                    ctx.exit(ExitCode.USAGE)
+            raise
+
+    def _parse(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
@@ -215,11 +228,17 @@ def training_processes(threads: int) -> int:
     return min(threads, _PROCESSES) if sys.platform == "linux" else 1
 
 
-def thread_count(given: int | None) -> int:
-    """How many threads to use: `given`, as the BLAS library's variables say, or one a core."""
+def thread_count(given: int | None, cores: int | None = None) -> int:
+    """How many threads to use: `given`, as the BLAS library's variables say, or one a core.
+
+    Args:
+        cores: how many there are for this process; None: all.
+    """
     for text in (given, os.environ.get("OPENBLAS_NUM_THREADS"), os.environ.get("OMP_NUM_THREADS")):
         if text and str(text).isdecimal() and int(text) > 0:
             return int(text)
+    if cores is not None:
+        return cores
     affinity = getattr(os, "sched_getaffinity", None)  # not on every system
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
@@ -263,11 +282,17 @@ def _refuse_idle(config: Config, given: dict[str, Any]) -> None:
             )
 
 
+def train_words(ranks: int) -> list[str]:
+    """How a command line that trains on so many ranks begins."""
+    launcher, flag = (["mpirun", "-n", str(ranks)], ["--mpi"]) if ranks > 1 else ([], [])
+    return [*launcher, "mlp", "train", *flag]
+
+
 def train_command(model: Model) -> str:
     """The command line that trains a model again, to the bit where the data are the same.
 
     Of a run that was resumed with other options it is the last part's.
     """
-    words = ["mlp", "train", *model.config.to_flags(), "--threads", str(model.threads)]
+    words = [*train_words(model.ranks), *model.config.to_flags(), "--threads", str(model.threads)]
     words += ["--init-from", model.init_from] if model.init_from else []
     return shlex.join([*words, "-o", str(model.file.path)])

@@ -194,8 +194,9 @@ def _parameters(model: Model) -> int:
     return sum(array.size for array in model.file.params.values())
 
 
-def _threads(count: int) -> str:
-    return "1 thread" if count == 1 else f"{count} threads"
+def _threads(model: Model) -> str:
+    text = "1 thread" if model.threads == 1 else f"{model.threads} threads"
+    return f"{model.ranks} ranks of {text}" if model.ranks > 1 else text
 
 
 def _layers(model: Model) -> str:
@@ -217,7 +218,7 @@ def _description(model: Model) -> str:
         f"  data       {data.source}: {data.rows:,} rows, {kind}"
         f"{len(labels)} classes: {' '.join(some)}",
         f"  training   {model.epochs} epochs in {_seconds(model):.1f} s, weights of epoch "
-        f"{model.epoch}, {_threads(model.threads)}",
+        f"{model.epoch}, {_threads(model)}",
         f"  repeat     {train_command(model)}"
         + (" (not exactly: it was resumed with other options)" if model.changed else ""),
         "",
@@ -317,6 +318,7 @@ def _as_json(model: Model) -> dict[str, Any]:
         },
         "seconds": _seconds(model),
         "threads": model.threads,
+        "ranks": model.ranks,
         "config": model.config.sections(),
         "history": model.history,
     }

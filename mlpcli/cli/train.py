@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,9 +29,18 @@ from mlpcli.cli.options import (
     thread_count,
     threads_option,
     training_processes,
+    train_words,
 )
 from mlpcli.config import OPTIONS, Config
-from mlpcli.errors import DivergedError, ExitCode, OutputError, StoppedError, UsageError
+from mlpcli.errors import (
+    DivergedError,
+    ExitCode,
+    MlpError,
+    OutputError,
+    StoppedError,
+    UsageError,
+)
+from mlpcli.mpi import Job, Mpi, join
 
 if TYPE_CHECKING:
     from mlpcli.build import Material
@@ -77,6 +87,7 @@ _LINES = 100  # off a terminal, a plan of more than twice as many epochs is told
 @click.option("--weights-only", is_flag=True, help="Leave out of the checkpoint what resumes it.")
 @data_dir_option
 @threads_option
+@click.option("--mpi", is_flag=True, help="Train on all ranks that mpirun or srun started.")
 @click.option("--print-config", is_flag=True, help="Print the options as a config file, and end.")
 @click.option("--dry-run", is_flag=True, help="Check everything, say what would be done, and end.")
 @output_options
@@ -93,6 +104,7 @@ def train(
     weights_only: bool,
     data_dir: Path | None,
     threads: int | None,
+    mpi: bool,
     print_config: bool,
     dry_run: bool,
     **_: Any,
@@ -106,42 +118,68 @@ def train(
       mlp train --hidden 800,800 --dropout 0.5 --epochs 50 -o wide.npz
       mlp train --resume wide.npz --epochs 80
       mlp train --config mnist.toml --json | jq .validation.accuracy
+      mpirun -n 8 mlp train --mpi --config mnist.toml
 
     The test rows are never looked at. Ctrl-C writes the checkpoint and says how to resume.
     """
+    job = join() if mpi else Job()
+    try:
+        with job.whole():
+            cores = thread_count(threads, job.cores())
+            processes = 1 if job.size > 1 else training_processes(cores)
+            set_threads(cores // processes)
+            if job.rank:
+                console = Console(silent=True)
+            output = output or resume or Path("model.npz")
+            begin = partial(_begin, ctx, config_file, resume, init_from, log_file, output)
+            model, config = job.first(begin)
+            if print_config:
+                if not job.rank:
+                    click.echo(config.to_toml(), nl=False)
+                return
+
+            import numpy as np
+
+            run = _Run(console, config, output, data_dir, threads, cores, processes, log_file, job)
+            with np.errstate(all="ignore"):  # what overflows is told by the loss
+                run.prepare(model, init_from, weights_only=weights_only, dry_run=dry_run)
+                if mpi and job.size == 1:
+                    console.notice("--mpi: this is the only rank; mpirun -n N starts more")
+                if dry_run:
+                    console.notice("dry run: nothing was trained and nothing written")
+                    console.json({"config": run.config.sections(), **run.description()})
+                    return
+                with closing(run.log), run.ranks:
+                    run.speak_only_on_rank_0()
+                    run.train()
+                    run.report()
+    except MlpError as error:
+        if job.rank and error.of_all_ranks:  # rank 0 tells it
+            ctx.exit(error.exit_code)
+        raise
+
+
+def _begin(
+    ctx: click.Context,
+    config_file: Path | None,
+    resume: Path | None,
+    init_from: Path | None,
+    log_file: Path | None,
+    output: Path,
+) -> tuple[Model | None, Config]:
+    """(the run that goes on, or None; the configuration)."""
     if resume and init_from:
         raise UsageError("--resume goes on with a run, --init-from starts one: give one of them")
-    processes = training_processes(thread_count(threads))
-    set_threads(thread_count(threads) // processes)
-
-    model: Model | None = None
-    if resume:
-        from mlpcli.training.checkpoint import load
-
-        model = load(resume, resume=True)
-    config = resolve(given_flags(ctx), config_file, model.config if model else None)
-    if model:
-        _refuse_changes(model, config)
-    if print_config:
-        click.echo(config.to_toml(), nl=False)
-        return
-
-    import numpy as np
-
-    output = output or resume or Path("model.npz")
     if log_file and _same_file(log_file, output):
         raise UsageError(f"--log {log_file}: is where the checkpoint goes; name another file")
-    run = _Run(console, config, output, data_dir, threads, processes, log_file)
-    with np.errstate(all="ignore"):  # what overflows is told by the loss
-        run.prepare(model, init_from, weights_only=weights_only, dry_run=dry_run)
-        if dry_run:
-            console.notice("dry run: nothing was trained and nothing written")
-            console.json({"config": run.config.sections(), **run.description()})
-            return
-        with closing(run.log), run.ranks:
-            run.speak_only_on_rank_0()
-            run.train()
-            run.report()
+    if resume is None:
+        return None, resolve(given_flags(ctx), config_file)
+    from mlpcli.training.checkpoint import load
+
+    model = load(resume, resume=True)
+    config = resolve(given_flags(ctx), config_file, model.config)
+    _refuse_changes(model, config)
+    return model, config
 
 
 def _refuse_changes(model: Model, config: Config) -> None:
@@ -181,8 +219,10 @@ class _Run:
         output: Path,
         data_dir: Path | None,
         threads: int | None,
+        cores: int,
         processes: int,
         log_file: Path | None,
+        job: Job,
     ) -> None:
         from mlpcli.data.catalog import data_dir as where_data_lie
 
@@ -192,8 +232,10 @@ class _Run:
         self.data_dir_flag = data_dir
         self.data_dir = where_data_lie(data_dir)
         self.threads = threads
+        self.cores = cores
         self.processes = processes
         self.log_file = log_file
+        self.job = job
         self.begun = time.monotonic()
         self.history: list[dict[str, Any]] = []
         self.material: Material
@@ -210,12 +252,23 @@ class _Run:
         self, model: Model | None, init_from: Path | None, *, weights_only: bool, dry_run: bool
     ) -> None:
         """Open the data, build what trains, and make sure that the output can be written."""
+        with self.job.together():
+            self._build(model, init_from, weights_only=weights_only, dry_run=dry_run)
+        self.job.same("data", self.material.data.digest.encode())
+        self.job.send(self.net.parameters.flat)
+        self.console.notice(self._headline())
+
+    def _build(
+        self, model: Model | None, init_from: Path | None, *, weights_only: bool, dry_run: bool
+    ) -> None:
         from mlpcli import build
         from mlpcli.files import ensure_writable
         from mlpcli.training.checkpoint import Writer, new_meta, snapshot_of
         from mlpcli.training.log import MetricsLog
 
-        ensure_writable(self.output, make_folders=not dry_run)
+        writes = not self.job.rank and not dry_run
+        if not self.job.rank:
+            ensure_writable(self.output, make_folders=writes)
         if model:
             self.material = build.own_material(model, self.config, self.data_dir)
         else:
@@ -223,12 +276,15 @@ class _Run:
             self.material = build.prepare(self.config, self.data_dir)
         self.config = build.complete(self.config, self.material)
         self.net = build.network(self.config, *self.material.sizes)
-        if init_from:
+        if init_from and not self.job.rank:
             build.copy_weights(init_from, self.net, self.material)
         self.judged = model is not None or init_from is not None
-        self.ranks = build.ranks(self.config, self.material, self.net, self.processes)
+        if isinstance(self.job, Mpi):
+            self.ranks = self.job
+        else:
+            self.ranks = build.ranks(self.config, self.material, self.net, self.processes)
         self.trainer = build.trainer(self.config, self.material, self.net, self.ranks)
-        threads = thread_count(self.threads)
+        threads = self.cores
         continues = model is not None and _same_file(model.file.path, self.output)
         if model:
             self.latest = snapshot_of(model, self.trainer)
@@ -242,6 +298,11 @@ class _Run:
                     f"{model.file.path} was trained by {model.threads} threads, now there are "
                     f"{threads}: the last digits may differ; --threads {model.threads} keeps them"
                 )
+            if model.ranks != self.job.size:
+                self.console.notice(
+                    f"{model.file.path} was trained by {_ranks(model.ranks)}, now by "
+                    f"{_ranks(self.job.size)}: the last digits may differ, and what is dropped"
+                )
         self.writer = Writer(
             self.output,
             self.net.sizes,
@@ -253,12 +314,12 @@ class _Run:
                 threads,
                 init_from=str(init_from) if init_from else model.init_from if model else None,
                 changed=model is not None and (model.changed or _changes(model, self.config)),
+                ranks=self.job.size,
             ),
             weights_only=weights_only,
             continues=continues,
         )
-        self.log = MetricsLog(None if dry_run else self.log_file, resumed=model is not None)
-        self.console.notice(self._headline())
+        self.log = MetricsLog(self.log_file if writes else None, resumed=model is not None)
 
     def _choose_data(self) -> None:
         from mlpcli.data.catalog import default_source
@@ -287,10 +348,11 @@ class _Run:
         about = self.description()
         layers = "-".join(map(str, about["architecture"]))
         samples = about["samples"]
+        ranks = f"; {_ranks(self.job.size)}" if self.job.size > 1 else ""
         return (
             f"{layers} ({about['parameters']:,} parameters, {self.config.model.dtype}) "
             f"on {about['data']}: {samples['train']:,} rows to train on, "
-            f"{samples['val']:,} to validate, {samples['test']:,} to test"
+            f"{samples['val']:,} to validate, {samples['test']:,} to test{ranks}"
         )
 
     def speak_only_on_rank_0(self) -> None:
@@ -319,6 +381,7 @@ class _Run:
         try:
             with (
                 stop_signals() as received,
+                self.job.watched(self._say_alone),
                 self.console.bar(samples, self._status(), " samples", shown, layout=_BAR) as bar,
             ):
                 self.trainer.interruption = received
@@ -339,12 +402,22 @@ class _Run:
         except StoppedError as stopped:
             self._take_snapshot()
             self._save_unsaved()
-            raise StoppedError(f"{stopped}; {self._how_to_resume()}", stopped.exit_code) from None
+            text = f"{stopped}; {self._how_to_resume()}"
+            if self.job.size > 1:  # mpirun, once interrupted, passes on nothing more
+                self.console.tell_terminal(text)
+            raise StoppedError(text, stopped.exit_code) from None
         except BaseException:  # the log's disk is full, the terminal is gone: keep what is done
             with suppress(OutputError):
                 self._save_unsaved()
             raise
         self._save_unsaved()
+
+    def _say_alone(self) -> None:
+        """A signal found this rank waiting, as it does where the launcher ends what is left."""
+        saved = self.output.exists() and self.writer.continues
+        kept = f"{self.output} is whole; {self._how_to_resume()}" if saved else "nothing was saved"
+        text = "terminated while waiting for another rank, which may be gone"
+        click.echo(f"mlp: {text}; {kept}", err=True)
 
     def _samples(self) -> int:
         """How many samples were trained on since the first epoch, a sample once an epoch."""
@@ -438,7 +511,7 @@ class _Run:
             self.latest = self.trainer.snapshot()
 
     def _save_unsaved(self) -> None:
-        if self.latest is None or self.latest is self.saved:
+        if self.latest is None or self.latest is self.saved or self.ranks.rank:
             return
         self.writer.write(self.latest, self.history)
         self.saved = self.latest
@@ -460,7 +533,7 @@ class _Run:
     def _how_to_resume(self) -> str:
         if self.writer.weights_only:
             return f"{self.output} holds weights only and cannot be resumed"
-        words = ["mlp", "train", "--resume", str(self.output)]
+        words = [*train_words(self.job.size), "--resume", str(self.output)]
         for flag, value in (
             ("--data-dir", self.data_dir_flag),
             ("--log", self.log_file),
@@ -540,6 +613,10 @@ def _stopped_by(number: int) -> StoppedError:
 
 def _same_file(a: Path, b: Path) -> bool:
     return a.resolve() == b.resolve()
+
+
+def _ranks(count: int) -> str:
+    return "1 process" if count == 1 else f"{count} ranks"
 
 
 def _percent(share: float) -> str:

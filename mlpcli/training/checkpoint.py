@@ -100,6 +100,7 @@ class Model:
         history: a dict an epoch, as in the log.
         epoch: the epoch that the weights are of.
         threads: at which the run is repeated to the bit.
+        ranks: of an MPI run: how many processes trained it together, likewise.
         init_from: the checkpoint that the first weights are of, or None.
         changed: whether options were changed when the run was resumed, so that no one command
             repeats it.
@@ -115,6 +116,7 @@ class Model:
     threads: int
     init_from: str | None = None
     changed: bool = False
+    ranks: int = 1
 
     @property
     def epochs(self) -> int:
@@ -143,6 +145,7 @@ def load(path: Path, *, resume: bool = False) -> Model:
             threads=int(meta["threads"]),
             init_from=None if meta.get("init_from") is None else str(meta["init_from"]),
             changed=bool(meta.get("changed", False)),
+            ranks=int(meta.get("ranks", 1)),
         )
     except KeyError as error:
         raise CheckpointError(f"{path}: `meta` is damaged: {error} is missing") from None
@@ -305,6 +308,7 @@ def new_meta(
     *,
     init_from: str | None = None,
     changed: bool = False,
+    ranks: int = 1,
 ) -> dict[str, Any]:
     """`meta` of a run's checkpoints, without its history; for the arguments see `Model`."""
     return {
@@ -317,6 +321,7 @@ def new_meta(
         "threads": threads,
         "init_from": init_from,
         "changed": changed,
+        "ranks": ranks,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -115,8 +116,8 @@ class Trainer:
         average: of the weights over the steps, which is then what is scored and kept, or None.
         validation: scores `net` on the validation rows, or None where there are none.
         ranks: the processes that train together; each has a trainer, and calls it alike.
-        interruption: asked at every step: not 0 where training is to be interrupted.
-        interrupted: what it said to rank 0, which every rank knows after the step.
+        interruption: asked at every step: SIGINT or SIGTERM where training is to end, or 0.
+        interrupted: what it said to a rank, which every rank knows after the step.
         progress: where it stands.
         seconds: of training steps so far.
         best: (P,) the best epoch's parameters.
@@ -146,7 +147,7 @@ class Trainer:
         self.best[:] = flat
         share = -(-self.batches.size // self.ranks.size)
         self._buffers = self.net.buffers(share, weighted=self.class_weights is not None)
-        self._figures = np.zeros(3)  # of a step: the loss, how many were right, the interruption
+        self._figures = np.zeros(4)  # of a step: loss, how many were right, SIGINTs, SIGTERMs
         self._drops = any(rate > 0 for rate in self.net.dropout_rates)
         self._limit = DIVERGED * self.net.loss.at_chance(self.net.sizes[-1])
 
@@ -269,9 +270,10 @@ class Trainer:
     def _sum_up(self, loss: float, correct: int) -> tuple[float, int]:
         """Gradient, loss and count of the whole batch."""
         figures = self._figures
-        figures[:] = loss, correct, 0 if self.ranks.rank else self.interruption()
+        asked = self.interruption()
+        figures[:] = loss, correct, asked == signal.SIGINT, asked == signal.SIGTERM
         self.ranks.sum(self.optimizer.gradient.flat, figures)
-        self.interrupted = int(figures[2])
+        self.interrupted = signal.SIGINT if figures[2] else signal.SIGTERM if figures[3] else 0
         return float(figures[0]), int(figures[1])
 
     def _update(self, lr: float) -> None:
@@ -319,6 +321,7 @@ class Trainer:
     ) -> EpochResult:
         """Score the epoch, keep its weights if they are the best, and turn to the next one."""
         now, N = self.progress, len(self.batches)
+        self.ranks.same(f"weights after epoch {now.epoch + 1}", self.net.parameters.flat)
         finite = np.isfinite(self.net.parameters.flat).all()
         if not finite or not all(map(math.isfinite, diagnostics.values())):
             raise DivergedError(f"the weights overflowed in epoch {now.epoch + 1}")
