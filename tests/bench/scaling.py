@@ -30,10 +30,10 @@ import numpy as np
 
 from mlpcli.nn.parameters import Parameters
 
-NETS = {"784-800-10": [784, 800, 10], "deep": [784, 2500, 2000, 1500, 1000, 500, 10]}
-"""The networks; `deep` is 784-2500-2000-1500-1000-500-10."""
+NETS = {"784-800-10": [784, 800, 10], "2500-…-500": [784, 2500, 2000, 1500, 1000, 500, 10]}
+DEEP = "2500-…-500"
 
-NETWORKS = {"10 Gb/s Ethernet": (10e9 / 8, 30e-6), "200 Gb/s InfiniBand": (200e9 / 8, 2e-6)}
+LINKS = {"10 Gb/s Ethernet": (10e9 / 8, 30e-6), "200 Gb/s InfiniBand": (200e9 / 8, 2e-6)}
 """(bytes a second, seconds a message), assumed: the line's rate, and a usual latency of MPI."""
 
 BATCHES = (128, 1024, 8192)
@@ -162,11 +162,11 @@ def two_ranks(bench: Bench, repeats: int) -> None:
     threads, seconds = max(1, CORES // 2), {}
     for _ in range(repeats):
         for ranks, each in ((None, 2 * threads), (2, threads)):
-            step = bench.step(ranks, each, NETS["deep"], 2048, 3)
+            step = bench.step(ranks, each, NETS[DEEP], 2048, 3)
             seconds.setdefault(ranks, []).append(step)
     one, two = (median(seconds[ranks]) for ranks in (None, 2))
-    print("## Two ranks beside one process (2500-2000-1500-1000-500, batch 2,048)\n")
-    print(f"one process, {2 * threads} threads: {1e3 * one:,.0f} ms a step; ", end="")
+    print("## Two ranks beside no --mpi (2500-2000-1500-1000-500, batch 2,048)\n")
+    print(f"without --mpi, {2 * threads} threads: {1e3 * one:,.0f} ms a step; ", end="")
     print(f"two ranks, threads {threads} each: {1e3 * two:,.0f} ms: ", end="")
     print(f"{one / two:.3f} of the speed\n")
 
@@ -183,7 +183,7 @@ def measure(bench: Bench) -> tuple[dict[str, Line], list[list[str]]]:
     small, *sums = bench.all_reduce(figures)
     nodes, rows = {}, []
     for (name, sizes), summed in zip(NETS.items(), sums, strict=True):
-        epochs = 3 if name == "deep" else 11
+        epochs = 3 if name == DEEP else 11
         alone, node, pair = (
             {B: bench.step(ranks, threads, sizes, B, epochs) for B in MEASURED}
             for ranks, threads in ((None, half), (None, CORES), (2, half))
@@ -193,8 +193,7 @@ def measure(bench: Bench) -> tuple[dict[str, Line], list[list[str]]]:
             model = line.step(B / 2) + summed + small
             rows.append(
                 [name, f"{B:,}"]
-                + [f"{1e3 * t:.2f}" for t in (alone[B], node[B], line.step(B), summed, model)]
-                + [f"{1e3 * pair[B]:.2f}", f"{model / pair[B]:.2f}"]
+                + [f"{1e3 * t:.2f}" for t in (alone[B], summed, model, pair[B], node[B])]
             )
     return nodes, rows
 
@@ -205,10 +204,10 @@ def seconds_on(n: int, line: Line, B: int, size: int, bandwidth: float, latency:
     return line.step(B / n) + 2 * (n - 1) / n * size / bandwidth + latency * messages
 
 
-def reach(line: Line, B: int, size: int, network: tuple[float, float]) -> list[str]:
+def reach(line: Line, B: int, size: int, link: tuple[float, float]) -> list[str]:
     """Speed-ups at some n, the most nodes of which half is used, and the fastest number."""
     alone = line.step(B)
-    speedups = [alone / seconds_on(n, line, B, size, *network) for n in range(1, min(B, 1024) + 1)]
+    speedups = [alone / seconds_on(n, line, B, size, *link) for n in range(1, min(B, 1024) + 1)]
     useful = max(n for n, s in enumerate(speedups, start=1) if s >= n / 2)
     best = int(np.argmax(speedups)) + 1
     return [
@@ -235,9 +234,9 @@ def main() -> None:
             return
         nodes, rows = measure(bench)
     half = max(1, CORES // 2)
-    print(f"## Measured and modelled, ms a step (threads: {half} a rank, {CORES} a node)\n")
-    head = ["net", "batch", "1 rank", "node", "line", "all-reduce", "model of 2", "2 ranks", "÷"]
-    print(table(head, rows))
+    print(f"## Measured and modelled, ms a step (threads: {half} a rank)\n")
+    head = ["network", "batch", "1 rank", "all-reduce", "2 ranks, by the model", "measured"]
+    print(table([*head, "without --mpi, all cores"], rows))
     for name, line in nodes.items():
         print(
             f"{name} on a node: {1e3 * line.fixed:.2f} ms + {1e6 * line.sample:.1f} µs a sample, "
@@ -245,13 +244,13 @@ def main() -> None:
         )
     print("\n## Modelled: how many times as fast n nodes are as one\n")
     rows = [
-        [name, f"{B:,}", network, *reach(line, B, 4 * count(NETS[name]), how)]
+        [name, f"{B:,}", link, *reach(line, B, 4 * count(NETS[name]), how)]
         for name, line in nodes.items()
-        for network, how in NETWORKS.items()
+        for link, how in LINKS.items()
         for B in BATCHES
     ]
     some = [f"n = {n}" for n in (2, 4, 8, 16, 32, 64)]
-    print(table(["net", "batch", "network", *some, "half used up to", "fastest"], rows))
+    print(table(["network", "batch", "line", *some, "half used", "fastest at"], rows))
 
 
 if __name__ == "__main__":
