@@ -78,6 +78,7 @@ committee: $(COMMITTEE)  ## five networks with seeds of their own, and what they
 runs/committee/%.npz: | $(VENV)/installed
 	$(BIN)/mlp download mnist
 	$(BIN)/mlp train --config configs/committee.toml --seed $* -o $@
+
 scaling: $(VENV)/installed-dev  ## what several ranks cost and gain, and a model of more machines
 	$(BIN)/python tests/bench/scaling.py
 

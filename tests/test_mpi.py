@@ -65,6 +65,7 @@ VARIANTS = {
         *(*DIGITS, "--optimizer", "nesterov", "--class-weight", "balanced", "--clip-norm", "0.05"),
         *("--max-norm", "0.9", "--label-smoothing", "0.1", "--batch-size", "100"),
     ),
+    "distorted and averaged": (*DIGITS, "--augment", "affine", "--average", "ema"),
     "sigmoid": (*DIGITS, "--activation", "sigmoid", "--loss", "mse", "--optimizer", "adam"),
 }
 
