@@ -216,7 +216,10 @@ class Mpi(Job):
         others = [rank for rank, digest in enumerate(digests) if digest != digests[0]]
         if others:
             more = f" and of {len(others) - 1} more" if len(others) > 1 else ""
-            raise RanksError(f"the {what} of {self._name(others[0])}{more} are not those of rank 0")
+            raise RanksError(
+                f"the {what} of {self._name(others[0])}{more} are not those of rank 0; all machines "
+                "need the same data, the same libraries and processors of one kind"
+            )
 
     def wait(self) -> None:
         self._comm.Barrier()

@@ -227,7 +227,10 @@ Trainer._step = nudge
     assert lines[3].startswith("mlp: nothing.npz: ")
     host = os.uname().nodename
     assert lines[4].startswith(f"mlp: rank 1 on {host}: points.csv: no such data set or file")
-    assert lines[5] == f"mlp: the data of rank 1 on {host} are not those of rank 0"
+    assert lines[5] == (
+        f"mlp: the data of rank 1 on {host} are not those of rank 0; all machines need the same "
+        "data, the same libraries and processors of one kind"
+    )
     assert lines[6].startswith(
         f"mlp: the weights after epoch 2 of rank 1 on {host} are not those of rank 0"
     )
