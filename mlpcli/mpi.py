@@ -217,8 +217,8 @@ class Mpi(Job):
         if others:
             more = f" and of {len(others) - 1} more" if len(others) > 1 else ""
             raise RanksError(
-                f"the {what} of {self._name(others[0])}{more} are not those of rank 0; all machines "
-                "need the same data, the same libraries and processors of one kind"
+                f"the {what} of {self._name(others[0])}{more} are not those of rank 0; all "
+                "machines need the same data, the same libraries and processors of one kind"
             )
 
     def wait(self) -> None:

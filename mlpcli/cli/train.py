@@ -28,8 +28,8 @@ from mlpcli.cli.options import (
     set_threads,
     thread_count,
     threads_option,
-    training_processes,
     train_words,
+    training_processes,
 )
 from mlpcli.config import OPTIONS, Config
 from mlpcli.errors import (
