@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,6 +30,7 @@ T = TypeVar("T")
 _STARTED = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS")
 """Where launchers say how many processes they started."""
 
+_TOLD = 0.3  # seconds that a launcher has to pass on an error, before it is told to end the job
 _SOON = 0.1  # seconds after SIGTERM; mpirun kills a quarter of a second after it
 _LATE = 10.0  # seconds in which a rank that is only slow would have come
 
@@ -259,6 +261,7 @@ class Mpi(Job):
         def end() -> None:
             sys.stdout.flush()
             sys.stderr.flush()
+            time.sleep(_TOLD)
             self._comm.Abort(code)
 
         atexit.register(end)
