@@ -14,7 +14,8 @@ import numpy as np
 from mlpcli.data.dataset import Array
 
 _BLOCK = 1 << 17  # pixels that are distorted at a time: their arrays stay in the cache
-_PRODUCT = 1 << 18  # OpenBLAS computes products of fewer multiplications in one thread
+# OpenBLAS computes a product of so few multiplications in one thread, whatever the thread count.
+_PRODUCT = 1 << 18
 _DRAWS = 8  # random numbers an image: rotation, shear, two zooms, two shifts, mirroring, none
 _GENTLE = 0.5
 
@@ -93,6 +94,8 @@ class Augmenter:
         self._smoothed = np.empty_like(self.noise)
         self._left = np.hstack(left).astype(dtype)
         self._rows = rows
+        self._lines = _divisor(2 * h, _PRODUCT // w**2)  # of noise, in a product
+        self._columns = _divisor(g * w, _PRODUCT // (h * self._left.shape[1]))
 
         pixels = (groups, h, g, w)
         self._places = np.empty((2, *pixels), dtype)
@@ -154,9 +157,8 @@ class Augmenter:
         (h, w), g, n = self._shape, self._g, len(pixels)
         groups = -(-n // g)
         self._fill_stack(maps, noise, n, groups)
-        stack = self._stack[:, :groups].reshape(2, groups, -1, g * w)
         places = self._places[:, :groups]
-        np.matmul(self._left, stack, out=places.reshape(2, groups, h, g * w, copy=False))
+        np.matmul(self._left, self._parted(self._stack[:, :groups]), out=self._parted(places))
         x, y = places
         low_x, low_y, lower, lower_right = self._scratch[:, :groups]
         np.clip(x, 0, w - 1, out=x)
@@ -201,10 +203,16 @@ class Augmenter:
         np.add(stack[:, :, rows], affine[:, 2], out=stack[:, :, rows])
         stack[:, :, rows + 1] = affine[:, 1]
         if noise is not None:
-            smoothed = self._smoothed[:n].reshape(n, 2 * h, w)
-            np.matmul(noise.reshape(n, 2 * h, w), self._K_w, out=smoothed)
+            lines = (-1, self._lines, w)
+            smoothed = self._smoothed[:n].reshape(lines, copy=False)
+            np.matmul(noise.reshape(lines), self._K_w, out=smoothed)
             for axis in (0, 1):
                 self._group(self._smoothed[:n, axis], stack[axis, :, :rows])
+
+    def _parted(self, rows: Array) -> Array:
+        """A view (2, groups, …, k, columns) of rows (2, groups, k, g, w), for a product each."""
+        parts = (*rows.shape[:3], -1, self._columns)
+        return rows.reshape(parts, copy=False).swapaxes(2, 3)
 
     def _group(self, images: Array, groups: Array) -> None:
         """`groups` (k, h, g, w) ← images (n, h, w)."""
@@ -225,6 +233,11 @@ class Augmenter:
         if rest:
             last = images[whole * g :].transpose(1, 0, 2)
             np.add(upper[whole, :, :rest], change[whole, :, :rest], out=last)
+
+
+def _divisor(n: int, limit: int) -> int:
+    """The largest divisor of n that is at most `limit`, or 1."""
+    return max(d for d in range(1, n + 1) if n % d == 0 and d <= max(limit, 1))
 
 
 def inverse_maps(
