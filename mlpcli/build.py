@@ -264,7 +264,7 @@ def ranks(config: Config, material: Material, net: MLP, processes: int) -> Alone
     """At most so many processes to train `net`, as many as a batch is worth sharing among."""
     work = batch_size(config, material) * len(net.parameters.flat)
     size = min(processes, max(1, work // _SHARE))
-    return Forked(size, len(net.parameters.flat), net.dtype) if size > 1 else Alone()
+    return Forked(size) if size > 1 else Alone()
 
 
 def trainer(config: Config, material: Material, net: MLP, ranks: Ranks | None = None) -> Trainer:

@@ -131,6 +131,7 @@ class Mpi(Job):
 
     def __init__(self, mpi: Any) -> None:
         super().__init__()
+        self.shared = False
         self._mpi = mpi
         self._comm = mpi.COMM_WORLD
         self.rank = self._comm.Get_rank()
@@ -158,12 +159,8 @@ class Mpi(Job):
     def part(self, n: int) -> slice:
         return slice(0, n)
 
-    def partial(self, gradient: Array) -> Array:
-        return gradient
-
-    def sum(self, gradient: Array, figures: Array) -> None:
+    def sum_gradient(self, gradient: Array) -> None:
         self._reduce(gradient)
-        self.total(figures)
 
     def over_parts(self, value: float) -> float:
         return value

@@ -33,13 +33,15 @@ class Ranks(Protocol):
     Attributes:
         rank: which one this is; only rank 0 prints and writes.
         size: how many there are.
+        shared: whether an array from `zeros` is one that all ranks have in common.
     """
 
     rank: int
     size: int
+    shared: bool
 
     def zeros(self, shape: tuple[int, ...], dtype: Any) -> Array:
-        """An array for parameters and what goes with them: every rank sees the same values."""
+        """An array for a batch, or for parameters and what goes with them."""
 
     def share(self, n: int) -> slice:
         """Which of n rows are this rank's; none where there are fewer rows than ranks."""
@@ -47,20 +49,14 @@ class Ranks(Protocol):
     def part(self, n: int) -> slice:
         """Which of n numbers in an array from `zeros` this rank keeps up to date."""
 
-    def partial(self, gradient: Array) -> Array:
-        """(P,) where this rank's share of the `gradient` is put."""
-
-    def sum(self, gradient: Array, figures: Array) -> None:
-        """Sum over the ranks, in place: this rank's part of `gradient`, and all of `figures`.
-
-        `figures` are a few float64, the same everywhere afterwards. `settle` comes before the next.
-        """
+    def sum_gradient(self, gradient: Array) -> None:
+        """Sum over the ranks, in place, where each has that of its share of the rows."""
 
     def over_parts(self, value: float) -> float:
         """The sum of a value that each rank has computed of its part."""
 
     def total(self, values: Array) -> None:
-        """Sum float64 `values` over the ranks, in place."""
+        """Sum float64 `values` over the ranks, in place, once all of them have come to it."""
 
     def agree(self, number: int) -> int:
         """What rank 0 says, on every rank."""
@@ -83,6 +79,7 @@ class Alone:
 
     rank = 0
     size = 1
+    shared = False
 
     def __enter__(self) -> Alone:
         return self
@@ -99,10 +96,7 @@ class Alone:
     def part(self, n: int) -> slice:
         return slice(0, n)
 
-    def partial(self, gradient: Array) -> Array:
-        return gradient
-
-    def sum(self, gradient: Array, figures: Array) -> None:
+    def sum_gradient(self, gradient: Array) -> None:
         pass
 
     def over_parts(self, value: float) -> float:
@@ -132,11 +126,10 @@ class Forked:
 
     Args:
         size: how many processes.
-        parameters, dtype: of the gradient.
 
-    Each computes the gradient of its share of a batch by itself, element-wise work and all, where
-    the BLAS library's threads share only the products. Then each sums the gradients of its part of
-    the parameters and updates that part, which all see at once.
+    Each goes forward and back through its share of a batch by itself, element-wise work and all,
+    where the BLAS library's threads share only the products. Then each computes the gradient of its
+    part of the parameters from all rows, and updates that part.
 
     As a context manager it makes the others on entry (everything that they need must be there by
     then) and ends them on exit. A rank above 0 never leaves the block: it ends with it, silently.
@@ -145,17 +138,17 @@ class Forked:
         MlpError: from a call that waits, where another rank has died.
     """
 
-    def __init__(self, size: int, parameters: int, dtype: Any) -> None:
+    def __init__(self, size: int) -> None:
         context = multiprocessing.get_context("fork")
         self.rank = 0
         self.size = size
+        self.shared = True
         self._children: list[int] = []
         self._parent = os.getpid()
         # One semaphore for each pair: a quick rank that comes again is not taken for another.
         self._arrived = [[context.Semaphore(0) for _ in range(size)] for _ in range(size)]
-        self._partials = [self.zeros((parameters,), dtype) for _ in range(1, size)]
-        self._figures = self.zeros((size, _LINE), np.float64)
-        self._slots = self.zeros((size, _SLOT), np.float64)
+        self._slots = self.zeros((2, size, _SLOT), np.float64)
+        self._turn = 0
         self._closed = self.zeros((1,), np.int64)
 
     def __enter__(self) -> Forked:
@@ -205,17 +198,8 @@ class Forked:
         ends = [-(-n * k // (self.size * _LINE)) * _LINE for k in (self.rank, self.rank + 1)]
         return slice(*(min(end, n) for end in ends))
 
-    def partial(self, gradient: Array) -> Array:
-        return self._partials[self.rank - 1] if self.rank else gradient
-
-    def sum(self, gradient: Array, figures: Array) -> None:
-        k = len(figures)
-        self._figures[self.rank, :k] = figures  # read until `settle`, so apart from `total`'s
-        self._wait()
-        np.add.reduce(self._figures[:, :k], axis=0, out=figures)
-        mine = self.part(len(gradient))
-        for other in self._partials:
-            np.add(gradient[mine], other[mine], out=gradient[mine])
+    def sum_gradient(self, gradient: Array) -> None:
+        pass  # each has that of its part from all rows
 
     def over_parts(self, value: float) -> float:
         values = np.array([value])
@@ -226,10 +210,12 @@ class Forked:
         flat = values.reshape(-1)
         for start in range(0, len(flat), _SLOT):
             chunk = flat[start : start + _SLOT]
-            self._slots[self.rank, : len(chunk)] = chunk
+            # Two sets take turns: a quick rank writes to one while a slow one reads the other.
+            self._turn = 1 - self._turn
+            slots = self._slots[self._turn, :, : len(chunk)]
+            slots[self.rank] = chunk
             self._wait()
-            np.add.reduce(self._slots[:, : len(chunk)], axis=0, out=chunk)
-            self._wait()
+            np.add.reduce(slots, axis=0, out=chunk)
 
     def agree(self, number: int) -> int:
         return int(self.over_parts(0 if self.rank else number))

@@ -36,7 +36,7 @@ def trainer_of(size: int, **values: Any) -> Trainer:
     config = make_config(options)
     material = build.prepare_opened(config, data)
     net = build.network(config, *material.sizes)
-    ranks = Forked(size, len(net.parameters.flat), net.dtype) if size > 1 else Alone()
+    ranks = Forked(size) if size > 1 else Alone()
     return build.trainer(config, material, net, ranks)
 
 
@@ -83,7 +83,7 @@ def test_ranks_end_at_the_weights_of_one_process(size: int, values: dict[str, An
 
 @pytest.mark.parametrize("size", [2, 3, 7])
 def test_shares_and_parts_cover_everything_once(size: int) -> None:
-    ranks = Forked(size, 1, np.float32)
+    ranks = Forked(size)
     for n in (0, 1, 2, 6, 7, 128, 1000):
         for cut in (ranks.share, ranks.part):
             taken = np.zeros(n, int)
@@ -95,7 +95,7 @@ def test_shares_and_parts_cover_everything_once(size: int) -> None:
 
 
 def test_what_ranks_share_is_balanced_to_a_row() -> None:
-    ranks = Forked(3, 1, np.float32)
+    ranks = Forked(3)
     lengths = []
     for ranks.rank in range(3):
         share = ranks.share(128)
@@ -105,7 +105,7 @@ def test_what_ranks_share_is_balanced_to_a_row() -> None:
 
 
 def test_sums_longer_than_the_shared_slot_are_right() -> None:
-    with Forked(2, 1, np.float64) as ranks:
+    with Forked(2) as ranks:
         values = np.arange(5000.0) * (ranks.rank + 1)
         ranks.total(values)
         assert ranks.agree(7 + ranks.rank) == 7

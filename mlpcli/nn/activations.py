@@ -14,7 +14,7 @@ Array = npt.NDArray[Any]
 
 
 class Activation(Protocol):
-    """An element-wise function f. Both methods overwrite their first argument."""
+    """An element-wise function f."""
 
     kinked: bool
     """Whether f has a kink at 0, across which central differences mean nothing."""
@@ -22,8 +22,8 @@ class Activation(Protocol):
     def forward(self, Z: Array, scratch: Array) -> None:
         """Z ← f(Z). `scratch` has the shape and dtype of Z and is overwritten."""
 
-    def derivative(self, A: Array) -> Array:
-        """A ← f′(Z) where A = f(Z); the same array is returned."""
+    def derivative(self, A: Array, out: Array) -> Array:
+        """out ← f′(Z) where A = f(Z), and returned; `out` may be A itself."""
 
 
 class ReLU:
@@ -36,8 +36,8 @@ class ReLU:
         zeros.fill(0)
         np.maximum(Z, zeros, out=Z)
 
-    def derivative(self, A: Array) -> Array:
-        return np.greater(A, 0, out=A)
+    def derivative(self, A: Array, out: Array) -> Array:
+        return np.greater(A, 0, out=out)
 
 
 class LeakyReLU:
@@ -50,9 +50,9 @@ class LeakyReLU:
         np.multiply(Z, self.slope, out=scratch)
         np.maximum(Z, scratch, out=Z)
 
-    def derivative(self, A: Array) -> Array:
-        np.greater(A, 0, out=A)
-        return np.maximum(A, self.slope, out=A)
+    def derivative(self, A: Array, out: Array) -> Array:
+        np.greater(A, 0, out=out)
+        return np.maximum(out, self.slope, out=out)
 
 
 class Tanh:
@@ -63,9 +63,9 @@ class Tanh:
     def forward(self, Z: Array, scratch: Array) -> None:
         np.tanh(Z, out=Z)
 
-    def derivative(self, A: Array) -> Array:
-        np.multiply(A, A, out=A)
-        return np.subtract(1, A, out=A)
+    def derivative(self, A: Array, out: Array) -> Array:
+        np.multiply(A, A, out=out)
+        return np.subtract(1, out, out=out)
 
 
 class Sigmoid:
@@ -79,10 +79,10 @@ class Sigmoid:
         np.add(Z, 1, out=Z)
         np.multiply(Z, 0.5, out=Z)
 
-    def derivative(self, A: Array) -> Array:
-        np.subtract(A, 0.5, out=A)  # a(1 − a) = ¼ − (a − ½)²
-        np.multiply(A, A, out=A)
-        return np.subtract(0.25, A, out=A)
+    def derivative(self, A: Array, out: Array) -> Array:
+        np.subtract(A, 0.5, out=out)  # a(1 − a) = ¼ − (a − ½)²
+        np.multiply(out, out, out=out)
+        return np.subtract(0.25, out, out=out)
 
 
 ACTIVATIONS: dict[str, Activation] = {

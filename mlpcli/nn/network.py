@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,10 +105,14 @@ class MLP:
         parameters.flat[:] = self.parameters.flat
         self.adopt(parameters)
 
-    def buffers(self, N: int, *, weighted: bool = False) -> Buffers:
-        """Buffers for passes over at most N samples."""
+    def buffers(
+        self, N: int, *, weighted: bool = False, zeros: Callable[..., Array] = np.zeros
+    ) -> Buffers:
+        """Buffers for passes over at most N samples; `zeros` makes their arrays."""
         drops = [p > 0 for p in self.dropout_rates]
-        return Buffers.allocate(self.sizes, N, self.dtype, drops=drops, weighted=weighted)
+        return Buffers.allocate(
+            self.sizes, N, self.dtype, drops=drops, weighted=weighted, zeros=zeros
+        )
 
     # The equations
 
@@ -117,9 +121,9 @@ class MLP:
 
         With `drop`, inputs of layers are multiplied by the masks that are in `batch`.
         """
-        A = batch.X
         last = len(self.sizes) - 2
         for layer, (W, b) in enumerate(zip(self.parameters.W, self.parameters.b, strict=True)):
+            A = batch.outputs[layer - 1] if layer else batch.X
             mask, dropped = batch.masks[layer], batch.dropped[layer]
             if drop and mask is not None and dropped is not None:
                 A = np.multiply(A, mask, out=dropped)
@@ -127,26 +131,41 @@ class MLP:
             np.add(Z, b, out=Z)
             if layer < last:
                 self.activation.forward(Z, scratch=batch.deltas[layer])
-            A = Z
-        return A
+        return batch.outputs[-1]
 
     def backward_pass(self, batch: Buffers, gradient: Parameters, *, drop: bool = False) -> None:
-        """batch.deltas[-1], the derivative with respect to the scores → gradient.
+        """batch.deltas[-1], the derivative with respect to the scores → gradient."""
+        self.propagate_back(batch, drop=drop)
+        self.collect_gradient(batch, gradient, drop=drop)
 
-        The hidden outputs in `batch` are overwritten by derivatives.
-        """
-        delta = batch.deltas[-1]
-        for layer in reversed(range(len(self.sizes) - 1)):
+    def propagate_back(self, batch: Buffers, *, drop: bool = False) -> None:
+        """batch.deltas[-1], the derivative with respect to the scores → batch.deltas."""
+        for layer in reversed(range(1, len(self.sizes) - 1)):
+            W, A = self.parameters.W[layer], batch.outputs[layer - 1]
+            delta = np.matmul(batch.deltas[layer], W.T, out=batch.deltas[layer - 1])
+            mask = batch.masks[layer]
+            if drop and mask is not None:
+                np.multiply(delta, mask, out=delta)
+            slope = self.activation.derivative(A, out=batch.slopes[layer - 1])
+            np.multiply(delta, slope, out=delta)
+
+    def collect_gradient(
+        self,
+        batch: Buffers,
+        gradient: Parameters,
+        pieces: Sequence[tuple[slice, slice]] | None = None,
+        *,
+        drop: bool = False,
+    ) -> None:
+        """batch.deltas → gradient, or of each layer only a piece: rows of W, entries of b."""
+        for layer, delta in enumerate(batch.deltas):
+            rows, entries = pieces[layer] if pieces else (slice(None), slice(None))
             A = batch.outputs[layer - 1] if layer else batch.X
-            mask, dropped = batch.masks[layer], batch.dropped[layer]
-            multiplied = dropped if drop and dropped is not None else A
-            np.matmul(multiplied.T, delta, out=gradient.W[layer])
-            np.matmul(batch.ones, delta, out=gradient.b[layer])
-            if layer:
-                delta = np.matmul(delta, self.parameters.W[layer].T, out=batch.deltas[layer - 1])
-                if drop and mask is not None:
-                    np.multiply(delta, mask, out=delta)
-                np.multiply(delta, self.activation.derivative(A), out=delta)
+            dropped = batch.dropped[layer]
+            if drop and dropped is not None:
+                A = dropped
+            np.matmul(A.T[rows], delta, out=gradient.W[layer][rows])
+            np.matmul(batch.ones, delta[:, entries], out=gradient.b[layer][entries])
 
     def mean_loss(self, batch: Buffers, of: int | None = None) -> float:
         """The scores and batch.Y → the data's mean loss, and batch.deltas[-1] its derivative.

@@ -50,13 +50,13 @@ class Optimizer:
         self.steps = 0
         self._reg = reg
         self._n_weights = len(net.parameters.weights)
-        self._scratch = np.empty(min(BLOCK, P), flat.dtype)
+        self._scratch = np.empty((2, min(BLOCK, P)), flat.dtype)
         self.update_only(slice(0, P))
 
     def update_only(self, part: slice) -> None:
         """Leave all but `part` of the parameters to others from now on."""
         self._blocks = [
-            (self._rows[:, start:stop], self._scratch[: stop - start], reg)
+            (self._rows[:, start:stop], self._scratch[:, : stop - start], reg)
             for start, stop, reg in self._spans(part)
         ]
 
@@ -76,7 +76,7 @@ class Optimizer:
             self._update(rows, scratch, reg, lr, momentum)
 
     def _update(self, rows: Array, scratch: Array, reg: float, lr: float, momentum: float) -> None:
-        """The same for a block: rows w, g and what is remembered, (2 + k, n); scratch (n,)."""
+        """The same for a block: rows w, g and what is remembered, (2 + k, n); scratch (2, n)."""
         raise NotImplementedError
 
     def state(self) -> dict[str, Array]:
@@ -100,7 +100,7 @@ class Momentum(Optimizer):
 
     def _update(self, rows: Array, scratch: Array, reg: float, lr: float, momentum: float) -> None:
         w, _, v = rows
-        v[:] = _combine((-lr * reg, -lr, momentum), rows, out=scratch)
+        v[:] = _combine((-lr * reg, -lr, momentum), rows, out=scratch[0])
         np.add(w, v, out=w)
 
 
@@ -115,15 +115,15 @@ class Nesterov(Optimizer):
     def _update(self, rows: Array, scratch: Array, reg: float, lr: float, momentum: float) -> None:
         w, _, v = rows
         coefficients = (-lr * reg, -lr, momentum)
-        v[:] = _combine(coefficients, rows, out=scratch)
-        np.add(w, _combine(coefficients, rows, out=scratch), out=w)
+        v[:] = _combine(coefficients, rows, out=scratch[0])
+        np.add(w, _combine(coefficients, rows, out=scratch[0]), out=w)
 
 
 class GradientDescent(Optimizer):
     """w ← w − η(g + λw)."""
 
     def _update(self, rows: Array, scratch: Array, reg: float, lr: float, momentum: float) -> None:
-        np.add(rows[0], _combine((-lr * reg, -lr), rows, out=scratch), out=rows[0])
+        np.add(rows[0], _combine((-lr * reg, -lr), rows, out=scratch[0]), out=rows[0])
 
 
 class Adam(Optimizer):
@@ -141,36 +141,40 @@ class Adam(Optimizer):
 
     def _update(self, rows: Array, scratch: Array, reg: float, lr: float, momentum: float) -> None:
         w, g, m, v = rows
-        self._penalise(w, g, scratch, lr, reg)
+        penalised, change = scratch
+        g = self._penalise(w, g, penalised, lr, reg)
 
-        np.subtract(g, m, out=scratch)
-        np.multiply(scratch, 1 - momentum, out=scratch)
-        np.add(m, scratch, out=m)
+        np.subtract(g, m, out=change)
+        np.multiply(change, 1 - momentum, out=change)
+        np.add(m, change, out=m)
 
-        np.multiply(g, g, out=g)
-        np.subtract(g, v, out=g)
-        np.multiply(g, 1 - self.beta2, out=g)
-        np.add(v, g, out=v)
+        np.multiply(g, g, out=change)
+        np.subtract(change, v, out=change)
+        np.multiply(change, 1 - self.beta2, out=change)
+        np.add(v, change, out=v)
 
         unbiased = math.sqrt(1 - self.beta2**self.steps)
-        np.sqrt(v, out=scratch)
-        np.add(scratch, self.epsilon * unbiased, out=scratch)
-        np.divide(m, scratch, out=scratch)
-        np.multiply(scratch, lr * unbiased / (1 - momentum**self.steps), out=scratch)
-        np.subtract(w, scratch, out=w)
+        np.sqrt(v, out=change)
+        np.add(change, self.epsilon * unbiased, out=change)
+        np.divide(m, change, out=change)
+        np.multiply(change, lr * unbiased / (1 - momentum**self.steps), out=change)
+        np.subtract(w, change, out=w)
 
-    def _penalise(self, w: Array, g: Array, scratch: Array, lr: float, reg: float) -> None:
-        if reg:
-            np.multiply(w, reg, out=scratch)
-            np.add(g, scratch, out=g)
+    def _penalise(self, w: Array, g: Array, scratch: Array, lr: float, reg: float) -> Array:
+        """The gradient with the penalty's."""
+        if not reg:
+            return g
+        np.multiply(w, reg, out=scratch)
+        return np.add(g, scratch, out=scratch)
 
 
 class AdamW(Adam):
     """Adam with the penalty out of g: w ← w − ηλw besides (Loshchilov & Hutter 2019)."""
 
-    def _penalise(self, w: Array, g: Array, scratch: Array, lr: float, reg: float) -> None:
+    def _penalise(self, w: Array, g: Array, scratch: Array, lr: float, reg: float) -> Array:
         if reg:
             np.multiply(w, 1 - lr * reg, out=w)
+        return g
 
 
 def _combine(coefficients: tuple[float, ...], rows: Array, out: Array) -> Array:

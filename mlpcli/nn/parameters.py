@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -33,16 +33,37 @@ class Parameters:
         self.weights = flat[:n_weights]
         self.W: list[Array] = []
         self.b: list[Array] = []
+        self._begins: list[tuple[int, int]] = []  # where in `flat` the W and the b of a layer do
         w, b = 0, n_weights
         for fan_in, fan_out in shapes:
             self.W.append(flat[w : w + fan_in * fan_out].reshape(fan_in, fan_out))
             self.b.append(flat[b : b + fan_out])
+            self._begins.append((w, b))
             w, b = w + fan_in * fan_out, b + fan_out
 
     @staticmethod
     def count(sizes: Sequence[int]) -> int:
         """P, the number of parameters of a network with these layer sizes [D, H…, C]."""
         return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(sizes))
+
+    def pieces(self, part: slice) -> list[tuple[slice, slice]]:
+        """Of each layer, the rows of W and the entries of b that begin in a part of `flat`."""
+        return [
+            (_piece(part, w, *W.shape), _piece(part, bias, len(b), 1))
+            for (w, bias), W, b in zip(self._begins, self.W, self.b, strict=True)
+        ]
+
+    def whole_rows(self, part: slice) -> slice:
+        """The part of `flat` that has the rows and entries that begin in `part`, whole."""
+
+        def up(end: int) -> int:
+            for (w, _), W in zip(self._begins, self.W, strict=True):
+                width: int = W.shape[1]
+                if end <= w + W.size:
+                    return w - (w - end) // width * width
+            return end
+
+        return slice(up(part.start), up(part.stop))
 
     def named(self) -> dict[str, Array]:
         """{"W1": …, "b1": …, "W2": …}: the live views, by name."""
@@ -51,6 +72,12 @@ class Parameters:
             for layer, pair in enumerate(zip(self.W, self.b, strict=True), start=1)
             for kind, array in zip("Wb", pair, strict=True)
         }
+
+
+def _piece(part: slice, begin: int, count: int, width: int) -> slice:
+    """Which of `count` rows, the first of which begins at `begin`, begin in `part`."""
+    ends = (-((begin - end) // width) for end in (part.start, part.stop))  # rounded up
+    return slice(*(min(max(end, 0), count) for end in ends))
 
 
 @dataclass
@@ -65,6 +92,7 @@ class Buffers:
         outputs: A1 … scores, the layers' outputs, (N, fan_out) each.
         deltas: the loss's derivatives with respect to what the activations of each layer were
             applied to, (N, fan_out) each; free as scratch before the backward pass.
+        slopes: the activations' own derivatives, of the hidden layers.
         dropped: what each layer's weights multiply when units are dropped; None at a layer whose
             inputs are not dropped.
         masks: the factors, 0 or 1/(1 − p), that made them so; None likewise.
@@ -78,11 +106,12 @@ class Buffers:
     weights: Array | None
     outputs: list[Array]
     deltas: list[Array]
+    slopes: list[Array]
     dropped: list[Array | None]
     masks: list[Array | None]
     losses: Array
     ones: Array
-    _views: dict[int, Buffers] = field(default_factory=dict)
+    _views: dict[tuple[int, int], Buffers] = field(default_factory=dict)
 
     @classmethod
     def allocate(
@@ -93,37 +122,49 @@ class Buffers:
         *,
         drops: Sequence[bool],
         weighted: bool = False,
+        zeros: Callable[..., Array] = np.zeros,
     ) -> Buffers:
         """Buffers for a network of these layer sizes; `drops` says which layers' inputs drop."""
-        layers = [np.empty((N, n), dtype) for n in sizes[1:]]
-        inputs = [
-            np.empty((N, n), dtype) if drop else None
-            for n, drop in zip(sizes[:-1], drops, strict=True)
-        ]
+
+        def layers(widths: Sequence[int]) -> list[Array]:
+            return [zeros((N, width), dtype) for width in widths]
+
+        def inputs() -> list[Array | None]:
+            return [
+                zeros((N, width), dtype) if drop else None
+                for width, drop in zip(sizes[:-1], drops, strict=True)
+            ]
+
         return cls(
-            X=np.empty((N, sizes[0]), dtype),
-            Y=np.empty((N, sizes[-1]), dtype),
-            y=np.empty(N, np.intp),
-            weights=np.empty((N, 1), dtype) if weighted else None,
-            outputs=layers,
-            deltas=[np.empty_like(layer) for layer in layers],
-            dropped=inputs,
-            masks=[None if a is None else np.empty_like(a) for a in inputs],
-            losses=np.empty(N, dtype),
+            X=zeros((N, sizes[0]), dtype),
+            Y=zeros((N, sizes[-1]), dtype),
+            y=zeros((N,), np.intp),
+            weights=zeros((N, 1), dtype) if weighted else None,
+            outputs=layers(sizes[1:]),
+            deltas=layers(sizes[1:]),
+            slopes=layers(sizes[1:-1]),
+            dropped=inputs(),
+            masks=inputs(),
+            losses=zeros((N,), dtype),
             ones=np.ones(N, dtype),
         )
 
     def first(self, n: int) -> Buffers:
-        """The same buffers for n ≤ N samples: views, made once for each n."""
-        if n == len(self.X):
+        """The same buffers for n ≤ N samples."""
+        return self.rows(slice(0, n))
+
+    def rows(self, rows: slice) -> Buffers:
+        """The same buffers for some of the samples: views, made once for each slice."""
+        key = (rows.start, rows.stop)
+        if key == (0, len(self.X)):
             return self
-        if n not in self._views:
+        if key not in self._views:
 
             def cut(value: Any) -> Any:
                 if isinstance(value, list):
                     return [cut(item) for item in value]
-                return None if value is None else value[:n]
+                return None if value is None else value[rows]
 
             fields = {k: cut(v) for k, v in vars(self).items() if k != "_views"}
-            self._views[n] = Buffers(**fields)
-        return self._views[n]
+            self._views[key] = Buffers(**fields)
+        return self._views[key]

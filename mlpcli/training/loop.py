@@ -145,8 +145,9 @@ class Trainer:
         flat = self.net.parameters.flat
         self.best: Array = self.ranks.zeros(flat.shape, flat.dtype)
         self.best[:] = flat
-        share = -(-self.batches.size // self.ranks.size)
-        self._buffers = self.net.buffers(share, weighted=self.class_weights is not None)
+        rows = self.batches.size if self.ranks.shared else -(-self.batches.size // self.ranks.size)
+        weighted = self.class_weights is not None
+        self._buffers = self.net.buffers(rows, weighted=weighted, zeros=self.ranks.zeros)
         self._figures = np.zeros(4)  # of a step: loss, how many were right, SIGINTs, SIGTERMs
         self._drops = any(rate > 0 for rate in self.net.dropout_rates)
         self._limit = DIVERGED * self.net.loss.at_chance(self.net.sizes[-1])
@@ -159,10 +160,10 @@ class Trainer:
         Raises:
             DivergedError: a loss that is not finite, or more than DIVERGED times that at chance.
         """
-        gradient = self.optimizer.gradient
-        self._part = self.ranks.part(len(gradient.flat))
+        parameters = self.net.parameters
+        self._part = parameters.whole_rows(self.ranks.part(len(parameters.flat)))
+        self._pieces = parameters.pieces(self._part)
         self.optimizer.update_only(self._part)
-        self._gradient = Parameters(self.net.sizes, self.ranks.partial(gradient.flat))
         while self.progress.epoch < until:
             yield self._epoch(on_step)
 
@@ -233,33 +234,39 @@ class Trainer:
 
     def _draw_masks(self, step: int) -> None:
         if self._drops:
-            share = self.ranks.share(self.batches.count(step))
-            masks = self._buffers.first(share.stop - share.start).masks
-            draw_dropout_masks(masks, self.net.dropout_rates, self._masks)
+            mine = self._mine(self.ranks.share(self.batches.count(step)))
+            draw_dropout_masks(mine.masks, self.net.dropout_rates, self._masks)
+
+    def _mine(self, share: slice) -> Buffers:
+        """The buffers for this rank's share of a batch."""
+        n = share.stop - share.start
+        return self._buffers.rows(share) if self.ranks.shared else self._buffers.first(n)
 
     def _step(self, order: Array, lr: float) -> None:
-        """Cut a batch; forward, loss, backward, update."""
-        now, net = self.progress, self.net
+        """Cut a batch; forward, loss, backward, update.
+
+        Every rank goes forward and back through its own rows. Where the ranks share memory, each
+        then has the gradient of its part of the parameters from all rows; else each has that of all
+        parameters from its rows, which are summed.
+        """
+        now, net, ranks = self.progress, self.net, self.ranks
         N = self.batches.count(now.batch)
-        n = self.batches.cut(
-            order,
-            now.batch,
-            self._buffers.X,
-            self._buffers.y,
-            self.ranks.share(N),
-            epoch=now.epoch,
-        )
-        batch = self._buffers.first(n)
-        self._fill_targets(batch)
+        share = ranks.share(N)
+        mine = self._mine(share)
+        self.batches.cut(order, now.batch, mine.X, mine.y, share, epoch=now.epoch)
+        self._fill_targets(mine)
         self._draw_masks(now.batch)
 
-        scores = net.forward_pass(batch, drop=self._drops)
-        loss = net.mean_loss(batch, of=N)
-        correct = int(np.count_nonzero(scores.argmax(axis=1) == batch.y))
-        net.backward_pass(batch, self._gradient, drop=self._drops)
+        scores = net.forward_pass(mine, drop=self._drops)
+        loss = net.mean_loss(mine, of=N)
+        correct = int(np.count_nonzero(scores.argmax(axis=1) == mine.y))
+        net.propagate_back(mine, drop=self._drops)
         loss, correct = self._sum_up(loss, correct)
         if not loss <= self._limit:  # also when it is not a number
             raise DivergedError(f"the loss became {loss:.4g} in epoch {now.epoch + 1}")
+        seen = self._buffers.first(N) if ranks.shared else mine
+        net.collect_gradient(seen, self.optimizer.gradient, self._pieces, drop=self._drops)
+        ranks.sum_gradient(self.optimizer.gradient.flat)
         self._update(lr)
 
         now.loss_sum += loss * N
@@ -268,11 +275,11 @@ class Trainer:
         now.step += 1
 
     def _sum_up(self, loss: float, correct: int) -> tuple[float, int]:
-        """Gradient, loss and count of the whole batch."""
+        """Loss and count of the whole batch; every rank has come this far then."""
         figures = self._figures
         asked = self.interruption()
         figures[:] = loss, correct, asked == signal.SIGINT, asked == signal.SIGTERM
-        self.ranks.sum(self.optimizer.gradient.flat, figures)
+        self.ranks.total(figures)
         self.interrupted = signal.SIGINT if figures[2] else signal.SIGTERM if figures[3] else 0
         return float(figures[0]), int(figures[1])
 
@@ -308,11 +315,12 @@ class Trainer:
         layers = np.split(alive, np.cumsum(hidden[:-1]))
         for step in range(math.ceil(len(rows) / batches.size)):
             share = self.ranks.share(len(rows[step * batches.size :][: batches.size]))
-            n = batches.cut(rows, step, self._buffers.X, self._buffers.y, share)
-            batch = self._buffers.first(n)
-            net.forward_pass(batch)
-            for units, A in zip(layers, batch.outputs[:-1], strict=True):
+            mine = self._mine(share)
+            batches.cut(rows, step, mine.X, mine.y, share)
+            net.forward_pass(mine)
+            for units, A in zip(layers, mine.outputs[:-1], strict=True):
                 units += np.add.reduce(A, axis=0)
+            self.ranks.settle()  # a last, smaller batch is parted elsewhere
         self.ranks.total(alive)
         return 1 - np.count_nonzero(alive) / len(alive)
 

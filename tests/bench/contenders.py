@@ -23,7 +23,7 @@ PROCESSES = training_processes(THREADS)
 if sys.argv[1:2] == ["mlp"]:  # as `mlp train` does, before numpy is imported
     set_threads(THREADS // PROCESSES)
 
-import numpy as np
+import numpy as np  # noqa: E402
 
 LR, MOMENTUM, REG = 0.1, 0.9, 1e-4
 Weights = list[tuple[Any, Any]]
