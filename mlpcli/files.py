@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,33 +14,91 @@ from typing import IO
 
 from mlpcli.errors import OutputError
 
+_SUFFIX = ".tmp"
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """A binary file to write that takes the place of `path` when the block ends well.
 
     It is a temporary file beside `path`, flushed to the disk before it is renamed, so that whoever
-    reads `path` sees the old file or the new one, whole. On any error it is removed again.
+    reads `path` sees the old file or the new one, whole. On any error it is removed again. It is
+    locked while it is written, so that `clear_strays` can tell what a killed process left.
 
     Raises:
         OutputError: the folder cannot be written to, or the disk is full.
     """
     temporary: str | None = None
     try:
-        handle, temporary = tempfile.mkstemp(".tmp", f".{path.name}.", path.parent)
+        handle, temporary = _make_temporary(path)
         with os.fdopen(handle, "wb") as file:
             os.fchmod(file.fileno(), 0o666 & ~_umask())
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
-        temporary = None
+            os.replace(temporary, path)
+            temporary = None
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
         if temporary is not None:
             with suppress(OSError):
                 os.unlink(temporary)
+
+
+def _make_temporary(path: Path) -> tuple[int, str]:
+    """(handle, name) of a new file beside `path`, locked."""
+    while True:
+        handle, name = tempfile.mkstemp(_SUFFIX, f".{path.name}.", path.parent)
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:
+            return handle, name
+        os.close(handle)  # another process cleared it away before it was locked
+
+
+def clear_strays(path: Path) -> None:
+    """Remove what killed processes left beside `path`: temporary files that nobody writes.
+
+    Who writes one holds its lock, and the system lets go of it when the process ends. So this is
+    safe while other processes write to the same path. Without locks nothing is removed.
+    """
+    prefixes = (f".{path.name}.", f".{path.name}~.")
+    with suppress(OSError), os.scandir(path.parent) as entries:
+        for entry in entries:
+            if entry.name.endswith(_SUFFIX) and entry.name.startswith(prefixes):
+                with suppress(OSError):
+                    _remove_unlocked(entry.path)
+
+
+def _remove_unlocked(name: str) -> None:
+    """Remove a file whose lock nobody holds; OSError where somebody does."""
+    handle = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.unlink(name)
+    finally:
+        os.close(handle)
+
+
+def keep(path: Path) -> Path | None:
+    """Keep what is at `path`, if anything, as `path~` too; `path` is there at every moment.
+
+    Raises:
+        OutputError: it cannot be copied, where the file system has no links.
+    """
+    kept = path.with_name(path.name + "~")
+    kept.unlink(missing_ok=True)
+    try:
+        os.link(path, kept)
+    except FileNotFoundError:
+        return None
+    except FileExistsError:  # another run has just kept it
+        pass
+    except OSError:  # a file system without links
+        with replacing(kept) as copy, path.open("rb") as original:
+            shutil.copyfileobj(original, copy)
+    return kept
 
 
 def write_text(path: Path, text: str) -> None:
@@ -49,6 +109,8 @@ def write_text(path: Path, text: str) -> None:
 
 def ensure_writable(path: Path, *, make_folders: bool = True) -> None:
     """Make the folders above `path`, unless told not to, and prove that a file can be written.
+
+    What killed processes left of earlier ones is cleared away, where folders may be made.
 
     Raises:
         OutputError: it cannot, and why.
@@ -63,12 +125,15 @@ def ensure_writable(path: Path, *, make_folders: bool = True) -> None:
             folder.mkdir(parents=True, exist_ok=True)
         while not folder.exists():
             folder = folder.parent
-        with tempfile.NamedTemporaryFile(prefix=f".{path.name}.", dir=folder):
-            pass
+        handle, temporary = _make_temporary(folder / path.name)
+        os.unlink(temporary)
+        os.close(handle)
     except FileExistsError:
         raise OutputError(f"{path}: cannot be written: {folder} is not a folder") from None
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+    if make_folders:
+        clear_strays(path)
 
 
 def sha256(path: Path) -> str:

@@ -9,13 +9,16 @@ import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mlpcli import files
 from mlpcli.errors import OutputError
-from mlpcli.files import ensure_writable, replacing, sha256, write_text
+from mlpcli.files import clear_strays, ensure_writable, keep, replacing, sha256, write_text
 
 ROOT = Path(__file__).parents[1]
 
@@ -74,6 +77,124 @@ def test_a_folder_in_the_way_is_an_output_error(tmp_path: Path) -> None:
         file.write(b"new")
     assert str(error.value) == f"{path}: cannot be written: Is a directory"
     assert os.listdir(tmp_path) == ["file"]
+
+
+# What killed processes leave
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that is in the middle of writing `file`, and ends it at a line of input."""
+    code = (
+        "from pathlib import Path; from mlpcli.files import replacing\n"
+        "with replacing(Path('file')) as file:\n"
+        "    file.write(b'half'); file.flush(); print(flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield process
+
+
+def test_what_a_killed_process_left_goes_when_the_path_is_next_written(tmp_path: Path) -> None:
+    with writing(tmp_path) as process:
+        process.kill()
+    (name,) = os.listdir(tmp_path)
+    assert (tmp_path / name).read_bytes() == b"half"
+    for other in ("file.tmp", ".file", ".files.abc.tmp", ".other.abc.tmp", ".file.abc"):
+        (tmp_path / other).touch()
+    here = set(os.listdir(tmp_path))
+    ensure_writable(tmp_path / "file", make_folders=False)
+    assert set(os.listdir(tmp_path)) == here
+    ensure_writable(tmp_path / "file")
+    assert set(os.listdir(tmp_path)) == here - {name}
+
+
+def test_what_another_process_is_writing_is_not_cleared_away(tmp_path: Path) -> None:
+    with writing(tmp_path) as process:
+        before = os.listdir(tmp_path)
+        ensure_writable(tmp_path / "file")
+        assert os.listdir(tmp_path) == before
+        process.communicate("\n", timeout=60)
+    assert process.returncode == 0
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_file_that_was_cleared_away_before_it_was_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, locked = files.fcntl.flock, []
+
+    def flock(handle: int, operation: int) -> None:
+        if not locked:  # another process comes between
+            locked.append(handle)
+            clear_strays(tmp_path / "file")
+        lock(handle, operation)
+
+    monkeypatch.setattr(files.fcntl, "flock", flock)
+    write_text(tmp_path / "file", "whole")
+    assert locked
+    assert os.listdir(tmp_path) == ["file"]
+    assert (tmp_path / "file").read_text() == "whole"
+
+
+def test_without_locks_files_are_written_and_nothing_is_cleared_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(handle: int, operation: int) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(files.fcntl, "flock", no_locks)
+    (tmp_path / ".file.abc.tmp").touch()
+    ensure_writable(tmp_path / "file")
+    write_text(tmp_path / "file", "whole")
+    assert sorted(os.listdir(tmp_path)) == [".file.abc.tmp", "file"]
+
+
+def test_a_stray_that_is_a_link_or_a_pipe_harms_nobody(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("data")
+    (tmp_path / ".file.link.tmp").symlink_to(tmp_path / "precious")
+    os.mkfifo(tmp_path / ".file.pipe.tmp")
+    (tmp_path / ".file.folder.tmp").mkdir()
+    ensure_writable(tmp_path / "file")
+    assert (tmp_path / "precious").read_text() == "data"
+    assert (tmp_path / ".file.folder.tmp").is_dir()
+
+
+def test_what_is_kept_is_there_twice_and_nothing_is_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    assert keep(path) is None
+    for text in ("first", "second"):
+        write_text(path, text)
+        assert keep(path) == tmp_path / "file~"
+        assert path.read_text() == (tmp_path / "file~").read_text() == text
+    assert keep(path) == tmp_path / "file~"
+    assert sorted(os.listdir(tmp_path)) == ["file", "file~"]
+
+
+def test_two_that_keep_one_file_at_once_are_both_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = os.link
+
+    def link_after_another(source: Path, target: Path) -> None:
+        link(source, target)
+        link(source, target)
+
+    write_text(tmp_path / "file", "text")
+    monkeypatch.setattr(os, "link", link_after_another)
+    assert keep(tmp_path / "file") == tmp_path / "file~"
+    assert (tmp_path / "file~").read_text() == "text"
+
+
+# What is written, and where
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import shutil
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +16,7 @@ from mlpcli.config import Config, check_sections, make_config
 from mlpcli.data.dataset import Array, Dataset
 from mlpcli.data.scaling import Scaling
 from mlpcli.errors import CheckpointError, UsageError
-from mlpcli.files import replacing
+from mlpcli.files import keep, replacing
 from mlpcli.nn.model_file import FORMAT, ModelFile, read_model
 from mlpcli.nn.parameters import Parameters
 from mlpcli.training.loop import Progress, Snapshot, Trainer
@@ -281,22 +278,9 @@ class Writer:
         with replacing(self.path) as file:
             np.savez(file, allow_pickle=False, **arrays)
             if not self.continues:
-                self._keep_other()
+                self.kept = keep(self.path)
         self.continues = True
         self._written = time.monotonic()
-
-    def _keep_other(self) -> None:
-        """Keep what is at the path as `path~`, without a moment at which the path is empty."""
-        if not self.path.exists():
-            return
-        kept = self.path.with_name(self.path.name + "~")
-        with suppress(FileNotFoundError):
-            kept.unlink()
-        try:
-            os.link(self.path, kept)
-        except OSError:  # a file system without links
-            shutil.copyfile(self.path, kept)
-        self.kept = kept
 
 
 def new_meta(
