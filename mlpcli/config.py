@@ -491,6 +491,12 @@ class TrainConfig:
     stop_after: int | None = _option(
         None, _COUNT, "Stop after this epoch of the plan; --resume goes on.", lasting=False
     )
+    checkpoint_every: float = _option(
+        10.0,
+        Number(above=0, metavar="MINUTES"),
+        "Write the checkpoint within an epoch, too, when the last one is so many minutes old.",
+        also=("save_every", "checkpoint_interval"),
+    )
     seed: int = _option(
         0,
         Number(whole=True, at_least=0, at_most=2**63 - 1, metavar="INTEGER"),

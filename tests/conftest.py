@@ -156,6 +156,12 @@ class Checkpoints:
             return json.loads(str(file["meta"]))  # type: ignore[no-any-return]
 
     @staticmethod
+    def progress(path: Path | str) -> dict[str, Any]:
+        """Where the run that wrote a checkpoint stood."""
+        with np.load(path, allow_pickle=False) as file:
+            return json.loads(str(file["resume/progress"]))  # type: ignore[no-any-return]
+
+    @staticmethod
     def rewrite(path: Path | str, **changes: Any) -> None:
         """Write a checkpoint again with other arrays; None leaves one out, `meta` is JSON."""
         with np.load(path, allow_pickle=False) as file:

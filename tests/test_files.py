@@ -312,7 +312,10 @@ def test_a_full_disk_for_the_log_keeps_what_was_trained(tmp_path: Path) -> None:
     arguments = ("train", "--resume", "model.npz", "-q", "--log", "log.jsonl")
     result = limited(60_000, tmp_path, *arguments)
     assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr == "mlp: log.jsonl: cannot be written: File too large\n"
+    assert result.stderr == (
+        "mlp: log.jsonl: cannot be written: File too large; "
+        "resume with: mlp train --resume model.npz --log log.jsonl\n"
+    )
     assert sorted(os.listdir(tmp_path)) == ["log.jsonl", "model.npz"]
     *_, last_whole, cut = log.read_text().splitlines()
     with np.load(tmp_path / "model.npz") as model:

@@ -198,7 +198,7 @@ def _changes(model: Model, config: Config) -> bool:
     """Whether a run that goes on does so with other options."""
     before = model.config.values()
     return any(
-        OPTIONS[name].lasting and now != before[name] and name != "data"
+        OPTIONS[name].lasting and now != before[name] and name not in ("data", "checkpoint_every")
         for name, now in config.values().items()
     )
 
@@ -247,6 +247,7 @@ class _Run:
         self.latest: Snapshot | None = None  # of the last epoch's end
         self.judged = False  # the learning rate
         self.saved: Snapshot | None = None
+        self.saved_within = False  # an epoch, later than `saved`
 
     def prepare(
         self, model: Model | None, init_from: Path | None, *, weights_only: bool, dry_run: bool
@@ -319,7 +320,15 @@ class _Run:
             weights_only=weights_only,
             continues=continues,
         )
-        self.log = MetricsLog(self.log_file if writes else None, resumed=model is not None)
+        self.log = MetricsLog(
+            self.log_file if writes else None,
+            resumed=self.trainer.progress.epoch if model else None,
+        )
+        if self.log.kept:
+            self.console.notice(
+                f"{self.log_file} had epochs that come again, after the last checkpoint; "
+                f"as it was it is kept as {self.log.kept}"
+            )
 
     def _choose_data(self) -> None:
         from mlpcli.data.catalog import default_source
@@ -361,7 +370,7 @@ class _Run:
 
         if self.ranks.rank:
             self.console = Console(silent=True)
-            self.log = MetricsLog(None, resumed=False)
+            self.log = MetricsLog(None, resumed=None)
 
     @property
     def planned(self) -> int:
@@ -394,9 +403,13 @@ class _Run:
                         shown = self._samples()
                     if self.trainer.interrupted:
                         raise _stopped_by(self.trainer.interrupted)
+                    if self.writer.overdue(self.config.train.checkpoint_every):
+                        self._save_within()
 
                 self._epochs(until, on_step)
         except DivergedError as error:
+            if self.saved_within:  # when it was running away already
+                self.saved = None
             self._save_unsaved()
             raise DivergedError(f"{error}; {self._remedy()}") from None
         except StoppedError as stopped:
@@ -406,9 +419,11 @@ class _Run:
             if self.job.size > 1:  # mpirun, once interrupted, passes on nothing more
                 self.console.tell_terminal(text)
             raise StoppedError(text, stopped.exit_code) from None
-        except BaseException:  # the log's disk is full, the terminal is gone: keep what is done
+        except BaseException as error:  # a disk is full, the terminal is gone: keep what is done
             with suppress(OutputError):
                 self._save_unsaved()
+            if isinstance(error, OutputError) and self.writer.continues:
+                raise OutputError(f"{error}; {self._how_to_resume()}") from None
             raise
         self._save_unsaved()
 
@@ -513,8 +528,17 @@ class _Run:
     def _save_unsaved(self) -> None:
         if self.latest is None or self.latest is self.saved or self.ranks.rank:
             return
-        self.writer.write(self.latest, self.history)
-        self.saved = self.latest
+        self._write(self.latest)
+        self.saved, self.saved_within = self.latest, False
+
+    def _save_within(self) -> None:
+        """Write where the run stands in an epoch; what diverges goes back to the epoch's start."""
+        if self.ranks.rank == 0:
+            self._write(self.trainer.snapshot())
+            self.saved, self.saved_within = self.latest, True
+
+    def _write(self, snapshot: Snapshot) -> None:
+        self.writer.write(snapshot, self.history)
         if self.writer.kept:
             self.console.notice(f"the checkpoint that was there is kept as {self.writer.kept}")
             self.writer.kept = None
@@ -525,10 +549,11 @@ class _Run:
         return f"lower --lr from {lr:g} to {lr / 10:g}{clip}"
 
     def _remedy(self) -> str:
-        if self.latest is None:
+        if not self.writer.continues:
             return f"{self._lower_rate()}; nothing was saved"
         best = self.trainer.progress.best_epoch
-        return f"{self._lower_rate()}; {self.output} keeps the weights of epoch {best}"
+        weights = f"the weights of epoch {best}" if best else "the initial weights"
+        return f"{self._lower_rate()}; {self.output} keeps {weights}"
 
     def _how_to_resume(self) -> str:
         if self.writer.weights_only:

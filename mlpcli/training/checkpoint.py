@@ -250,11 +250,20 @@ class Writer:
     weights_only: bool = False
     continues: bool = False
     kept: Path | None = None
+    _begun: float = field(default_factory=lambda: time.monotonic())
     _written: float = field(default=-float("inf"))
 
     def due(self) -> bool:
-        """Whether the last write is long enough ago."""
+        """Whether the last write is long enough ago for one at an epoch's end."""
         return time.monotonic() - self._written >= _INTERVAL
+
+    def overdue(self, minutes: float) -> bool:
+        """Whether it is so long ago that one within an epoch is worth it.
+
+        Without what continues the run it never is: the best weights have not changed.
+        """
+        ago = time.monotonic() - max(self._written, self._begun)
+        return ago >= 60 * minutes and not self.weights_only
 
     def write(self, snapshot: Snapshot, history: list[dict[str, Any]]) -> None:
         """Put the checkpoint in place, whole.

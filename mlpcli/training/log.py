@@ -8,26 +8,63 @@ from pathlib import Path
 from typing import IO, Any
 
 from mlpcli.errors import OutputError
+from mlpcli.files import clear_strays, keep, replacing
+
+_START = b'{"event": "'  # how every line of a log begins
+_MAX_LINE = 1 << 20  # bytes; what is longer is no line of ours
 
 
 class MetricsLog:
     """Appends one JSON object a line, each flushed, so that the file can be followed.
 
-    A new run starts the file anew and keeps another run's as `path~`; a resumed run appends.
+    A new run starts the file anew and keeps another run's as `path~`. A resumed run appends: each
+    epoch is there once, as what a killed run logged after its last checkpoint comes again and is
+    taken out first, and so is a line that was cut. The log as it was is then `path~`.
+
+    Attributes:
+        kept: where lines that were taken out are kept, or None.
+
+    Args:
+        path: where to; None for nowhere.
+        resumed: after which epoch the run goes on; None for a new run.
     """
 
-    def __init__(self, path: Path | None, *, resumed: bool) -> None:
+    def __init__(self, path: Path | None, *, resumed: int | None) -> None:
+        self.kept: Path | None = None
         self._file: IO[str] | None = None
         self._path = path
         if path is None:
             return
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            if path.is_file() and not resumed:  # a pipe or a device stays what it is
-                path.replace(path.with_name(path.name + "~"))
+            if path.is_file():  # a pipe or a device stays what it is
+                if resumed is None:
+                    path.replace(path.with_name(path.name + "~"))
+                else:
+                    self._mend(path, resumed)
             self._file = path.open("a", encoding="utf-8")
         except OSError as error:
             raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
+
+    def _mend(self, path: Path, done: int) -> None:
+        """Take out what comes after epoch `done`, and a last line that was cut."""
+        clear_strays(path)
+        last, end = b"\n", 0
+        with path.open("r+b") as file:
+            while line := file.readline(_MAX_LINE):
+                if _epoch_of(line) > done:
+                    self.kept = keep(path)
+                    with replacing(path) as mended:
+                        file.seek(0)
+                        while file.tell() < end:
+                            mended.write(file.read(min(_MAX_LINE, end - file.tell())))
+                    return
+                if len(line) < _MAX_LINE and _is_cut(line):
+                    file.truncate(end)
+                    return
+                last, end = line, file.tell()
+            if not last.endswith(b"\n"):
+                file.write(b"\n")
 
     def write(self, event: str, values: dict[str, Any]) -> None:
         """One line; nothing where no log was asked for."""
@@ -44,3 +81,24 @@ class MetricsLog:
         if self._file is not None:
             with suppress(OSError):
                 self._file.close()
+
+
+def _is_cut(line: bytes) -> bool:
+    """Whether a line is the beginning of one of ours."""
+    return (
+        line.startswith(_START[: len(line)]) and not line.endswith(b"\n") and _object(line) is None
+    )
+
+
+def _epoch_of(line: bytes) -> int:
+    """The epoch that a line tells of, or 0."""
+    epoch = (_object(line) or {}).get("epoch") if line.startswith(_START + b'epoch"') else 0
+    return epoch if isinstance(epoch, int) else 0
+
+
+def _object(line: bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None

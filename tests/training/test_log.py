@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mlpcli.errors import OutputError
 from mlpcli.training.log import MetricsLog
@@ -14,7 +17,7 @@ from mlpcli.training.log import MetricsLog
 
 def test_each_event_is_a_line_that_can_be_read_at_once(tmp_path: Path) -> None:
     path = tmp_path / "logs" / "log.jsonl"
-    log = MetricsLog(path, resumed=False)
+    log = MetricsLog(path, resumed=None)
     log.write("start", {"data": "λ.csv"})
     assert json.loads(path.read_text()) == {"event": "start", "data": "λ.csv"}
     log.write("epoch", {"epoch": 1, "val_loss": None})
@@ -26,7 +29,7 @@ def test_each_event_is_a_line_that_can_be_read_at_once(tmp_path: Path) -> None:
 
 def test_without_a_path_nothing_is_written(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    log = MetricsLog(None, resumed=False)
+    log = MetricsLog(None, resumed=None)
     log.write("start", {})
     log.close()
     assert os.listdir(tmp_path) == []
@@ -35,7 +38,7 @@ def test_without_a_path_nothing_is_written(tmp_path: Path, monkeypatch) -> None:
 def test_a_new_run_keeps_the_log_of_another(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     for text in ("first", "second", "third"):
-        log = MetricsLog(path, resumed=False)
+        log = MetricsLog(path, resumed=None)
         log.write(text, {})
         log.close()
     assert json.loads(path.read_text()) == {"event": "third"}
@@ -44,8 +47,8 @@ def test_a_new_run_keeps_the_log_of_another(tmp_path: Path) -> None:
 
 def test_a_resumed_run_continues_the_log(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
-    for resumed in (True, True):
-        log = MetricsLog(path, resumed=resumed)
+    for done in (0, 1):
+        log = MetricsLog(path, resumed=done)
         log.write("start", {})
         log.close()
     assert path.read_text() == '{"event": "start"}\n' * 2
@@ -60,13 +63,13 @@ def test_a_log_that_cannot_be_written_is_named_with_the_reason(tmp_path: Path) -
         (tmp_path / "file" / "deeper" / "log.jsonl", "Not a directory"),
     ):
         with pytest.raises(OutputError) as error:
-            MetricsLog(path, resumed=False)
+            MetricsLog(path, resumed=None)
         assert str(error.value) == f"{path}: cannot be written: {reason}"
     assert os.listdir(tmp_path) == ["file"]
 
 
 def test_a_full_disk_is_told_once_and_closing_is_quiet() -> None:
-    log = MetricsLog(Path("/dev/full"), resumed=False)
+    log = MetricsLog(Path("/dev/full"), resumed=None)
     with pytest.raises(OutputError) as error:
         log.write("start", {})
     assert str(error.value) == "/dev/full: cannot be written: No space left on device"
@@ -74,7 +77,80 @@ def test_a_full_disk_is_told_once_and_closing_is_quiet() -> None:
 
 
 def test_numbers_that_json_does_not_have_are_refused(tmp_path: Path) -> None:
-    log = MetricsLog(tmp_path / "log.jsonl", resumed=False)
+    log = MetricsLog(tmp_path / "log.jsonl", resumed=None)
     with pytest.raises(ValueError, match="not JSON compliant"):
         log.write("epoch", {"val_loss": float("nan")})
     log.close()
+
+
+# A run that was killed and goes on
+
+
+def lines_of(*epochs: int) -> str:
+    return '{"event": "start"}\n' + "".join(
+        f'{{"event": "epoch", "epoch": {epoch}, "val_loss": null}}\n' for epoch in epochs
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "done", "mended"),
+    [
+        (lines_of(1, 2, 3), 3, lines_of(1, 2, 3)),
+        (lines_of(1, 2, 3), 2, lines_of(1, 2)),
+        (lines_of(1, 2, 3), 0, lines_of()),
+        (lines_of(1, 2) + lines_of(3, 4), 3, lines_of(1, 2) + lines_of(3)),
+        (lines_of(1, 2, 3, 4) + '{"event": "end"}\n', 2, lines_of(1, 2)),
+        (lines_of(1, 2)[:-30], 1, lines_of(1)),
+        (lines_of(1, 2)[:-1], 2, lines_of(1, 2)),
+        (lines_of(1) + "{", 1, lines_of(1)),
+        ('{"event": "st', 1, ""),
+        ("", 1, ""),
+        ("a note", 1, "a note\n"),
+        ('{"mine": 1}\n{"mine": 2', 1, '{"mine": 1}\n{"mine": 2\n'),
+        ('{"event": "epoch", "epoch": "9"}\n', 1, '{"event": "epoch", "epoch": "9"}\n'),
+        ('{"event": "epoch", "epoch": [[\n', 1, '{"event": "epoch", "epoch": [[\n'),
+    ],
+)
+def test_each_epoch_is_in_the_log_once_and_no_line_is_cut(
+    tmp_path: Path, found: str, done: int, mended: str
+) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text(found)
+    log = MetricsLog(path, resumed=done)
+    log.write("epoch", {"epoch": done + 1})
+    log.close()
+    assert path.read_text() == mended + f'{{"event": "epoch", "epoch": {done + 1}}}\n'
+    epochs_went = found.count("\n") > mended.count("\n")
+    assert log.kept == (tmp_path / "log.jsonl~" if epochs_went else None)
+    if epochs_went:
+        assert (tmp_path / "log.jsonl~").read_text() == found
+    assert set(os.listdir(tmp_path)) <= {"log.jsonl", "log.jsonl~"}
+
+
+def test_a_file_of_one_long_line_is_appended_to_and_takes_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    line = b'{"event": "' + b"x" * (50 << 20)
+    path.write_bytes(line)
+    tracemalloc.start()
+    try:
+        MetricsLog(path, resumed=1).close()
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+    assert path.read_bytes() == line + b"\n"
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=60) | st.binary(max_size=20).map(b'{"event": "epoch"'.__add__))
+def test_whatever_is_in_the_file_it_is_appended_to(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    path = tmp_path_factory.mktemp("log") / "log.jsonl"
+    path.write_bytes(content)
+    log = MetricsLog(path, resumed=1)
+    log.write("end", {})
+    log.close()
+    *before, last, empty = path.read_bytes().split(b"\n")
+    assert (last, empty) == (b'{"event": "end"}', b"")
+    if b"{" not in content:
+        assert b"\n".join(before) == content.removesuffix(b"\n")

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from mlpcli.cli import train
+from mlpcli.training import checkpoint
+from mlpcli.training.checkpoint import Writer
+from mlpcli.training.loop import Snapshot
 
 PLAN = ("--data", "digits", "--hidden", "8", "--epochs", "4", "--seed", "3", "-q")
 
@@ -97,6 +102,96 @@ def test_interrupted_within_epochs_and_resumed_ends_in_the_same_bytes(
     stop_at(0)
     mlp.ok("train", "--resume", "parts.npz", "-q")
     checkpoints.assert_same("whole.npz", "parts.npz")
+
+
+@pytest.fixture
+def killed_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Lets the next run end as by SIGKILL, after so many of its checkpoints; 0: never."""
+    write = Writer.write
+
+    def kill(writes: int) -> None:
+        done = 0
+
+        def write_or_die(self: Writer, *arguments: Any) -> None:
+            nonlocal done
+            if done == writes > 0:
+                raise Killed
+            write(self, *arguments)
+            done += 1
+
+        monkeypatch.setattr(Writer, "write", write_or_die)
+
+    return kill
+
+
+class Killed(BaseException):
+    """Nobody handles it, and nothing more is written."""
+
+
+@variants
+def test_killed_within_epochs_and_resumed_from_the_last_checkpoint_ends_in_the_same_bytes(
+    mlp, checkpoints, killed_after, options: tuple[str, ...]
+) -> None:
+    mlp.ok("train", *PLAN, *options, "-o", "whole.npz")
+    killed_after(3)
+    with pytest.raises(Killed):
+        mlp("train", *PLAN, *options, "-o", "parts.npz", "--checkpoint-every", "1e-9")
+    within = checkpoints.progress("parts.npz")
+    assert within["step"] <= 3
+    killed_after(12)
+    with suppress(Killed):  # plans of few steps come to their end
+        mlp("train", "--resume", "parts.npz", "-q")
+    assert checkpoints.progress("parts.npz")["step"] > within["step"]
+    killed_after(0)
+    mlp.ok("train", "--resume", "parts.npz", "-q")
+    checkpoints.assert_same("whole.npz", "parts.npz")
+
+
+def test_within_an_epoch_a_checkpoint_is_written_when_the_last_one_is_old_enough(
+    mlp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eleven steps an epoch, a minute each."""
+    clock = SimpleNamespace(minutes=0, monotonic=lambda: 60.0 * clock.minutes)
+    writes: list[tuple[int, int]] = []
+    write = Writer.write
+
+    @contextmanager
+    def signals() -> Iterator[Callable[[], int]]:
+        def received() -> int:
+            clock.minutes += 1
+            return 0
+
+        yield received
+
+    def record(self: Writer, snapshot: Snapshot, *arguments: Any) -> None:
+        writes.append((snapshot.progress["epoch"], snapshot.progress["batch"]))
+        write(self, snapshot, *arguments)
+
+    monkeypatch.setattr(train, "stop_signals", signals)
+    monkeypatch.setattr(checkpoint, "time", clock)
+    monkeypatch.setattr(Writer, "write", record)
+    mlp.ok("train", *PLAN, "--checkpoint-every", "5")
+    within = [(0, 5), (0, 10), (1, 4), (1, 9), (2, 4), (2, 9), (3, 4), (3, 9)]
+    assert [write for write in writes if write[1]] == within
+    for options in (("--weights-only", "--checkpoint-every", "5"), ("--checkpoint-every", "12")):
+        writes.clear()
+        mlp.ok("train", *PLAN, *options)
+        assert not any(batch for _, batch in writes)
+
+
+def test_a_run_that_diverges_keeps_no_checkpoint_of_when_it_ran_away(mlp, checkpoints) -> None:
+    every_step = ("--checkpoint-every", "1e-9", "-q")
+    code, said = mlp.error("train", *PLAN, *every_step, "--lr", "1e4", "-o", "model.npz")
+    assert code == 4
+    assert said.endswith("; model.npz keeps the initial weights")
+    mlp.ok("train", *PLAN, "--init-from", "model.npz", "-o", "good.npz", "--stop-after", "2")
+    good = checkpoints.arrays("good.npz")
+    code, said = mlp.error("train", "--resume", "good.npz", *every_step, "--lr", "1e4")
+    assert code == 4
+    assert said.endswith("; good.npz keeps the weights of epoch 2")
+    for name, array in checkpoints.arrays("good.npz").items():
+        assert (array == good[name]).all(), name
+    mlp.ok("train", "--resume", "good.npz", "-q", "--lr", "0.1")
 
 
 @variants
