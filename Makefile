@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help train mnist gradcheck test test-lowest lint format sweep bench reproduce records ingredients committee scaling clean
+.PHONY: help train mnist gradcheck test test-long test-lowest lint format sweep bench reproduce records ingredients committee scaling clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ gradcheck: $(VENV)/installed  ## prove the gradients of 100 hidden units
 # Two runs at a time, a thread each: threads that wait for each other on busy cores crawl.
 test: lint  ## lint, then all tests
 	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 2
+
+test-long: $(VENV)/installed-dev  ## runs and downloads killed 200 times at random moments
+	OPENBLAS_NUM_THREADS=1 MLP_TEST_KILLS=200 $(BIN)/pytest -s tests/robustness/test_killed.py
 
 LOWEST := import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
   print(*(d.replace(">=", "==") for d in project["dependencies"]))

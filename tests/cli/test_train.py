@@ -17,8 +17,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlpcli.training.checkpoint import load
-
 SMALL = ("--data", "digits", "--hidden", "8", "--epochs", "2")
 
 EPOCH_LINE = re.compile(
@@ -529,11 +527,6 @@ def test_a_limited_gradient_is_not_advised_to_be_limited(mlp) -> None:
 LONG = ("--data", "digits", "--hidden", "200", "--batch-size", "8", "--epochs", "150")
 
 
-WRITING_EVERY_EPOCH = (
-    "import mlpcli.training.checkpoint as c; c._INTERVAL = 0; from mlpcli.cli import main; main()"
-)
-
-
 def wait_for(path: Path) -> None:
     for _ in range(6000):
         if path.exists():
@@ -577,53 +570,6 @@ def test_a_second_signal_quits_at_once() -> None:
         check=False,
     )
     assert (result.returncode, result.stdout) == (-signal.SIGINT, "still here\n")
-
-
-def test_killed_at_any_moment_the_checkpoint_is_absent_or_whole_and_resumes_to_the_same_bytes(
-    mlp, checkpoints, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plan = ("--data", "digits", "--hidden", "20", "--epochs", "40", "--dropout", "0.2", "-q")
-    mlp.ok("train", *plan, "-o", "whole.npz")
-    rng = np.random.default_rng(0)
-    found = 0
-    for _ in range(6):
-        Path("model.npz").unlink(missing_ok=True)
-        process = subprocess.Popen(
-            [sys.executable, "-c", WRITING_EVERY_EPOCH, "train", *plan],
-            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        time.sleep(rng.uniform(0.15, 0.5))
-        process.kill()
-        process.wait(60)
-        if Path("model.npz").exists():
-            found += 1
-            mlp.ok("train", "--resume", "model.npz", "-q")
-            checkpoints.assert_same("whole.npz", "model.npz")
-    assert not Path("model.npz~").exists()
-    if not found:  # a machine so slow that no run wrote anything
-        pytest.skip("every run was killed before its first epoch ended")
-
-
-def test_two_runs_with_one_output_path_leave_it_whole_at_every_moment(mlp) -> None:
-    arguments = ("train", "--data", "digits", "--hidden", "8", "--epochs", "60", "-q")
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", WRITING_EVERY_EPOCH, *arguments, "--seed", seed],
-            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for seed in ("1", "2")
-    ]
-    wait_for(Path("model.npz"))
-    while any(process.poll() is None for process in processes):
-        load(Path("model.npz"), resume=True)
-    assert [process.communicate()[1] for process in processes] == ["", ""]
-    mlp.ok("evaluate", "model.npz")
-    assert set(os.listdir()) <= {"model.npz", "model.npz~"}
 
 
 # A person's own table
