@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help train mnist gradcheck test test-long test-lowest lint format sweep bench reproduce records ingredients committee scaling clean
+.PHONY: help train mnist gradcheck test fuzz test-long test-lowest lint format sweep bench reproduce records ingredients committee scaling clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,11 @@ test: lint  ## lint, then all tests
 
 test-long: $(VENV)/installed-dev  ## runs and downloads killed 200 times at random moments
 	OPENBLAS_NUM_THREADS=1 MLP_TEST_KILLS=200 $(BIN)/pytest -s tests/robustness/test_killed.py
+
+INPUTS := 24000
+
+fuzz: $(VENV)/installed-dev  ## damaged files of every kind, INPUTS of them
+	$(BIN)/python tests/robustness/fuzz.py --inputs $(INPUTS) --seed $$(date +%s)
 
 LOWEST := import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
   print(*(d.replace(">=", "==") for d in project["dependencies"]))

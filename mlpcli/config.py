@@ -708,7 +708,10 @@ def read_config(path: Path) -> dict[str, Any]:
     except RecursionError:
         raise ConfigError(f"{path}: is not TOML: nested too deeply") from None
     except ValueError as error:  # its syntax, its encoding, or a number of thousands of digits
-        raise ConfigError(f"{path}: is not TOML: {error}") from None
+        reason = str(error)  # which ends with the line and the column
+        if len(reason) > 200:
+            reason = f"{_cut(reason)} {reason[-60:]}"
+        raise ConfigError(f"{path}: is not TOML: {reason}") from None
     values: dict[str, Any] = {}
     for section, keys in document.items():
         values |= _read_section(path, section, keys)
@@ -737,14 +740,14 @@ def _read_section(where: Path | str, section: str, keys: Any) -> dict[str, Any]:
             raise ConfigError(f"{where}: {section} belongs under [{OPTIONS[section].section}]")
         near = nearest(section, SECTIONS)
         known = ", ".join(f"[{name}]" for name in SECTIONS)
-        raise ConfigError(f"{where}: there is no section [{section}]{near} ({known})")
+        raise ConfigError(f"{where}: there is no section [{_cut(section)}]{near} ({known})")
     if not isinstance(keys, dict):
         raise ConfigError(f"{where}: {section} is a section; write [{section}]")
     values = {}
     for key, value in keys.items():
         name = key.replace("-", "_")
         if name not in OPTIONS:
-            raise ConfigError(f"{where}: [{section}] has no key {key}{_did_you_mean(name)}")
+            raise ConfigError(f"{where}: [{section}] has no key {_cut(key)}{_did_you_mean(name)}")
         option = OPTIONS[name]
         if option.section != section:
             raise ConfigError(f"{where}: {key} belongs under [{option.section}], not [{section}]")

@@ -14,6 +14,8 @@ import click
 from mlpcli import __version__
 from mlpcli.errors import ExitCode, MlpError
 
+_LONGEST = 1500  # characters of a message; its beginning says what, its end what to do
+
 COMMANDS = {
     "download": "Fetch MNIST and Fashion-MNIST.",
     "train": "Train a network and write its checkpoint.",
@@ -142,8 +144,10 @@ def _give_up_stdout() -> None:
 
 
 def _one_line(text: str) -> str:
-    """`text` on one line, and with nothing in it that would steer a terminal."""
+    """`text` on one line that can be read, and with nothing in it that would steer a terminal."""
     line = " ".join(text.split())
+    if len(line) > _LONGEST:
+        line = f"{line[: _LONGEST // 2]} … {line[-_LONGEST // 2 :]}"
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 

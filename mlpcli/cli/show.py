@@ -264,11 +264,15 @@ def _shows_blocks() -> bool:
 
 
 def _arrays(model: Model) -> list[str]:
+    import numpy as np
+
     from mlpcli.evaluation.report import aligned
 
     rows = [("array", "shape", "values", "mean", "deviation", "largest")]
     for name, array in model.file.params.items():
-        figures = (f"{array.mean():.2g}", f"{array.std():.2g}", f"{abs(array).max():.2g}")
+        with np.errstate(over="ignore"):
+            mean, deviation = array.mean(dtype=np.float64), array.std(dtype=np.float64)
+        figures = (f"{mean:.2g}", f"{deviation:.2g}", f"{abs(array).max():.2g}")
         rows.append((name, str(array.shape), f"{array.size:,}", *figures))
     return ["  " + line for line in aligned(rows).splitlines()]
 

@@ -95,7 +95,9 @@ def read_model(path: Path, *, resume: bool = False) -> ModelFile:
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from None
     except (*_DAMAGED, NotImplementedError, RuntimeError) as error:  # a method or password, too
-        raise CheckpointError(f"{path}: is no checkpoint, or a damaged one: {error}") from None
+        raise CheckpointError(
+            f"{path}: is no checkpoint, or a damaged one: {_reason(error)}"
+        ) from None
     _check_shapes(params, path)
     return ModelFile(path, meta, params, extra)
 
@@ -113,7 +115,7 @@ def _members(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]
             raise CheckpointError(f"{path}: {name} would unpack to {info.file_size} bytes; refused")
         known = name == "meta" or name.startswith("resume/") or re.fullmatch(r"[Wb]\d+", name)
         if not known:
-            raise CheckpointError(f"{path}: holds an array {name!r}, which no checkpoint has")
+            raise CheckpointError(f"{path}: holds an array {name[:80]!r}, which no checkpoint has")
         members[name] = info
     if "meta" not in members:
         raise CheckpointError(f"{path}: is no checkpoint of mlp: it has no `meta`")
@@ -142,9 +144,13 @@ def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> 
         except CheckpointError:
             raise
         except Exception as error:  # numpy evaluates the header as Python: much can go wrong
-            reason = " ".join(str(error).split())[:200]
-            raise CheckpointError(f"{path}: {name} is damaged: {reason}") from None
+            raise CheckpointError(f"{path}: {name} is damaged: {_reason(error)}") from None
     return array
+
+
+def _reason(error: Exception) -> str:
+    """What a library says of a file, which may be full of the file."""
+    return " ".join(str(error).split())[:200]
 
 
 def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
