@@ -102,7 +102,7 @@ def split(
             the training part does not have.
     """
     N = len(data.y)
-    labels, codes = np.unique(data.y, return_inverse=True)
+    labels, codes = _encoded(data.y)
     rest = np.arange(N)
     test_rows: Array | None = None
     if data.X_test is None:
@@ -113,13 +113,14 @@ def split(
         raise DataError(
             f"{data.source}: no rows to train on; lower --val-fraction or --test-fraction"
         )
-    classes = labels[np.unique(codes[train_rows])]
+    present = np.bincount(codes[train_rows], minlength=len(labels)) > 0
+    classes = labels[present]
     if len(classes) < 2:
         raise DataError(
             f"{data.source}: every training row has the label {classes[0]}; "
             "a classifier needs at least two classes"
         )
-    y = class_indices(data.y, classes)
+    y = np.where(present, np.cumsum(present) - 1, -1)[codes]
     test: Split | None
     if data.X_test is not None and data.y_test is not None:
         y_test = class_indices(data.y_test, classes)
@@ -152,6 +153,20 @@ def refuse_unseen(indices: Array, labels: Array, where: str) -> None:
         )
 
 
+def _encoded(labels: Array) -> tuple[Array, Array]:
+    """The labels that there are, sorted, and for each row which of them it has."""
+    if labels.dtype.kind == "i" and len(labels):
+        low, span = int(labels.min()), int(labels.max()) - int(labels.min()) + 1
+        if span <= 1 << 16:  # no sorting: a table may have millions of rows
+            offsets = (labels - low).astype(np.uint16)
+            there = np.flatnonzero(np.bincount(offsets, minlength=span))
+            codes = np.zeros(span, np.uint16)
+            codes[there] = np.arange(len(there))
+            return there + low, codes[offsets]
+    names, positions = np.unique(labels, return_inverse=True)
+    return names, positions.astype(np.uint16 if len(names) <= 1 << 16 else np.intp)
+
+
 def _part(name: str, data: Dataset, y: Array, rows: Array | None) -> Split | None:
     return Split(name, data.X, y, rows) if rows is not None and len(rows) else None
 
@@ -168,12 +183,14 @@ def _hold_out(rows: Array, codes: Array, fraction: float, seed: int) -> tuple[Ar
         return rows, None
     rng = np.random.default_rng(seed)
     shuffled = rng.permutation(rows)
-    by_class = shuffled[np.argsort(codes[shuffled], kind="stable")]
+    by_class = np.argsort(codes[shuffled], kind="stable")  # positions in `shuffled`
     counts = np.bincount(codes[rows])
     taken = np.floor(counts * fraction).astype(np.intp)
     missing = round(len(rows) * fraction) - int(taken.sum())  # go to the largest remainders
     taken[np.argsort(taken - counts * fraction, kind="stable")[: max(missing, 0)]] += 1
     taken = np.minimum(taken, np.maximum(counts - 1, 0))
-    rank = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-    held_out = rank < np.repeat(taken, counts)
-    return np.sort(by_class[~held_out]), np.sort(by_class[held_out])
+    first = np.cumsum(counts) - counts  # the position in `by_class` where each class begins
+    held_out = np.zeros(len(codes), bool)
+    for start, count in zip(first.tolist(), taken.tolist(), strict=True):
+        held_out[shuffled[by_class[start : start + count]]] = True
+    return rows[~held_out[rows]], rows[held_out[rows]]
