@@ -241,19 +241,3 @@ def test_raised_epochs_go_on_toward_the_new_end_of_the_schedule(mlp, checkpoints
     assert rates[4:] == pytest.approx(
         [0.1 * (88 - step) / 88 for step in (54, 65, 76, 87)], rel=1e-5
     )
-
-
-def test_other_hash_seeds_and_folders_give_the_same_bytes(mlp, checkpoints, tmp_path) -> None:
-    processes = []
-    for hash_seed in ("0", "4711"):
-        folder = tmp_path / hash_seed
-        folder.mkdir()
-        arguments = ("train", *PLAN, "--dropout", "0.5", "-o", "model.npz")
-        processes.append(mlp.process(*arguments, folder=folder, PYTHONHASHSEED=hash_seed))
-    for process in processes:
-        out, err = process.communicate(timeout=60)
-        assert process.returncode == 0, err
-        assert out
-    checkpoints.assert_same(tmp_path / "0" / "model.npz", tmp_path / "4711" / "model.npz")
-    mlp.ok("train", *PLAN, "--dropout", "0.5", "-o", "here.npz")
-    checkpoints.assert_same(tmp_path / "0" / "model.npz", "here.npz")
