@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help train mnist gradcheck test fuzz test-long test-lowest lint format sweep bench reproduce records ingredients committee scaling clean
+.PHONY: help train mnist gradcheck test test-pythons fuzz test-long test-lowest lint format sweep bench reproduce records ingredients committee scaling clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 train: $(VENV)/installed  ## train and evaluate; needs no network but a package index
 	$(BIN)/mlp train --hidden 100 --reg 1e-3
@@ -26,7 +26,7 @@ test: lint  ## lint, then all tests
 	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 2
 
 test-long: $(VENV)/installed-dev  ## runs and downloads killed 200 times at random moments
-	OPENBLAS_NUM_THREADS=1 MLP_TEST_KILLS=200 $(BIN)/pytest -s tests/robustness/test_killed.py
+	OPENBLAS_NUM_THREADS=1 MLP_TEST_KILLS=200 $(BIN)/pytest -s -k killed tests/robustness tests/data
 
 INPUTS := 24000
 
@@ -41,6 +41,17 @@ test-lowest:  ## all tests with the oldest dependencies that are allowed
 	$(VENV)-lowest/bin/python -m pip install --quiet --disable-pip-version-check \
 	  $$($(PYTHON) -c '$(LOWEST)') --editable '.[dev,report]'
 	OPENBLAS_NUM_THREADS=1 $(VENV)-lowest/bin/pytest -n 2
+
+PYTHONS = $(foreach version,3.11 3.12 3.13,$(shell \
+  python$(version) -c 'print("python$(version)")' 2> /dev/null))
+
+test-pythons:  ## all tests with every Python from 3.11 to 3.13 that is installed
+	for python in $(PYTHONS); do \
+	  $$python -m venv --clear $(VENV)-$$python && \
+	  $(VENV)-$$python/bin/python -m pip install --quiet --disable-pip-version-check \
+	    --editable '.[dev,report]' && \
+	  OPENBLAS_NUM_THREADS=1 $(VENV)-$$python/bin/pytest -n 2 || exit; \
+	done
 
 lint: $(VENV)/installed-dev  ## ruff and mypy
 	$(BIN)/ruff check .
@@ -91,7 +102,7 @@ scaling: $(VENV)/installed-dev  ## what several ranks cost and gain, and a model
 	$(BIN)/python tests/bench/scaling.py
 
 clean:  ## remove what make and the tools made; models stay
-	rm -rf $(VENV) $(VENV)-lowest build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:

@@ -191,6 +191,25 @@ class faults:  # noqa: N801 — a namespace that fixtures can hand on
         return fault
 
     @staticmethod
+    def slowly(handler: Handler, body: bytes) -> None:
+        """All that was asked for, in half a second."""
+        rest = body[handler.offset :]
+        if handler.offset and rest:
+            content_range = f"bytes {handler.offset}-{len(body) - 1}/{len(body)}"
+            handler.answer(206, length=len(rest), Content_Range=content_range)
+        elif handler.offset:
+            handler.answer(416)
+        else:
+            handler.answer(200, length=len(rest))
+        for start in range(0, len(rest), 1 << 15):
+            if handler.mirror.stopped.wait(0.5 * (1 << 15) / len(body)):
+                return
+            try:
+                handler.wfile.write(rest[start : start + (1 << 15)])
+            except OSError:
+                return
+
+    @staticmethod
     def dripping(handler: Handler, body: bytes) -> None:
         """Sends a few bytes now and then, so that no read times out."""
         handler.answer(200, body[:300], length=len(body))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import pickle
+import random
 import re
 import resource
 import signal
@@ -512,27 +513,69 @@ def test_two_at_once_fetch_everything_once(fetch: Fetcher, mirror, published) ->
     assert len(mirror.requests) == 4
 
 
-def test_killed_and_repeated(fetch: Fetcher, mirror, published, faults) -> None:
-    mirror.script[IMAGES_GZ] = [faults.stalled_after(250_000)]
+def start_fetching(published, data_dir: Path, url: str) -> subprocess.Popen[str]:
+    """A process of its own that fetches from a mirror."""
     code = (
         "import pickle, sys; from pathlib import Path; from mlpcli.data.download import fetch; "
         "fetch(pickle.loads(bytes.fromhex(sys.argv[1])), Path(sys.argv[2]), mirrors=sys.argv[3:])"
     )
-    data_set = pickle.dumps(published.data_set).hex()
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, data_set, fetch.data_dir, mirror.url],
+    return subprocess.Popen(
+        [sys.executable, "-c", code, pickle.dumps(published.data_set).hex(), data_dir, url],
         cwd=Path(download.__file__).parents[2],
+        stderr=subprocess.PIPE,
+        text=True,
     )
+
+
+def test_killed_and_repeated(fetch: Fetcher, mirror, published, faults) -> None:
+    mirror.script[IMAGES_GZ] = [faults.stalled_after(250_000)]
+    process = start_fetching(published, fetch.data_dir, mirror.url)
     part = fetch.folder / f"{IMAGES_GZ}.part"
     end = time.monotonic() + 10
     while time.monotonic() < end and not (part.exists() and part.stat().st_size > 100_000):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.communicate()
     assert any(name.endswith(".tmp") for name in fetch.here())
     fetch(mirror)
     assert fetch.all_right()
     assert re.fullmatch("bytes=[1-9][0-9]+-", asked(mirror)[1] or "")
+
+
+def test_two_processes_killed_at_any_moment_and_repeated(
+    fetch: Fetcher, mirror, published, faults
+) -> None:
+    """The mirror sends slowly; what is in place is right at every moment."""
+
+    def in_place() -> None:
+        for name in set(published.plain) & fetch.here():
+            assert (fetch.folder / name).read_bytes() == published.plain[name]
+
+    fetch.folder.mkdir()
+    rng = random.Random()
+    killed = part_ways = 0
+    while killed < int(os.environ.get("MLP_TEST_KILLS", "12")):
+        for name in os.listdir(fetch.folder):
+            if rng.random() < (0.2 if name.endswith(".part") else 0.7):  # there is more to do
+                (fetch.folder / name).unlink()
+        for name in published.packed:
+            mirror.script[f"{name}.gz"] = [faults.slowly] * 4
+        processes = [start_fetching(published, fetch.data_dir, mirror.url) for _ in range(2)]
+        time.sleep(rng.uniform(0.2, 0.8))
+        for process in processes:
+            process.send_signal(signal.SIGKILL)
+        assert [process.communicate()[1] for process in processes] == ["", ""]
+        killed += sum(process.returncode == -signal.SIGKILL for process in processes)
+        part_ways += f"{IMAGES_GZ}.part" in fetch.here()
+        in_place()
+    mirror.script.clear()
+    processes = [start_fetching(published, fetch.data_dir, mirror.url) for _ in range(2)]
+    assert [(process.communicate()[1], process.returncode) for process in processes] == [
+        ("", 0)
+    ] * 2
+    assert fetch.all_right()
+    assert part_ways or killed < 100
+    print(f"{killed} downloads killed, {part_ways} with a part of the images")
 
 
 def test_what_killed_processes_left_goes_even_when_nothing_is_missing(
