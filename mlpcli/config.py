@@ -272,6 +272,8 @@ def _option(
     )
 
 
+_MAX_CONFIG = 1 << 17  # bytes of a config file, all comments included
+_MAX_DOTS = 500  # in a line: a key of n parts costs n²
 _PROBABILITY = Number(at_least=0, below=1)
 _POSITIVE = Number(above=0)
 _NOT_NEGATIVE = Number(at_least=0)
@@ -702,7 +704,9 @@ def read_config(path: Path) -> dict[str, Any]:
     """
     try:
         with path.open("rb") as file:
-            document = tomllib.load(file)
+            content = file.read(_MAX_CONFIG + 1)
+        _refuse_bomb(content, path)
+        document = tomllib.loads(content.decode())
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     except RecursionError:
@@ -716,6 +720,16 @@ def read_config(path: Path) -> dict[str, Any]:
     for section, keys in document.items():
         values |= _read_section(path, section, keys)
     return values
+
+
+def _refuse_bomb(content: bytes, path: Path) -> None:
+    """Refuse what a TOML parser needs minutes or gigabytes for, and nobody writes."""
+    if len(content) > _MAX_CONFIG:
+        raise ConfigError(
+            f"{path}: has more than {_MAX_CONFIG >> 10} KiB; this is not a config file of mlp"
+        )
+    if any(line.count(b".") > _MAX_DOTS for line in content.splitlines()):
+        raise ConfigError(f"{path}: is not TOML: a line with more than {_MAX_DOTS} points")
 
 
 def check_sections(sections: Any, where: str) -> dict[str, Any]:

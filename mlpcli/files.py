@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -82,23 +83,28 @@ def _remove_unlocked(name: str) -> None:
 
 
 def keep(path: Path) -> Path | None:
-    """Keep what is at `path`, if anything, as `path~` too; `path` is there at every moment.
+    """Keep what is at `path`, if anything, as `path~` too; both are whole at every moment.
 
     Raises:
         OutputError: it cannot be copied, where the file system has no links.
     """
     kept = path.with_name(path.name + "~")
-    kept.unlink(missing_ok=True)
-    try:
-        os.link(path, kept)
-    except FileNotFoundError:
-        return None
-    except FileExistsError:  # another run has just kept it
-        pass
-    except OSError:  # a file system without links
-        with replacing(kept) as copy, path.open("rb") as original:
-            shutil.copyfileobj(original, copy)
-    return kept
+    while True:
+        temporary = path.with_name(f".{kept.name}.{secrets.token_hex(4)}{_SUFFIX}")
+        try:
+            os.link(path, temporary)
+        except FileNotFoundError:
+            return None
+        except OSError:  # a file system without links
+            with replacing(kept) as copy, path.open("rb") as original:
+                shutil.copyfileobj(original, copy)
+            return kept
+        try:
+            os.replace(temporary, kept)
+        except FileNotFoundError:  # a run that starts just now took it for a stray
+            continue
+        temporary.unlink(missing_ok=True)  # two names of one file: renaming does nothing
+        return kept
 
 
 def write_text(path: Path, text: str) -> None:

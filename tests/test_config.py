@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -504,3 +505,31 @@ def test_what_is_off_is_left_out_of_toml() -> None:
 def test_the_defaults_are_those_of_the_dataclasses() -> None:
     defaults = Config().values()
     assert {name: option.default for name, option in OPTIONS.items()} == defaults
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a" + ".a" * 20_000 + " = 1\n", "is not TOML: a line with more than 500 points"),
+        ("[" + "a." * 20_000 + "a]\n", "is not TOML: a line with more than 500 points"),
+        ("# nothing\n" * 20_000, "has more than 128 KiB; this is not a config file of mlp"),
+        ("a = " + "[" * 100_000, "is not TOML: nested too deeply"),
+    ],
+    ids=["key", "table", "long", "deep"],
+)
+def test_a_file_made_to_exhaust_the_parser_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "bomb.toml"
+    path.write_text(text)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ConfigError) as error:
+            read_config(path)
+        assert tracemalloc.get_traced_memory()[1] < 32 << 20
+    finally:
+        tracemalloc.stop()
+    assert str(error.value) == f"{path}: {said}"
+
+
+def test_a_device_without_end_is_no_config_file() -> None:
+    with pytest.raises(ConfigError, match=r"/dev/zero: has more than 128 KiB"):
+        read_config(Path("/dev/zero"))

@@ -179,19 +179,23 @@ def test_what_is_kept_is_there_twice_and_nothing_is_nothing(tmp_path: Path) -> N
     assert sorted(os.listdir(tmp_path)) == ["file", "file~"]
 
 
-def test_two_that_keep_one_file_at_once_are_both_content(
+def test_a_run_that_starts_while_a_file_is_kept_does_no_harm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    link = os.link
+    link, linked = os.link, []
 
-    def link_after_another(source: Path, target: Path) -> None:
+    def link_and_be_cleared(source: Path, target: Path) -> None:
         link(source, target)
-        link(source, target)
+        if not linked:
+            clear_strays(source)
+        linked.append(target)
 
     write_text(tmp_path / "file", "text")
-    monkeypatch.setattr(os, "link", link_after_another)
+    monkeypatch.setattr(os, "link", link_and_be_cleared)
     assert keep(tmp_path / "file") == tmp_path / "file~"
+    assert len(linked) == 2
     assert (tmp_path / "file~").read_text() == "text"
+    assert sorted(os.listdir(tmp_path)) == ["file", "file~"]
 
 
 # What is written, and where

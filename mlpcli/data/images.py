@@ -21,7 +21,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg")
 FRAME = 20 / 28
 """The share of an image's side that the object takes in MNIST."""
 
-_MAX_PIXELS = 80_000_000
+_MAX_PIXELS = 50_000_000
 _ENOUGH = 800  # pixels a side: larger pictures are scaled down first
 _FAINT = 16  # of 255: what differs less from its background shows nothing
 
@@ -44,7 +44,7 @@ def read_image(
         MlpError: Pillow is not installed.
         DataError: it cannot be read, is not of the shape where it is taken as it is, or is blank.
     """
-    grey = _read_grey(path)
+    grey = _read_grey(path, shrink=prepare_it)
     if prepare_it:
         return prepare(grey, shape, frame, str(path))
     if grey.shape != shape:
@@ -76,8 +76,7 @@ def prepare(grey: Array, shape: tuple[int, int], frame: float, source: str = "im
     """
     from PIL import Image, ImageFilter
 
-    if (factor := max(grey.shape) // _ENOUGH) > 1:
-        grey = np.asarray(Image.fromarray(grey.astype(np.float32)).reduce(factor), np.float64)
+    grey = _reduced(grey, _factor(grey.shape))
     difference = grey - _ground(grey)
     dark_on_light = float((difference**3).sum()) < 0  # what stands out is on the far side
     ink = np.maximum(-difference if dark_on_light else difference, 0)
@@ -142,8 +141,8 @@ def _otsu(values: Array) -> float:
     return float(centres[best].mean())
 
 
-def _read_grey(path: Path) -> Array:
-    """(h, w) float64 from 0 to 255, upright; what is transparent shows paper."""
+def _read_grey(path: Path, *, shrink: bool) -> Array:
+    """(h, w) float64 from 0 to 255, upright; small enough to work with where it may `shrink`."""
     if find_spec("PIL") is None:
         raise MlpError(f"{path}: pictures need Pillow; install it by: pip install 'mlpcli[report]'")
     from PIL import Image, ImageOps
@@ -152,12 +151,8 @@ def _read_grey(path: Path) -> Array:
         with Image.open(path, formats=("PNG", "JPEG")) as image:
             if image.width * image.height > _MAX_PIXELS:
                 raise DataError(f"{path}: has {image.width} × {image.height} pixels; scale it down")
-            upright: Any = ImageOps.exif_transpose(image)
-            if upright.mode.startswith("I"):  # 16 bits
-                return np.asarray(upright, np.float64) / 257
-            if "A" in upright.mode or "transparency" in upright.info:
-                return _on_paper(upright.convert("RGBA"))
-            return np.asarray(upright.convert("L"), np.float64)
+            ImageOps.exif_transpose(image, in_place=True)
+            return _grey_of(image, _factor(image.size) if shrink else 1)
     except DataError:
         raise
     except OSError as error:
@@ -168,13 +163,50 @@ def _read_grey(path: Path) -> Array:
         raise DataError(f"{path}: is no PNG or JPEG picture, or a damaged one") from None
 
 
-def _on_paper(image: Any) -> Array:
-    """A picture with transparency on white; on black, where on white it would not be seen."""
+def _grey_of(image: Any, factor: int) -> Array:
+    """(h, w) float64 from 0 to 255, reduced by a factor, strip by strip to take little memory.
+
+    What is transparent shows white paper; black, where on white the picture would not be seen.
+    """
+    transparent = "A" in image.mode or "transparency" in image.info
+    strips: dict[str, list[Array]] = {paper: [] for paper in ("white", "black")}
+    spread = dict.fromkeys(strips, (255.0, 0.0))
+    step = 64 * factor if factor > 1 else image.height
+    for top in range(0, image.height, step):
+        strip = image.crop((0, top, image.width, min(image.height, top + step)))
+        for paper, done in strips.items() if transparent else [("white", strips["white"])]:
+            grey = _strip_on(paper, strip) if transparent else _strip(strip)
+            low, high = spread[paper]
+            spread[paper] = min(low, grey.min()), max(high, grey.max())
+            done.append(_reduced(grey, factor))
+    contrast = {paper: high - low for paper, (low, high) in spread.items()}
+    seen = "white" if not transparent or contrast["white"] >= contrast["black"] else "black"
+    return np.concatenate(strips[seen])
+
+
+def _strip(image: Any) -> Array:
+    if image.mode.startswith("I"):  # 16 bits
+        return np.asarray(image, np.float64) / 257
+    return np.asarray(image.convert("L"), np.float64)
+
+
+def _strip_on(paper: str, image: Any) -> Array:
     from PIL import Image
 
-    on: dict[str, Array] = {}
-    for paper in ("white", "black"):
-        ground = Image.new("RGBA", image.size, paper)
-        ground.alpha_composite(image)
-        on[paper] = np.asarray(ground.convert("L"), np.float64)
-    return on["white"] if np.ptp(on["white"]) >= np.ptp(on["black"]) else on["black"]
+    ground = Image.new("RGBA", image.size, paper)
+    ground.alpha_composite(image.convert("RGBA"))
+    return np.asarray(ground.convert("L"), np.float64)
+
+
+def _factor(size: tuple[int, ...]) -> int:
+    """By how much a picture can be reduced and still be large enough."""
+    return max(1, max(size) // _ENOUGH)
+
+
+def _reduced(grey: Array, factor: int) -> Array:
+    """(h, w) → (⌈h/factor⌉, ⌈w/factor⌉), the means of squares."""
+    from PIL import Image
+
+    if factor == 1:
+        return grey
+    return np.asarray(Image.fromarray(grey.astype(np.float32)).reduce(factor), np.float64)

@@ -105,6 +105,7 @@ def read_model(path: Path, *, resume: bool = False) -> ModelFile:
 def _members(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]:
     """The arrays in the file by name, none larger than such a file can honestly hold."""
     members: dict[str, zipfile.ZipInfo] = {}
+    unpacked = 0
     for info in archive.infolist():
         name = info.filename.removesuffix(".npy")
         if name in members:
@@ -113,10 +114,14 @@ def _members(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]
             raise CheckpointError(f"{path}: {name} is compressed in a way that numpy never writes")
         if info.file_size > _RATIO_LIMIT * max(info.compress_size, 1000):
             raise CheckpointError(f"{path}: {name} would unpack to {info.file_size} bytes; refused")
+        unpacked += info.file_size
         known = name == "meta" or name.startswith("resume/") or re.fullmatch(r"[Wb]\d+", name)
         if not known:
             raise CheckpointError(f"{path}: holds an array {name[:80]!r}, which no checkpoint has")
         members[name] = info
+    size = path.stat().st_size
+    if unpacked > _RATIO_LIMIT * size:  # many names for the same bytes
+        raise CheckpointError(f"{path}: its {size} bytes would unpack to {unpacked}; refused")
     if "meta" not in members:
         raise CheckpointError(f"{path}: is no checkpoint of mlp: it has no `meta`")
     return members

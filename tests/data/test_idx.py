@@ -6,6 +6,8 @@ import contextlib
 import gzip
 import hashlib
 import struct
+import tracemalloc
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -99,8 +101,23 @@ def test_a_header_that_claims_terabytes_takes_no_memory(tmp_path: Path) -> None:
     packed = gzip.compress(header)
     assert refusal(path, packed, 3) == (
         "its header says 4294967295 × 4294967295 × 4294967295, "
-        f"which cannot be in {len(packed)} bytes of gzip; get the file again"
+        f"in {len(packed)} bytes of gzip; if that is meant, unpack it by gunzip, and it is read "
+        "in parts"
     )
+
+
+def test_a_gzip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    size = 100 << 20
+    packer = zlib.compressobj(1, wbits=31)
+    parts = [packer.compress(b"\0\0\x08\x01" + size.to_bytes(4, "big"))]
+    parts += [packer.compress(bytes(1 << 20)) for _ in range(100)]
+    packed = b"".join([*parts, packer.flush()])
+    tracemalloc.start()
+    try:
+        assert refusal(tmp_path / "x", packed, 1).startswith(f"its header says {size}, in ")
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_says_why_a_file_cannot_be_read(tmp_path: Path) -> None:

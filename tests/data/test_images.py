@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -134,3 +136,24 @@ def test_a_picture_that_claims_to_be_huge_is_refused(tmp_path: Path) -> None:
     Image.new("1", (10_000, 8_001)).save(tmp_path / "huge.png")
     with pytest.raises(DataError, match="10000 × 8001 pixels; scale it down"):
         images.read_image(tmp_path / "huge.png", SHAPE)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA"])
+def test_a_large_picture_in_a_small_file_takes_little_memory(tmp_path: Path, mode: str) -> None:
+    picture = Image.new("L", (7000, 7000), 250)
+    ImageDraw.Draw(picture).line((2000, 1000, 5000, 6000), 10, 700)
+    picture.convert(mode).save(tmp_path / "large.png")
+    assert (tmp_path / "large.png").stat().st_size < 500_000
+    code = (
+        "import resource, sys; from pathlib import Path; from mlpcli.data.images import read_image\n"
+        "assert read_image(Path(sys.argv[1]), (28, 28)).max() > 250\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "large.png"],
+        cwd=Path(images.__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(result.stdout) < 400_000  # kB

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import os
 import random
+import re
 import struct
 import zipfile
 from pathlib import Path
@@ -405,6 +407,21 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(mlp, model: Path) -> None:
         3,
         f"model.npz: W1 would unpack to {size + 128} bytes; refused",
     )
+
+
+def test_many_names_for_the_same_bytes_are_refused(mlp, model: Path) -> None:
+    """A bomb whose members overlap, each of which is harmless."""
+    with zipfile.ZipFile(model, "a") as archive:
+        weights = archive.getinfo("W1.npy")
+        for k in range(3000):
+            again = copy.copy(weights)
+            again.filename = f"resume/{k}.npy"
+            again.file_size = 90 * again.compress_size
+            archive.filelist.append(again)
+        archive._didModify = True  # type: ignore[attr-defined]
+    code, text = mlp.error("evaluate", model)
+    assert code == 3
+    assert re.fullmatch(r"model\.npz: its \d+ bytes would unpack to \d+; refused", text)
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
