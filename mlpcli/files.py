@@ -101,10 +101,11 @@ def keep(path: Path) -> Path | None:
             return kept
         try:
             os.replace(temporary, kept)
+            return kept
         except FileNotFoundError:  # a run that starts just now took it for a stray
             continue
-        temporary.unlink(missing_ok=True)  # two names of one file: renaming does nothing
-        return kept
+        finally:
+            temporary.unlink(missing_ok=True)  # as of two names of one file both stay
 
 
 def write_text(path: Path, text: str) -> None:

@@ -90,7 +90,8 @@ def test_it_works_in_an_empty_environment_outside_the_checkout(wheel: Path, tmp_
     python = environment / "bin" / "python"
     options = ("--quiet", "--no-index", "--no-deps", "--disable-pip-version-check")
     pip = [sys.executable, "-m", "pip", "--python", str(python), "install", *options, str(wheel)]
-    subprocess.run(pip, check=True)
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    subprocess.run(pip, check=True, cwd=tmp_path, env=clean)
     scheme = {"base": str(environment), "platbase": str(environment)}
     link_with_dependencies(RUNTIME, Path(sysconfig.get_path("purelib", "venv", scheme)))
 

@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("PIL", reason="Pillow is not installed (extra report)")
 
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from mlpcli.data import images
 from mlpcli.errors import DataError
@@ -145,7 +145,8 @@ def test_a_large_picture_in_a_small_file_takes_little_memory(tmp_path: Path, mod
     picture.convert(mode).save(tmp_path / "large.png")
     assert (tmp_path / "large.png").stat().st_size < 500_000
     code = (
-        "import resource, sys; from pathlib import Path; from mlpcli.data.images import read_image\n"
+        "import resource, sys; from pathlib import Path\n"
+        "from mlpcli.data.images import read_image\n"
         "assert read_image(Path(sys.argv[1]), (28, 28)).max() > 250\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )

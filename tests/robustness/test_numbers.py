@@ -30,8 +30,12 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     taken: list[int] = []
 
     @contextmanager
-    def signals() -> Iterator[Callable[[], None]]:
-        yield lambda: taken.append(1)
+    def signals() -> Iterator[Callable[[], int]]:
+        def received() -> int:
+            taken.append(1)
+            return 0
+
+        yield received
 
     monkeypatch.setattr(train, "stop_signals", signals)
     return taken
