@@ -142,8 +142,9 @@ def test_runs_with_one_output_path_and_some_of_them_killed_leave_it_whole_at_eve
     assert [process.returncode for process in lasting] == [0, 0]
     mlp.ok("evaluate", "model.npz")
     ensure_writable(Path("model.npz"))
-    assert set(os.listdir()) == {"model.npz", "model.npz~"}
-    load(Path("model.npz~"), resume=True)
+    assert set(os.listdir()) <= {"model.npz", "model.npz~"}
+    if Path("model.npz~").exists():  # not if both found nothing there and wrote at once
+        load(Path("model.npz~"), resume=True)
 
 
 KILLED_AT_EACH_CALL = """
