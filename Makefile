@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help train mnist gradcheck test test-pythons fuzz test-long test-lowest lint format sweep bench reproduce records ingredients committee scaling clean
+.PHONY: help train mnist gradcheck test test-pythons fuzz test-long test-lowest lint format sweep bench larger reproduce records ingredients committee scaling clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ runs/%.npz: | $(VENV)/installed
 bench: $(VENV)/installed-bench  ## ours beside NumPy, scikit-learn, PyTorch and JAX, side by side
 	$(BIN)/mlp download mnist
 	$(BIN)/python tests/bench/bench.py
+
+larger: $(VENV)/installed  ## three million rows mapped from the disk, beside the same in memory
+	$(BIN)/python tests/bench/larger.py
 
 reproduce: $(VENV)/installed  ## published results that take minutes, over seeds
 	$(BIN)/mlp download mnist fashion-mnist
