@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlpcli.cli import train
+from mlpcli.cli import training_run
 
 OPTIMIZERS = ("momentum", "sgd", "nesterov", "adam", "adamw")
 LOSSES = ("cross-entropy", "mse", "bce")
@@ -37,7 +37,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
         yield received
 
-    monkeypatch.setattr(train, "stop_signals", signals)
+    monkeypatch.setattr(training_run, "stop_signals", signals)
     return taken
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mlpcli.cli import train
+from mlpcli.cli import training_run
 from mlpcli.training import checkpoint
 from mlpcli.training.checkpoint import Writer
 from mlpcli.training.loop import Snapshot
@@ -72,7 +72,7 @@ def stop_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
             yield received
 
-        monkeypatch.setattr(train, "stop_signals", signals)
+        monkeypatch.setattr(training_run, "stop_signals", signals)
 
     return stop
 
@@ -167,7 +167,7 @@ def test_within_an_epoch_a_checkpoint_is_written_when_the_last_one_is_old_enough
         writes.append((snapshot.progress["epoch"], snapshot.progress["batch"]))
         write(self, snapshot, *arguments)
 
-    monkeypatch.setattr(train, "stop_signals", signals)
+    monkeypatch.setattr(training_run, "stop_signals", signals)
     monkeypatch.setattr(checkpoint, "time", clock)
     monkeypatch.setattr(Writer, "write", record)
     mlp.ok("train", *PLAN, "--checkpoint-every", "5")
