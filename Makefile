@@ -76,6 +76,7 @@ runs/%.npz: | $(VENV)/installed
 bench: $(VENV)/installed-bench  ## ours beside NumPy, scikit-learn, PyTorch and JAX, side by side
 	$(BIN)/mlp download mnist
 	$(BIN)/python tests/bench/bench.py
+	$(BIN)/python tests/bench/options.py
 
 larger: $(VENV)/installed  ## three million rows mapped from the disk, beside the same in memory
 	$(BIN)/python tests/bench/larger.py

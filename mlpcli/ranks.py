@@ -244,7 +244,7 @@ class Forked:
 
     def _look_after_the_others(self) -> None:
         if self.rank:
-            if os.getppid() != self._parent:
+            if os.getppid() != self._parent or self._closed[0]:
                 os._exit(1)
             return
         for child in self._children:

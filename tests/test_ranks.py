@@ -15,7 +15,7 @@ import pytest
 from mlpcli import build
 from mlpcli.config import make_config
 from mlpcli.data.dataset import Dataset
-from mlpcli.errors import DivergedError
+from mlpcli.errors import DivergedError, MlpError
 from mlpcli.ranks import Alone, Forked
 from mlpcli.training.loop import Trainer
 
@@ -123,6 +123,18 @@ def children() -> list[int]:
     """The processes whose parent is this one."""
     path = Path(f"/proc/self/task/{os.getpid()}/children")
     return [int(pid) for pid in path.read_text().split()]
+
+
+def test_where_one_of_three_ranks_dies_the_others_end_too() -> None:
+    trainer = trainer_of(3)
+
+    def die() -> None:
+        if trainer.ranks.rank == 1 and trainer.progress.step == 5:
+            os._exit(7)
+
+    with pytest.raises(MlpError, match=r"one of the 3 .* ended with code 7"), trainer.ranks:
+        list(trainer.epochs(3, die))
+    assert children() == []
 
 
 def test_a_rank_that_dies_is_an_error_of_one_line(mlp) -> None:
