@@ -46,14 +46,15 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment of a shell in a new folder, with `mlp` on its PATH and MNIST downloaded."""
     home = tmp_path_factory.mktemp("readme")
     (home / "bin").mkdir()
-    mlp = home / "bin" / "mlp"
-    mlp.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m mlpcli "$@"\n')
-    mlp.chmod(0o755)
-    (home / "bin" / "python").symlink_to(sys.executable)
-    found = shutil.which("mpirun", path=sysconfig.get_path("scripts")) or shutil.which("mpirun")
-    mpirun = home / "bin" / "mpirun"
-    mpirun.write_text(f'#!/bin/sh\nexec "{found}" --oversubscribe --bind-to none "$@"\n')
-    mpirun.chmod(0o755)
+    mpirun = shutil.which("mpirun", path=sysconfig.get_path("scripts")) or shutil.which("mpirun")
+    for name, command in (
+        ("python", f'"{sys.executable}"'),  # by a link, it would not find its virtual environment
+        ("mlp", f'"{sys.executable}" -m mlpcli'),
+        ("mpirun", f'"{mpirun}" --oversubscribe --bind-to none'),
+    ):
+        script = home / "bin" / name
+        script.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+        script.chmod(0o755)
     shutil.copytree(ROOT / "configs", home / "work" / "configs")
     data = home / "data"
     if MIRROR:
