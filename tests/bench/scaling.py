@@ -59,6 +59,12 @@ if world.rank == 0:
     print(json.dumps(times))
 """
 
+ONE_PROCESS = """
+from mlpcli.cli import main, options
+options._PROCESSES = 1  # all threads are the BLAS library's
+main()
+"""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -117,13 +123,21 @@ class Bench:
             sys.exit(f"scaling: {' '.join(arguments)} failed:\n{result.stderr}")
         return result.stdout
 
-    def step(self, ranks: int | None, threads: int, sizes: list[int], B: int, epochs: int) -> float:
+    def step(
+        self,
+        ranks: int | None,
+        threads: int,
+        sizes: list[int],
+        B: int,
+        epochs: int,
+        program: tuple[str, str] = ("-m", "mlpcli"),
+    ) -> float:
         """Median seconds of a training step, by the epochs after the first."""
         log = self.folder / "log.jsonl"
         hidden = ",".join(map(str, sizes[1:-1]))
         self.run(
             ranks,
-            *("-m", "mlpcli", "train", "--data", "data", "--hidden", hidden, "--log", str(log)),
+            *(*program, "train", "--data", "data", "--hidden", hidden, "--log", str(log)),
             *("--batch-size", str(B), "--epochs", str(epochs), "--lr", "1e-6", "--quiet"),
             *("--val-fraction", "0", "--test-fraction", "0", "--weights-only"),
             *("--threads", str(threads), "-o", "model.npz", *(["--mpi"] if ranks else [])),
@@ -158,17 +172,23 @@ def cost_of_mpi(bench: Bench, repeats: int) -> None:
 
 
 def two_ranks(bench: Bench, repeats: int) -> None:
-    """Two ranks with half the cores each beside one process with all of them, in turn."""
-    threads, seconds = max(1, CORES // 2), {}
+    """Two ranks with half the cores each, one process with as many BLAS threads, and neither."""
+    half = max(1, CORES // 2)
+    ways = {
+        "two ranks": (2, half, ("-m", "mlpcli")),
+        "one process, its threads BLAS's": (None, 2 * half, ("-c", ONE_PROCESS)),
+        "no --mpi": (None, 2 * half, ("-m", "mlpcli")),
+    }
+    seconds: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(repeats):
-        for ranks, each in ((None, 2 * threads), (2, threads)):
-            step = bench.step(ranks, each, NETS[DEEP], 2048, 3)
-            seconds.setdefault(ranks, []).append(step)
-    one, two = (median(seconds[ranks]) for ranks in (None, 2))
-    print("## Two ranks beside no --mpi (2500-2000-1500-1000-500, batch 2,048)\n")
-    print(f"without --mpi, {2 * threads} threads: {1e3 * one:,.0f} ms a step; ", end="")
-    print(f"two ranks, threads {threads} each: {1e3 * two:,.0f} ms: ", end="")
-    print(f"{one / two:.3f} of the speed\n")
+        for way, (ranks, each, program) in ways.items():
+            seconds[way].append(bench.step(ranks, each, NETS[DEEP], 2048, 3, program))
+    two = median(seconds["two ranks"])
+    print(f"## {2 * half} threads in all (2500-2000-1500-1000-500, batch 2,048)\n")
+    for way, times in seconds.items():
+        print(f"{way}: {1e3 * median(times):,.0f} ms a step; two ranks have "
+              f"{median(times) / two:.3f} of its speed")  # fmt: skip
+    print()
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
