@@ -117,7 +117,7 @@ class Alone:
 
 _LINE = 16  # numbers; parts end where cache lines end, so that no two ranks write to one
 _SLOT = 1024  # float64 that a rank can show the others at a time
-_SPINS = 500  # tries to pass a semaphore before sleeping on it: some 100 µs
+_SPINS = 5000  # tries to pass a semaphore before sleeping on it, 1 ms: who wakes is late again
 _PATIENCE = 0.2  # seconds asleep before looking whether the others are still alive
 
 
