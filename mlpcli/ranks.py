@@ -1,9 +1,9 @@
 """Data-parallel training: ranks that share every batch out among them.
 
-Every rank runs the whole training loop on its share of each batch. Before a step the ranks'
-gradients are summed, so that all of them take the same step. What the loop needs of its ranks is
-`Ranks`; a single process is `Alone`, several on one machine are `Forked`, and those of an MPI job
-are in `mlpcli.mpi`.
+Every rank runs the whole training loop on its share of each batch, and all of them take the same
+step. What the loop needs of its ranks is `Ranks`; a single process is `Alone`, several on one
+machine are `Forked`, and those of an MPI job are in `mlpcli.mpi`. `Forked` ranks see the whole
+batch, so each computes a part of its gradient from all rows; those of MPI sum their gradients.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ class Forked:
             if child == 0:
                 self.rank = rank
                 self._children = []
-                for name in (signal.SIGINT, signal.SIGTERM):  # rank 0 decides
+                for name in (signal.SIGINT, signal.SIGTERM):  # outside of training, rank 0 decides
                     signal.signal(name, signal.SIG_IGN)
                 break
             self._children.append(child)
