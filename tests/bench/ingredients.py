@@ -51,6 +51,15 @@ class Study:
 
 STUDIES = [
     Study(
+        "nielsen-ch1",
+        30,
+        {
+            "cross-entropy (chapter 3)": "--loss bce --lr 0.5",
+            "initial weights of 1/√n (chapter 3)": "--init he --init-scale 0.7071",
+            "both": "--loss bce --lr 0.5 --init he --init-scale 0.7071",
+        },
+    ),
+    Study(
         "simard-elastic",
         60,
         {
@@ -60,31 +69,52 @@ STUDIES = [
             "σ 4, α 34 (Simard)": "--elastic-sigma 4 --elastic-alpha 34",
             "1 and 7 as all others": "--gentle-classes none",
             "the last weights": "--average none",
+            "an exponential average": "--average ema",
             "a constant rate of 0.03": "--lr-schedule constant --lr 0.03",
         },
     ),
     Study(
         "srivastava-maxnorm",
-        30,
+        20,
         {
             "no dropout": "--dropout 0 --input-dropout 0",
             "of hidden units only": "--input-dropout 0",
             "no limit of norms": "--max-norm 1e9",
+            "momentum rising from 0.5 (Srivastava)": "--momentum 0.5 --final-momentum 0.95",
+            "the last weights": "--average none",
+        },
+        seeds=1,
+    ),
+    Study(
+        "fashion-wide",
+        60,
+        {
+            "smoothed labels": "--label-smoothing 0.1",
+            "standardised pixels": "--scale standard",
+            "no dropout": "--dropout 0 --input-dropout 0",
+            "half of the hidden units dropped": "--dropout 0.5",
+            "more of the inputs dropped": "--input-dropout 0.2",
+            "a penalty of 3e-4": "--reg 3e-4",
+            "4000 units": "--hidden 4000",
             "the last weights": "--average none",
         },
         seeds=1,
     ),
     Study(
         "fashion-best",
-        40,
+        30,
         {
             "no distortions": "--augment none",
-            "no mirroring": "--no-mirror-images",
             "mirroring only": "--rotate 0 --shear 0 --zoom 0 --shift 0",
-            "no dropout": "--dropout 0 --input-dropout 0",
-            "no smoothing of labels": "--label-smoothing 0",
+            "no mirroring": "--no-mirror-images",
+            "stronger distortions": "--rotate 8 --shear 8 --zoom 0.15 --shift 2",
+            "elastic ones": "--augment elastic",
+            "no dropout": "--dropout 0",
+            "smoothed labels": "--label-smoothing 0.1",
+            "standardised pixels": "--scale standard",
             "the last weights": "--average none",
         },
+        seeds=1,
     ),
 ]
 
