@@ -173,9 +173,12 @@ def main() -> None:
                 continue
             print(f"\n| `{study.config}`, {study.epochs} epochs | error, % | loss | s |")
             print("|---|---|---|---|")
-            for label, flags in {"as it is": "", **study.changes}.items():
-                commands = [study.command(flags, seed) for seed in range(study.seeds)]
-                print(line(label, list(pool.map(run, commands))), flush=True)
+            runs = {
+                label: [pool.submit(run, study.command(flags, seed)) for seed in range(study.seeds)]
+                for label, flags in {"as it is": "", **study.changes}.items()
+            }
+            for label, futures in runs.items():
+                print(line(label, [future.result() for future in futures]), flush=True)
 
 
 if __name__ == "__main__":
