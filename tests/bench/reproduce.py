@@ -12,8 +12,8 @@ what is counted, as its source counts it:
 - "committee": test error of the mean of several models' probabilities.
 
 A run that is finished is put down in build/results.jsonl at once, with its command, and is not
-repeated while its config stays as it is (`--again` repeats it). One that was stopped is resumed
-from its checkpoint in build/runs.
+repeated while its config stays as it is (`--again` repeats it), nor for another row of the same
+options. One that was stopped is resumed from its checkpoint in build/runs.
 """
 
 from __future__ import annotations
@@ -72,6 +72,12 @@ class Row:
     def path(self) -> Path:
         return ROOT / "configs" / f"{self.config}.toml"
 
+    def checkpoint(self, seed: int) -> Path:
+        """Of the run with a seed; rows of the same options share it."""
+        options = read_config(self.path)
+        first = next(row for row in ROWS if read_config(row.path) == options)
+        return BUILD / "runs" / f"{first.config}-{seed}.npz"
+
     def reaches(self, value: float, figure: float) -> bool:
         return value <= figure if self.counts in ERRORS else value >= figure
 
@@ -93,8 +99,8 @@ ROWS = [
     Row("simard-elastic", "Simard 2003, elastic", "error", 0.7, 0.65, 0.60, True, 1, True),
     Row("srivastava-maxnorm", "Srivastava 2014, 3×1024", "error", 1.06, 1.10, 0.95, True, 1, True),
     Row("ciresan", "Cireşan 2010, 2500-…-500", "error", 0.35, 0.45, 0.40, True, 1, True),
-    Row("committee", "25 of 784-800-10", "committee", 0.39, 0.50, 0.39, True, 5, True),
-    Row("fashion-best", "repositories' claims", "accuracy", 90.0, 91.0, 91.5, True, 1, True),
+    Row("committee", "25 of 784-800-10", "committee", 0.39, 0.50, 0.39, True),
+    Row("fashion-best", "repositories' claims", "accuracy", 90.0, 91.0, 91.5, True, 1),
 ]
 
 
@@ -107,7 +113,7 @@ def run(row: Row, seed: int, threads: int | None) -> dict[str, Any]:
         command = [sys.executable, __file__, "--epochs-of", row.config, str(seed)]
         result: dict[str, Any] = json.loads(_output(command))
         return result | {"command": f"python tests/bench/reproduce.py --only {row.config}"}
-    checkpoint = BUILD / "runs" / f"{row.config}-{seed}.npz"
+    checkpoint = row.checkpoint(seed)
     resumed = _is_of(checkpoint, row, seed)
     start = ["train", "--resume", str(checkpoint)] if resumed else _train(row, seed)
     shared = [] if threads is None else ["--threads", str(threads)]
@@ -197,13 +203,15 @@ def results(row: Row, jobs: int, *, again: bool) -> list[dict[str, Any]]:
 
     def one(seed: int) -> dict[str, Any]:
         resolved = hashlib.sha256(_config(row, seed).to_toml().encode()).hexdigest()
-        key = (row.config, seed, resolved)  # of another configuration is another result
-        return known.get(key) or _put_down(*key, run(row, seed, threads))
+        if resolved in known:
+            return known[resolved]
+        result = {"config": row.config, "seed": seed, **run(row, seed, threads)}
+        return _put_down(result | {"resolved": resolved})
 
     with ThreadPoolExecutor(jobs) as pool:
         runs = list(pool.map(one, range(row.seeds)))
     if row.counts == "committee":
-        members = [BUILD / "runs" / f"{row.config}-{seed}.npz" for seed in range(row.seeds)]
+        members = [row.checkpoint(seed) for seed in range(row.seeds)]
         names = " ".join(f"build/runs/{path.name}" for path in members)
         return [
             {
@@ -215,19 +223,17 @@ def results(row: Row, jobs: int, *, again: bool) -> list[dict[str, Any]]:
     return runs
 
 
-def _put_down(config: str, seed: int, resolved: str, result: dict[str, Any]) -> dict[str, Any]:
-    entry = {"config": config, "seed": seed, **result, "resolved": resolved}
+def _put_down(result: dict[str, Any]) -> dict[str, Any]:
     BUILD.mkdir(exist_ok=True)
     with RESULTS.open("a") as file:
-        file.write(json.dumps(entry) + "\n")
-    return entry
+        file.write(json.dumps(result) + "\n")
+    return result
 
 
-def _known() -> dict[tuple[str, int, str], dict[str, Any]]:
-    """The runs that are put down, the last one of each."""
+def _known() -> dict[str, dict[str, Any]]:
+    """The runs that are put down, by the hash of all their options; the last one of each."""
     text = RESULTS.read_text() if RESULTS.exists() else ""
-    entries = [json.loads(line) for line in text.splitlines()]
-    return {(e["config"], e["seed"], e["resolved"]): e for e in entries}
+    return {entry["resolved"]: entry for entry in map(json.loads, text.splitlines())}
 
 
 HEAD = (
