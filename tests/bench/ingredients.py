@@ -4,13 +4,14 @@ Each config of STUDIES is trained in a shorter plan on five sixths of the traini
 and with some flags changed; the other sixth, drawn by the seed, says what that does. The test rows
 are not looked at. One thread a run, two runs at a time (`--jobs`).
 
-A run that is finished is put down in build/ingredients.jsonl at once, and is not repeated while its
-command stays as it is.
+A run that is finished is put down in build/ingredients.jsonl at once, and is not repeated for the
+same options.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import shlex
@@ -120,26 +121,25 @@ STUDIES = [
 
 def run(command: str) -> dict[str, float]:
     """Train, and put down accuracy and loss on the validation rows at the plan's end."""
-    known = {}
+    words = [sys.executable, "-m", "mlpcli", *shlex.split(command)[1:]]
+    asked = [*words, "--print-config"]
+    options = subprocess.run(asked, stdout=subprocess.PIPE, check=True, cwd=ROOT).stdout
+    resolved = hashlib.sha256(options).hexdigest()
     if DONE.exists():
-        known = {e["command"]: e for e in map(json.loads, DONE.read_text().splitlines())}
-    if command in known:
-        return dict(known[command])
+        for entry in map(json.loads, DONE.read_text().splitlines()):
+            if entry["resolved"] == resolved:
+                return dict(entry)
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "run.jsonl")
         extra = ["-q", "--log", str(log), "-o", str(Path(folder, "run.npz"))]
-        subprocess.run(
-            [sys.executable, "-m", "mlpcli", *shlex.split(command)[1:], *extra],
-            stdout=subprocess.DEVNULL,
-            check=True,
-            cwd=ROOT,
-        )
+        subprocess.run([*words, *extra], stdout=subprocess.DEVNULL, check=True, cwd=ROOT)
         last = [json.loads(line) for line in log.read_text().splitlines()][-2]
     entry: dict[str, Any] = {
         "command": command,
         "error": 100 * (1 - last["val_accuracy"]),
         "loss": last["val_loss"],
         "seconds": last["seconds"],
+        "resolved": resolved,
     }
     with DONE.open("a") as file:
         file.write(json.dumps(entry) + "\n")
