@@ -116,7 +116,8 @@ def test_a_committee_is_counted_as_one(reproduce: Any, monkeypatch: pytest.Monke
     monkeypatch.setattr(reproduce, "_evaluate", lambda _, paths: seen.extend(paths) or 0.4)
     ((result),) = reproduce.results(row, 2, again=False)
     assert (result["value"], result["seconds"]) == (0.4, 15.0)
-    assert [path.name for path in seen] == [f"committee-{seed}.npz" for seed in range(3)]
+    # its members are runs of the row whose options are its own
+    assert [path.name for path in seen] == [f"simard-elastic-{seed}.npz" for seed in range(3)]
 
 
 def test_a_row_that_does_not_exist_is_told(reproduce: Any, monkeypatch: Any) -> None:
