@@ -93,14 +93,15 @@ ingredients: $(VENV)/installed  ## what each part of the recipes is worth, with 
 	$(BIN)/mlp download mnist fashion-mnist
 	$(BIN)/python tests/bench/ingredients.py
 
-COMMITTEE := $(foreach seed,0 1 2 3 4,runs/committee/$(seed).npz)
+OF := committee
+COMMITTEE := $(foreach seed,0 1 2 3 4,runs/$(OF)/$(seed).npz)
 
-committee: $(COMMITTEE)  ## five networks with seeds of their own, and what they say together
+committee: $(COMMITTEE)  ## five networks with seeds of their own, and what they say; OF=fashion-best
 	$(BIN)/mlp evaluate $^
 
-runs/committee/%.npz: | $(VENV)/installed
-	$(BIN)/mlp download mnist
-	$(BIN)/mlp train --config configs/committee.toml --seed $* -o $@
+runs/$(OF)/%.npz: | $(VENV)/installed
+	$(BIN)/mlp download mnist fashion-mnist
+	$(BIN)/mlp train --config configs/$(OF).toml --seed $* -o $@
 
 scaling: $(VENV)/installed-dev  ## what several ranks cost and gain, and a model of more machines
 	$(BIN)/python tests/bench/scaling.py

@@ -110,13 +110,16 @@ def test_a_run_that_was_stopped_is_resumed(reproduce: Any, mlp: Any, monkeypatch
 
 
 def test_a_committee_is_counted_as_one(reproduce: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    row = reproduce.Row("committee", "", "committee", 0.39, 0.5, seeds=3, alone=True)
+    row = reproduce.Row("committee", "", "error", 0.39, 0.5, seeds=3, committee=True)
     seen = []
     monkeypatch.setattr(reproduce, "run", lambda *_: {"value": 1.0, "seconds": 5.0})
     monkeypatch.setattr(reproduce, "_evaluate", lambda _, paths: seen.extend(paths) or 0.4)
     ((result),) = reproduce.results(row, 2, again=False)
     assert (result["value"], result["seconds"]) == (0.4, 15.0)
     # its members are runs of the row whose options are its own
+    assert reproduce.line(row, [result]) == (
+        "| `committee` |  | error | 0.39 | 0.50 | 0.40 | 3 together | 15 |"
+    )
     assert [path.name for path in seen] == [f"simard-elastic-{seed}.npz" for seed in range(3)]
 
 
