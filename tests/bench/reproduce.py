@@ -10,7 +10,7 @@ what is counted, as its source counts it:
   is chosen by it here;
 - "best epoch, last 10,000": the same on the last 10,000 training rows, held out as Nielsen does.
 
-Of a committee, it is that of the mean of its members' probabilities.
+Of a committee, it is that of the mean of its members' probabilities, and the seconds are of all.
 
 A run that is finished is put down in build/results.jsonl at once, with its command, and is not
 repeated while its config stays as it is (`--again` repeats it), nor for another row of the same

@@ -116,10 +116,10 @@ def test_a_committee_is_counted_as_one(reproduce: Any, monkeypatch: pytest.Monke
     monkeypatch.setattr(reproduce, "_evaluate", lambda _, paths: seen.extend(paths) or 0.4)
     ((result),) = reproduce.results(row, 2, again=False)
     assert (result["value"], result["seconds"]) == (0.4, 15.0)
-    # its members are runs of the row whose options are its own
     assert reproduce.line(row, [result]) == (
         "| `committee` |  | error | 0.39 | 0.50 | 0.40 | 3 together | 15 |"
     )
+    # its members are runs of the first row of the same options
     assert [path.name for path in seen] == [f"simard-elastic-{seed}.npz" for seed in range(3)]
 
 
