@@ -205,7 +205,8 @@ def results(row: Row, jobs: int, *, again: bool) -> list[dict[str, Any]]:
 
     def one(seed: int) -> dict[str, Any]:
         resolved = hashlib.sha256(_config(row, seed).to_toml().encode()).hexdigest()
-        if resolved in known:
+        lost = row.committee and not row.checkpoint(seed).exists()
+        if resolved in known and not lost:
             return known[resolved]
         result = {"config": row.config, "seed": seed, **run(row, seed, threads)}
         return _put_down(result | {"resolved": resolved})

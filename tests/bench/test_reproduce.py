@@ -123,6 +123,27 @@ def test_a_committee_is_counted_as_one(reproduce: Any, monkeypatch: pytest.Monke
     assert [path.name for path in seen] == [f"simard-elastic-{seed}.npz" for seed in range(3)]
 
 
+def test_a_member_whose_checkpoint_was_removed_is_trained_anew(
+    reproduce: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = reproduce.Row("committee", "", "error", 0.39, 0.5, seeds=2, committee=True)
+    trained = []
+
+    def run(_: Any, seed: int, *__: Any) -> dict[str, float]:
+        trained.append(seed)
+        row.checkpoint(seed).parent.mkdir(exist_ok=True)
+        row.checkpoint(seed).touch()
+        return {"value": 1.0, "seconds": 5.0}
+
+    monkeypatch.setattr(reproduce, "run", run)
+    monkeypatch.setattr(reproduce, "_evaluate", lambda *_: 0.4)
+    reproduce.results(row, 1, again=False)
+    reproduce.results(row, 1, again=False)
+    row.checkpoint(1).unlink()
+    reproduce.results(row, 1, again=False)
+    assert trained == [0, 1, 1]
+
+
 def test_a_row_that_does_not_exist_is_told(reproduce: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(sys, "argv", ["reproduce.py", "--only", "simard"])
     with pytest.raises(SystemExit, match=r"^--only simard: no such row; there are spiral-linear, "):
