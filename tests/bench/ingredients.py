@@ -80,6 +80,8 @@ STUDIES = [
         {
             "no dropout": "--dropout 0 --input-dropout 0",
             "of hidden units only": "--input-dropout 0",
+            "half as many inputs dropped": "--input-dropout 0.1",
+            "smoothed labels": "--label-smoothing 0.1",
             "no limit of norms": "--max-norm 1e9",
             "momentum rising from 0.5 (Srivastava)": "--momentum 0.5 --final-momentum 0.95",
             "the last weights": "--average none",
