@@ -16,6 +16,8 @@ MlpError (1)
 
 from __future__ import annotations
 
+import shlex
+import sys
 from enum import IntEnum
 
 
@@ -104,3 +106,8 @@ class StoppedError(MlpError):
     def __init__(self, message: str, exit_code: ExitCode) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+def suggest_install(*packages: str) -> str:
+    """The command that installs `packages` for the Python that runs this."""
+    return shlex.join([sys.executable or "python3", "-m", "pip", "install", *packages])

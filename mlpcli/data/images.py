@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mlpcli.data.dataset import Array
-from mlpcli.errors import DataError, MlpError
+from mlpcli.errors import DataError, MlpError, suggest_install
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 
@@ -144,7 +144,8 @@ def _otsu(values: Array) -> float:
 def _read_grey(path: Path, *, shrink: bool) -> Array:
     """(h, w) float64 from 0 to 255, upright; small enough to work with where it may `shrink`."""
     if find_spec("PIL") is None:
-        raise MlpError(f"{path}: pictures need Pillow; install it by: pip install 'mlpcli[report]'")
+        install = suggest_install("pillow")
+        raise MlpError(f"{path}: pictures need Pillow; install it by: {install}")
     from PIL import Image, ImageOps
 
     try:

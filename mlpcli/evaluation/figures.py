@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlpcli.errors import MlpError, UsageError
+from mlpcli.errors import MlpError, UsageError, suggest_install
 from mlpcli.evaluation.metrics import Calibration
 from mlpcli.files import replacing
 from mlpcli.nn.parameters import Array
@@ -111,7 +111,8 @@ def require(what: str) -> None:
         MlpError: it is not, and how it is installed.
     """
     if find_spec("matplotlib") is None or find_spec("PIL") is None:
-        raise MlpError(f"{what} needs Matplotlib; install it by: pip install 'mlpcli[report]'")
+        install = suggest_install("matplotlib", "pillow")
+        raise MlpError(f"{what} needs Matplotlib and Pillow; install them by: {install}")
 
 
 # For a page: SVG to be put into HTML, and PNG as a data URI

@@ -50,7 +50,7 @@ def installed(name: str) -> bool:
     package = PACKAGES.get(name)
     if package is None or importlib.util.find_spec(package):
         return True
-    print(f"{name}: left out, {package} is not installed (pip install 'mlpcli[bench]')")
+    print(f"{name}: left out, {package} is not installed (make bench installs it)")
     return False
 
 

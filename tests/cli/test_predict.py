@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import shlex
 import struct
 import sys
 from pathlib import Path
@@ -241,7 +242,8 @@ def test_without_pillow_one_line_says_how_to_get_it(
     monkeypatch.setattr(module, "find_spec", lambda name: None)
     assert mlp.error("predict", images, "a.png") == (
         1,
-        "a.png: pictures need Pillow; install it by: pip install 'mlpcli[report]'",
+        "a.png: pictures need Pillow; install it by: "
+        + shlex.join([sys.executable, "-m", "pip", "install", "pillow"]),
     )
 
 

@@ -6,8 +6,10 @@ import base64
 import functools
 import io
 import re
+import shlex
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -214,7 +216,8 @@ def test_without_matplotlib_one_line_says_how_to_get_it(mlp, monkeypatch) -> Non
 
     mlp.ok("train", *SMALL)
     monkeypatch.setattr(figures, "find_spec", lambda name: None)
-    line = "needs Matplotlib; install it by: pip install 'mlpcli[report]'"
+    install = shlex.join([sys.executable, *["-m", "pip", "install", "matplotlib", "pillow"]])
+    line = f"needs Matplotlib and Pillow; install them by: {install}"
     assert mlp.error("evaluate", "model.npz", "--report", "r.html") == (1, f"--report {line}")
     assert mlp.error("show", "model.npz", "--curves", "c.png") == (1, f"--curves {line}")
     assert not Path("r.html").exists()
