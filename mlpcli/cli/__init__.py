@@ -22,6 +22,7 @@ COMMANDS = {
     "evaluate": "Loss, accuracy, per-class table, confusion matrix.",
     "predict": "Label rows or pictures; CSV comes out.",
     "show": "What is in a checkpoint; several as a table.",
+    "export": "A model as a lesson page, ONNX, or one Python file.",
     "gradcheck": "Prove the backward pass against central differences.",
 }
 
@@ -62,6 +63,7 @@ def group() -> None:
       mlp train --hidden 100 --reg 1e-3
       mlp evaluate model.npz
       mlp predict model.npz new.csv
+      mlp export model.npz lesson.html
 
     \b
       mlp download                        get MNIST; without it, digits are used

@@ -9,6 +9,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from mlpcli.export import EXPORTERS
+
 _FOLDERS = 50  # looked into for files to offer
 
 
@@ -42,6 +44,21 @@ class FilePath(click.Path):
         ]
 
 
+class _ExportPath(FilePath):
+    """A model, or after one the file that it is exported to."""
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        given = [Path(path) for path in ctx.params.get(param.name or "") or ()]
+        targets = [given[-1].with_suffix(suffix) for suffix in EXPORTERS] if given else []
+        items: list[Any] = [
+            CompletionItem(str(path)) for path in targets if str(path).startswith(incomplete)
+        ]
+        models = super().shell_complete(ctx, param, incomplete)
+        return items + [item for item in models if not items or item.type == "plain"]
+
+
 def _names(folder: str) -> list[str]:
     try:
         return sorted(os.listdir(os.path.expanduser(folder) or "."))
@@ -51,4 +68,5 @@ def _names(folder: str) -> list[str]:
 
 CHECKPOINT = FilePath(".npz")
 CONFIG_FILE = FilePath(".toml")
+EXPORT = _ExportPath(".npz")
 DATA_FILE = FilePath(".csv", ".tsv", ".npz")

@@ -12,6 +12,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
+EXPORTS = ["runs/a.html", "runs/a.onnx", "runs/a.py"]
+
 
 def offered(mlp, *words: str) -> list[str]:
     """What bash is told for the last of `words`; "file" is any file."""
@@ -49,6 +51,9 @@ def files(mlp) -> None:
         (["show", "model.npz", "runs/"], ["runs/a.npz", "runs/b.npz"]),
         (["show", "ru"], ["runs/a.npz", "runs/b.npz"]),
         (["predict", "note"], ["file"]),
+        (["export", "m"], ["model.npz"]),
+        (["export", "runs/a.npz", "runs/a."], EXPORTS),
+        (["export", "runs/a.npz", "runs/"], [*EXPORTS, "runs/a.npz", "runs/b.npz"]),
         (["download", "fa"], ["fashion-mnist"]),
     ],
     ids=lambda value: " ".join(value),

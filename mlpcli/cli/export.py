@@ -1,0 +1,48 @@
+"""`mlp export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mlpcli.cli.completion import EXPORT
+from mlpcli.cli.console import Console
+from mlpcli.cli.options import Command, data_dir_option
+
+
+@click.command(cls=Command)
+@click.argument("paths", nargs=-1, required=True, metavar="MODEL.npz… TARGET", type=EXPORT)
+@click.option(
+    "--member",
+    type=int,
+    metavar="I",
+    help="Export one network of a committee, counted from 0. [all of them, averaged]",
+)
+@data_dir_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")
+@click.option("-q", "--quiet", is_flag=True, help="Show only results and errors.")
+def export(
+    paths: tuple[Path, ...],
+    member: int | None,
+    data_dir: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Take a model elsewhere: a lesson page, ONNX, or one Python file.
+
+    \b
+      mlp export model.npz lesson.html    backpropagation, step by step, in a browser
+      mlp export model.npz model.onnx     for onnxruntime and whatever else reads ONNX
+      mlp export model.npz model.py       for Python alone: python model.py < rows.csv
+
+    TARGET ends in .html, .onnx or .py. All of the model goes along, from raw rows to labels and
+    probabilities. Several models become one committee. Only an earlier export is replaced.
+    """
+    from mlpcli.commands.export import export as run
+    from mlpcli.data.catalog import data_dir as where_data_lie
+
+    console = Console(quiet=quiet, as_json=as_json)
+    made = run(paths, member, data_dir=where_data_lie(data_dir), notice=console.notice)
+    console.json(made)
+    console.result(f"{made['target']} written, {made['bytes']:,} bytes")

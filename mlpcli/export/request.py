@@ -1,0 +1,32 @@
+"""What is asked of every exporter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlpcli.training.checkpoint import Model
+
+MARK = "mlp export"
+"""What every exported file has in its first kilobyte: only such a file may be replaced by one."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One model, or a committee, to be taken elsewhere.
+
+    An exporter is a function `build(request) -> bytes`: all of the file. It has `MARK` in its
+    first kilobyte.
+
+    Attributes:
+        members: the networks, whose answers are averaged; all take the same rows.
+        command: the command line that makes the same file again.
+        data_dir: where downloaded data lie.
+        notice: tells the person one line that is no error.
+    """
+
+    members: Sequence[Model]
+    command: str
+    data_dir: Path
+    notice: Callable[[str], None]
