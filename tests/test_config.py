@@ -12,26 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlpcli.cli.options import resolve
-from mlpcli.config import (
-    DISTORTIONS,
-    OPTIONS,
-    SECTIONS,
-    BatchSize,
-    Choice,
-    Config,
-    Labels,
-    NormLimits,
-    Number,
-    Option,
-    Switch,
-    Text,
-    Widths,
-    check_flag,
-    check_sections,
-    make_config,
-    read_config,
-)
+from mlpcli.config.config import Config, check_flag, make_config, resolve
+from mlpcli.config.kinds import BatchSize, Choice, Labels, NormLimits, Number, Switch, Text, Widths
+from mlpcli.config.options import DISTORTIONS, OPTIONS, SECTIONS, Option
+from mlpcli.config.toml import check_sections, read_config
 from mlpcli.errors import ConfigError, InputError, UsageError
 
 options = pytest.mark.parametrize("option", OPTIONS.values(), ids=lambda option: option.name)

@@ -15,40 +15,41 @@ PACKAGE = Path(__file__).parents[1] / "mlpcli"
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-BASE = {"errors", "files", "mpi", "ranks"}
-CORE = BASE | {"nn", "data"}
+GROUND = {"errors", "text", "arrays", "files"}
+CORE = GROUND | {"config", "nn", "parallel"}
+SEEING = CORE | {"data", "tasks", "evaluation"}
 MAY_IMPORT = {
     "errors": set(),
+    "text": set(),
+    "arrays": set(),
     "files": {"errors"},
-    "mpi": {"errors"},
-    "ranks": {"errors"},
-    "config": {"errors"},
-    "nn": BASE | {"nn"},
-    "data": BASE | {"data"},
-    "evaluation": CORE | {"evaluation"},
-    "training": CORE | {"config", "evaluation", "training"},
-    "build": CORE | {"config", "evaluation", "training"},
-    "export": CORE | {"config", "evaluation", "training", "build", "export"},
-    "commands": CORE | {"config", "evaluation", "training", "build", "export", "commands"},
-    "cli": CORE | {"config", "evaluation", "training", "build", "export", "commands", "cli"},
+    "config": {"errors", "text", "config"},
+    "nn": GROUND | {"nn"},
+    "parallel": GROUND | {"parallel"},
+    "tasks": GROUND | {"nn", "tasks"},
+    "data": GROUND | {"tasks", "data"},
+    "evaluation": SEEING - {"config"},
+    "training": SEEING | {"training"},
+    "runs": SEEING | {"training", "runs"},
+    "commands": SEEING | {"training", "runs", "export", "commands"},
+    "export": SEEING | {"runs", "export"},
+    "cli": GROUND | {"config", "parallel", "data", "export", "commands", "cli"},
     "__main__": {"cli"},
     "__init__": {"nn"},
 }
 """Each part of the package, and the parts that it may import."""
 
+NUMERIC = ("arrays.py", "nn/", "parallel/", "tasks/", "data/", "evaluation/", "training/", "runs/")
 ONLY_IN = {
-    "click": ("cli/",),
+    "click": ("cli/", "commands/"),
     "requests": ("data/download.py",),
     "urllib3": ("data/download.py",),
-    "tqdm": ("cli/console.py",),
-    "matplotlib": ("evaluation/", "cli/"),
-    "PIL": ("data/images.py", "evaluation/", "cli/"),
-    "mpi4py": ("mpi.py",),
-    "onnx": ("export/onnx_model.py",),
-    "numpy": (
-        *("mpi.py", "ranks.py", "nn/", "data/", "evaluation/", "training/", "build.py"),
-        *("export/", "cli/"),
-    ),
+    "tqdm": ("commands/console.py",),
+    "matplotlib": ("evaluation/",),
+    "PIL": ("data/formats/pictures.py", "evaluation/"),
+    "mpi4py": ("parallel/mpi.py",),
+    "numpy": (*NUMERIC, "commands/", "export/"),
+    "onnx": ("export/",),
 }
 """Each package that is not Python's own, and where it may be imported."""
 
@@ -82,6 +83,29 @@ def test_imports_run_one_way(path: Path) -> None:
     parts = {name.split(".")[1] for name in imported(path) if name.startswith("mlpcli.")}
     parts.discard("__version__")
     assert parts <= MAY_IMPORT[part_of(path)]
+
+
+def test_no_module_imports_itself_in_the_end() -> None:
+    names = {
+        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path for path in MODULES
+    }
+    needed = {
+        name: {other for other in imported(path) if other in names} for name, path in names.items()
+    }
+    while free := [name for name, others in needed.items() if not others]:
+        needed = {name: others - set(free) for name, others in needed.items() if others}
+    assert not needed, f"in circles, or needing what is: {sorted(needed)}"
+
+
+@modules
+def test_private_names_stay_in_their_module(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mlpcli"):
+            assert not [
+                alias.name
+                for alias in node.names
+                if alias.name.startswith("_") and alias.name != "__version__"
+            ]
 
 
 @modules
@@ -127,7 +151,7 @@ def test_help_and_wrong_options_are_answered_without_numpy(arguments: list[str])
 
 def test_the_threads_are_set_before_numpy_is_imported() -> None:
     code = (
-        "import os, sys; from mlpcli.cli.options import set_threads; "
+        "import os, sys; from mlpcli.cli.threads import set_threads; "
         "set_threads(3); print('numpy' in sys.modules, os.environ['OPENBLAS_NUM_THREADS'])"
     )
     result = subprocess.run(

@@ -25,7 +25,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpcli.mpi import Job, Mpi
+from mlpcli.parallel.job import Job
+from mlpcli.parallel.mpi import Mpi
 
 ROOT = Path(__file__).parents[1]
 

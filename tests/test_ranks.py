@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlpcli import build
-from mlpcli.config import make_config
+from mlpcli.config.config import make_config
 from mlpcli.data.dataset import Dataset
 from mlpcli.errors import DivergedError, MlpError
-from mlpcli.ranks import Alone, Forked
+from mlpcli.parallel.forked import Forked
+from mlpcli.parallel.ranks import Alone
+from mlpcli.runs import build
 from mlpcli.training.loop import Trainer
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux only")

@@ -13,6 +13,7 @@ import click
 
 from mlpcli import __version__
 from mlpcli.errors import ExitCode, MlpError
+from mlpcli.text import nearest, printable
 
 _LONGEST = 1500  # characters of a message; its beginning says what, its end what to do
 
@@ -43,8 +44,6 @@ class _Group(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from mlpcli.config import nearest
-
             hint = nearest(args[0], COMMANDS) or "; see mlp --help"
             ctx.fail(f"no such command: {args[0]}{hint}")
         return super().resolve_command(ctx, args)
@@ -117,8 +116,6 @@ def _fail(message: str, code: int) -> int:
 
 def _usage(error: click.ClickException) -> str:
     """What Click found wrong with the arguments, in our words."""
-    from mlpcli.config import nearest
-
     context: Any = getattr(error, "ctx", None)
     see = f"; see {context.command_path} --help" if context else ""
     message = error.message[:1].lower() + error.message[1:].rstrip(".")
@@ -150,7 +147,7 @@ def _one_line(text: str) -> str:
     line = " ".join(text.split())
     if len(line) > _LONGEST:
         line = f"{line[: _LONGEST // 2]} … {line[-_LONGEST // 2 :]}"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    return printable(line)
 
 
 def _where(error: Exception) -> str:

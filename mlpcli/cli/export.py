@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from mlpcli.cli.completion import EXPORT
-from mlpcli.cli.console import Console
 from mlpcli.cli.options import Command, data_dir_option
+from mlpcli.commands.console import Console
 
 
 @click.command(cls=Command)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mlpcli.cli.completion import CHECKPOINT
-from mlpcli.cli.console import Console
 from mlpcli.cli.options import (
     Command,
     config_file_option,
@@ -17,21 +15,15 @@ from mlpcli.cli.options import (
     data_dir_option,
     given_flags,
     output_options,
-    resolve,
-    set_threads,
-    threads_option,
 )
-from mlpcli.config import OPTIONS, Config, Number
-from mlpcli.errors import DataError, GradientCheckError, UsageError
+from mlpcli.cli.threads import set_threads, threads_option
+from mlpcli.commands.console import Console
+from mlpcli.config.kinds import Number
+from mlpcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from mlpcli.data.dataset import Array, Split
-    from mlpcli.data.scaling import Scaling
-    from mlpcli.nn.gradcheck import GradientCheck, ParameterCheck
-    from mlpcli.nn.network import MLP
+    pass
 
-_OF_A_MODEL = ("data", "label_column", "reg", "label_smoothing", "seed")  # what it leaves open
-_POOL = 200  # rows that the samples are drawn from
 _TOLERANCE = Number(above=0, at_most=1)
 
 
@@ -83,139 +75,13 @@ def gradcheck(
     the entry is skipped and counted. A wrong gradient ends with exit code 5.
     """
     set_threads(threads)
-    from mlpcli.data.catalog import data_dir as where_data_lie
-    from mlpcli.nn.gradcheck import check_network
+    from mlpcli.commands.gradcheck import gradcheck as run
 
-    flags, directory = given_flags(ctx), where_data_lie(data_dir)
-    if model:
-        if config_file:
-            raise UsageError(f"--config {config_file}: {model} has its own; give one of them")
-        net, X, y, loss = _of_model(model, flags, directory, console)
-    else:
-        net, X, y, loss = _of_config(resolve(flags, config_file), directory, console)
-    check = check_network(net, X, y, tolerance=tolerance, **loss)
-    console.json(check.to_json())
-    _show(check, len(net.parameters.flat), console)
-    if failure := check.failure():
-        raise GradientCheckError(failure)
-
-
-def _of_config(
-    config: Config, directory: Path, console: Console
-) -> tuple[MLP, Array, Array, dict[str, Any]]:
-    """(network, X, y, further arguments of `check_network`) of a configuration."""
-    from mlpcli import build
-    from mlpcli.data.catalog import default_source
-
-    if config.data.data is None:
-        name = default_source(directory)
-        if name != "mnist":
-            console.notice(
-                f"no --data given and MNIST is not downloaded: checking on {name}; "
-                "`mlp download` gets MNIST"
-            )
-        config = replace(config, data=replace(config.data, data=name))
-    material = build.prepare(config, directory)
-    net = build.network(config, *material.sizes)
-    X, y = _draw(material.splits.train, material.scaling, config.train.seed)
-    loss = _loss(config, net)
-    loss["class_weights"] = build.class_weights(config, material.splits, "float64")
-    _announce(net, config, material.data.source, console)
-    return net, X, y, loss
-
-
-def _of_model(
-    path: Path, flags: dict[str, Any], directory: Path, console: Console
-) -> tuple[MLP, Array, Array, dict[str, Any]]:
-    """The same of a checkpoint, on its own training rows, or other data that were given.
-
-    Where its own are gone, inputs are drawn at random: the equations are the same for them.
-    """
-    from mlpcli import build
-    from mlpcli.training.checkpoint import load
-
-    for name in flags:
-        if name not in _OF_A_MODEL:
-            raise UsageError(f"{OPTIONS[name].flag}: {path} has its own; leave one of them out")
-    saved = load(path)
-    config = resolve(flags, None, saved.config)
-    net, source = saved.file.network(), flags.get("data")
-    try:
-        where, rows = build.rows_to_evaluate(
-            saved,
-            directory,
-            source=source,
-            label_column=flags.get("label_column"),
-            split_name=None if source else "train",
-        )
-        X, y = _draw(rows, saved.scaling, config.train.seed)
-    except DataError as error:
-        if source:
-            raise
-        console.notice(f"{error}; checking on random inputs")
-        where = "random inputs"
-        X, y = _draw_random(net, config.train.seed)
-    _announce(net, config, where, console)
-    return net, X, y, _loss(config, net)
-
-
-def _loss(config: Config, net: MLP) -> dict[str, Any]:
-    """What of the configuration is in the loss, and the seed."""
-    from mlpcli import build
-
-    train = config.train
-    targets = build.target_distributions(net.sizes[-1], train.label_smoothing, "float64")
-    return {"reg": train.reg, "targets": targets, "seed": train.seed}
-
-
-def _draw(split: Split, scaling: Scaling, seed: int) -> tuple[Array, Array]:
-    """(X, y) of up to _POOL rows, drawn by the seed, in double precision."""
-    import numpy as np
-
-    from mlpcli.data.batches import Batches
-
-    batches = Batches(split, scaling, _POOL, np.float64, seed)
-    X, y = np.empty((batches.size, split.X.shape[1])), np.empty(batches.size, np.intp)
-    batches.cut(batches.order(0), 0, X, y)
-    return X, y
-
-
-def _draw_random(net: MLP, seed: int) -> tuple[Array, Array]:
-    import numpy as np
-
-    rng = np.random.default_rng(seed)
-    return rng.standard_normal((_POOL, net.sizes[0])), rng.integers(net.sizes[-1], size=_POOL)
-
-
-def _announce(net: MLP, config: Config, where: str, console: Console) -> None:
-    layers, model = "-".join(map(str, net.sizes)), config.model
-    activation = f"{model.activation}, " if model.hidden else ""
-    console.notice(f"{layers}, {activation}{model.loss}, λ = {config.train.reg:g}, on {where}")
-
-
-def _show(check: GradientCheck, parameters: int, console: Console) -> None:
-    """The table of parameters, the other checks, and the outcome."""
-    console.result(
-        f"{'array':6} {'shape':>11} {'checked':>8} {'kinks':>6} {'max rel. error':>15}  "
-        f"{'at':13} {'backpropagation':>17} {'central difference':>19}"
+    run(
+        console,
+        model,
+        given_flags(ctx),
+        tolerance=tolerance,
+        config_file=config_file,
+        data_dir=data_dir,
     )
-    for parameter in check.parameters:
-        console.result(_row(parameter))
-    console.result("")
-    for item in check.checks:
-        console.result(f"{'ok' if item.passed else 'FAILED':6} {item.name}: {item.detail}")
-    checked = sum(parameter.checked for parameter in check.parameters)
-    console.result(
-        f"\n{'passed' if check.passed else 'FAILED'}: "
-        f"max relative error {check.max_relative_error:.1e} over {checked:,} of "
-        f"{parameters:,} parameters, tolerance {check.tolerance:g}"
-    )
-
-
-def _row(p: ParameterCheck) -> str:
-    shape = "x".join(map(str, p.shape))
-    counts = f"{p.name:6} {shape:>11} {p.checked:>8,} {p.kinks_skipped:>6,}"
-    if p.worst_index is None:
-        return counts
-    index = f"[{', '.join(map(str, p.worst_index))}]"
-    return f"{counts} {p.error:>15.1e}  {index:13} {p.analytic:>17.9e} {p.numeric:>19.9e}"

@@ -1,10 +1,7 @@
-"""Click options made from the fields of `mlpcli.config`, and what becomes of them."""
+"""Click options made from the fields of `mlpcli.config.config`, and what becomes of them."""
 
 from __future__ import annotations
 
-import os
-import shlex
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,31 +10,24 @@ import click
 from click.core import ParameterSource
 
 from mlpcli.cli.completion import CONFIG_FILE, DATA_FILE
-from mlpcli.cli.console import Console
-from mlpcli.config import (
-    OPTIONS,
-    Config,
-    Number,
-    Option,
-    Switch,
-    check_flag,
-    make_config,
-    nearest,
-    own_name,
-    read_config,
-)
+from mlpcli.commands.console import Console
+from mlpcli.config.config import check_flag
+from mlpcli.config.kinds import Switch
+from mlpcli.config.options import OPTIONS, Option
+from mlpcli.config.toml import own_name
 from mlpcli.data.catalog import NAMES
 from mlpcli.errors import ExitCode, UsageError
-from mlpcli.mpi import join
+from mlpcli.parallel.mpi import join
+from mlpcli.text import as_typed, nearest
 
 if TYPE_CHECKING:
-    from mlpcli.training.checkpoint import Model
+    pass
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _Value(click.ParamType[Any]):
-    """A value that is checked by its declaration in `mlpcli.config`."""
+    """A value that is checked by its declaration in `mlpcli.config.config`."""
 
     def __init__(self, option: Option) -> None:
         self.option = option
@@ -82,11 +72,7 @@ def config_options(*sections: str, only: tuple[str, ...] = ()) -> Callable[[F], 
 def _help(option: Option) -> str:
     if option.default is None or "Default:" in option.help or isinstance(option.kind, Switch):
         return option.help
-    default = option.default
-    if isinstance(default, tuple):
-        default = ",".join(map(str, default)) or "none"
-    shown = f"{default:g}" if isinstance(default, float) else default
-    return f"{option.help} [{shown}]"
+    return f"{option.help} [{as_typed(option.default)}]"
 
 
 class _Grouped(click.Option):
@@ -181,68 +167,6 @@ data_dir_option = click.option(
 )
 
 
-class _Threads(click.ParamType[int]):
-    """A number of threads."""
-
-    name = "COUNT"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> int:
-        count = Number(whole=True, at_least=1, at_most=1024)
-        try:
-            checked: int = count.check(count.parse(str(value)))
-        except ValueError as error:
-            raise UsageError(f"--threads (MLP_THREADS) {value}: {error}") from None
-        return checked
-
-
-threads_option = click.option(
-    "--threads",
-    type=_Threads(),
-    envvar="MLP_THREADS",
-    metavar="COUNT",
-    help="Cores to use. [$MLP_THREADS, else every core]",
-)
-
-
-_PROCESSES = 4  # a share of a batch of 128 has 32 rows then: with fewer, products are slow
-_THREAD_VARIABLES = (
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "OMP_NUM_THREADS",
-    "BLIS_NUM_THREADS",
-)
-
-
-def set_threads(count: int | None) -> None:
-    """Tell the BLAS libraries, which read this once, when numpy is imported."""
-    if count is not None:
-        for name in _THREAD_VARIABLES:
-            os.environ[name] = str(count)
-
-
-def training_processes(threads: int) -> int:
-    """How many processes share so many cores in training; the BLAS library of each has the rest.
-
-    Elsewhere than on Linux, BLAS libraries do not survive a fork.
-    """
-    return min(threads, _PROCESSES) if sys.platform == "linux" else 1
-
-
-def thread_count(given: int | None, cores: int | None = None) -> int:
-    """How many threads to use: `given`, as the BLAS library's variables say, or one a core.
-
-    Args:
-        cores: how many there are for this process; None: all.
-    """
-    for text in (given, os.environ.get("OPENBLAS_NUM_THREADS"), os.environ.get("OMP_NUM_THREADS")):
-        if text and str(text).isdecimal() and int(text) > 0:
-            return int(text)
-    if cores is not None:
-        return cores
-    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
 def given_flags(ctx: click.Context) -> dict[str, Any]:
     """The hyperparameters that were given as flags."""
     return {
@@ -250,49 +174,3 @@ def given_flags(ctx: click.Context) -> dict[str, Any]:
         for name in OPTIONS
         if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }
-
-
-def resolve(
-    flags: dict[str, Any], config_file: Path | None, checkpoint: Config | None = None
-) -> Config:
-    """Flag, then config file, then the checkpoint that is resumed, then default.
-
-    Raises:
-        ConfigError, UsageError: a key or value that cannot be, or values that do not go together.
-    """
-    resumed = checkpoint.values() if checkpoint else {}
-    lasting = {name: value for name, value in resumed.items() if OPTIONS[name].lasting}
-    in_file = read_config(config_file) if config_file else {}
-    config = make_config(lasting | in_file | flags)
-    _refuse_idle(config, flags if "augment" in flags else in_file | flags)
-    return config
-
-
-def _refuse_idle(config: Config, given: dict[str, Any]) -> None:
-    """Refuse a distortion that was asked for where there are none of its kind."""
-    kind = config.augment.augment
-    for name in given:
-        if OPTIONS[name].section != "augment" or name == "augment" or not given[name]:
-            continue
-        needed = "elastic" if name.startswith("elastic") else "affine or elastic"
-        if kind not in needed.split(" or "):
-            raise UsageError(
-                f"{OPTIONS[name].flag} does nothing with --augment {kind}; "
-                f"give --augment {needed}, too"
-            )
-
-
-def train_words(ranks: int) -> list[str]:
-    """How a command line that trains on so many ranks begins."""
-    launcher, flag = (["mpirun", "-n", str(ranks)], ["--mpi"]) if ranks > 1 else ([], [])
-    return [*launcher, "mlp", "train", *flag]
-
-
-def train_command(model: Model) -> str:
-    """The command line that trains a model again, to the bit where the data are the same.
-
-    Of a run that was resumed with other options it is the last part's.
-    """
-    words = [*train_words(model.ranks), *model.config.to_flags(), "--threads", str(model.threads)]
-    words += ["--init-from", model.init_from] if model.init_from else []
-    return shlex.join([*words, "-o", str(model.file.path)])

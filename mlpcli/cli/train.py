@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mlpcli.cli.completion import CHECKPOINT
-from mlpcli.cli.console import Console
 from mlpcli.cli.options import (
     Command,
     config_file_option,
@@ -18,22 +16,18 @@ from mlpcli.cli.options import (
     data_dir_option,
     given_flags,
     output_options,
-    resolve,
-    set_threads,
-    thread_count,
-    threads_option,
-    training_processes,
 )
-from mlpcli.cli.training_run import TrainingRun, same_file
-from mlpcli.config import OPTIONS, Config
+from mlpcli.cli.threads import set_threads, thread_count, threads_option, training_processes
+from mlpcli.commands.begin import begin
+from mlpcli.commands.console import Console
 from mlpcli.errors import (
     MlpError,
-    UsageError,
 )
-from mlpcli.mpi import Job, join
+from mlpcli.parallel.job import Job
+from mlpcli.parallel.mpi import join
 
 if TYPE_CHECKING:
-    from mlpcli.training.checkpoint import Model
+    pass
 
 
 @click.command(cls=Command)
@@ -112,72 +106,34 @@ def train(
             if job.rank:
                 console = Console(silent=True)
             output = output or resume or Path("model.npz")
-            begin = partial(_begin, ctx, config_file, resume, init_from, log_file, output)
-            model, config = job.first(begin)
+            start = partial(
+                begin, given_flags(ctx), config_file, resume, init_from, log_file, output
+            )
+            model, config = job.first(start)
             if print_config:
                 if not job.rank:
                     click.echo(config.to_toml(), nl=False)
                 return
 
-            import numpy as np
+            from mlpcli.commands.train import train as run
 
-            run = TrainingRun(
-                console, config, output, data_dir, threads, cores, processes, log_file, job
+            run(
+                console,
+                job,
+                config,
+                model,
+                output=output,
+                init_from=init_from,
+                log_file=log_file,
+                data_dir=data_dir,
+                threads=threads,
+                cores=cores,
+                processes=processes,
+                weights_only=weights_only,
+                dry_run=dry_run,
+                mpi=mpi,
             )
-            with np.errstate(all="ignore"):  # what overflows is told by the loss
-                run.prepare(model, init_from, weights_only=weights_only, dry_run=dry_run)
-                if mpi and job.size == 1:
-                    console.notice("--mpi: this is the only rank; mpirun -n N starts more")
-                if dry_run:
-                    console.notice("dry run: nothing was trained and nothing written")
-                    console.json({"config": run.config.sections(), **run.description()})
-                    return
-                with closing(run.log), run.ranks:
-                    run.speak_only_on_rank_0()
-                    run.train()
-                    run.report()
     except MlpError as error:
         if job.rank and error.of_all_ranks:  # rank 0 tells it
             ctx.exit(error.exit_code)
         raise
-
-
-def _begin(
-    ctx: click.Context,
-    config_file: Path | None,
-    resume: Path | None,
-    init_from: Path | None,
-    log_file: Path | None,
-    output: Path,
-) -> tuple[Model | None, Config]:
-    """(the run that goes on, or None; the configuration)."""
-    if resume and init_from:
-        raise UsageError("--resume goes on with a run, --init-from starts one: give one of them")
-    if log_file and same_file(log_file, output):
-        raise UsageError(f"--log {log_file}: is where the checkpoint goes; name another file")
-    if resume is None:
-        return None, resolve(given_flags(ctx), config_file)
-    from mlpcli.training.checkpoint import load
-
-    model = load(resume, resume=True)
-    config = resolve(given_flags(ctx), config_file, model.config)
-    _refuse_changes(model, config)
-    return model, config
-
-
-def _refuse_changes(model: Model, config: Config) -> None:
-    """Refuse what a run that goes on cannot change."""
-    before = model.config.values()
-    for name, now in config.values().items():
-        if OPTIONS[name].fixed and now != before[name]:
-            raise UsageError(
-                f"{OPTIONS[name].flag} {_flag_text(now)}: {model.file.path} was trained with "
-                f"{_flag_text(before[name])}, which a resumed run cannot change; "
-                "start a new run, with --init-from if the weights fit"
-            )
-
-
-def _flag_text(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ",".join(map(str, value)) or "none"
-    return "the default" if value is None else str(value)

@@ -1,1 +1,1 @@
-"""What each command does."""
+"""What each command does; Click declares them in `mlpcli.cli`."""

@@ -12,7 +12,7 @@ from mlpcli.errors import CheckpointError, OutputError, UsageError
 from mlpcli.export import EXPORTERS
 from mlpcli.export.request import MARK, Request
 from mlpcli.files import ensure_writable, replacing
-from mlpcli.training.checkpoint import Model, load
+from mlpcli.runs.model import Model, load
 
 _HEAD = 1024  # bytes, in which an exported file has its mark
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mlpcli.data.dataset import Array
+from mlpcli.arrays import Array
 
 _BLOCK = 1 << 17  # pixels that are distorted at a time: their arrays stay in the cache
 # OpenBLAS computes a product of so few multiplications in one thread, whatever the thread count.

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from mlpcli.arrays import Array
 from mlpcli.data.augment import Augmenter, Distortions
-from mlpcli.data.dataset import Array, Split
-from mlpcli.data.scaling import Scaling
+from mlpcli.data.encoding import Scaling
+from mlpcli.data.split import Split
 
 _ORDER_STREAM = 1  # which of the streams of random numbers under a seed
 _AUGMENT_STREAM = 3

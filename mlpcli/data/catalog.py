@@ -228,9 +228,9 @@ def open_data(
         return _open_named(source, data_dir)
     path = os.path.expanduser(source)  # a config file has no shell to do it
     if os.path.exists(path):
-        from mlpcli.data import userfiles
+        from mlpcli.data.formats import rows
 
-        return userfiles.open_path(
+        return rows.open_path(
             Path(path),
             source,
             label_column=label_column,
@@ -252,7 +252,7 @@ def _open_named(name: str, data_dir: Path) -> Dataset:
 
         return builtin.digits() if name == "digits" else builtin.spiral()
 
-    from mlpcli.data import idx
+    from mlpcli.data.formats import idx
 
     if not is_downloaded(name, data_dir):
         raise DataError(

@@ -2,66 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from mlpcli.arrays import Array
 from mlpcli.data.batches import Batches
-from mlpcli.data.dataset import Array, Split
-from mlpcli.data.scaling import Scaling
+from mlpcli.data.encoding import Scaling
+from mlpcli.data.split import Split
 from mlpcli.nn.network import CHUNK, MLP
-from mlpcli.ranks import Alone, Ranks
-
-
-@dataclass(frozen=True)
-class Scores:
-    """How a model does on some samples.
-
-    Attributes:
-        loss: the mean loss of the data, without the penalty.
-        confusion: (C, C) int64 counts; rows are true classes, columns predicted ones.
-    """
-
-    loss: float
-    confusion: Array
-
-    @property
-    def samples(self) -> int:
-        return int(self.confusion.sum())
-
-    @property
-    def correct(self) -> int:
-        return int(np.trace(self.confusion))
-
-    @property
-    def accuracy(self) -> float:
-        """The share of samples that are predicted right."""
-        return self.correct / self.samples
-
-    def per_class(self) -> list[dict[str, Any]]:
-        """Precision, recall, F1 and support of each class; a ratio without a denominator is 0."""
-        hits = np.diagonal(self.confusion)
-        predicted = self.confusion.sum(axis=0)
-        support = self.confusion.sum(axis=1)
-        return [
-            {
-                "precision": _ratio(hit, of_predicted),
-                "recall": _ratio(hit, of_true),
-                "f1": _ratio(2 * hit, of_predicted + of_true),
-                "support": int(of_true),
-            }
-            for hit, of_predicted, of_true in zip(hits, predicted, support, strict=True)
-        ]
-
-    def interval(self) -> tuple[float, float]:
-        """A 95 % confidence interval of the accuracy (Wilson 1927)."""
-        z, n, p = 1.96, self.samples, self.accuracy
-        centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-        half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-        return centre - half, centre + half
+from mlpcli.parallel.ranks import Alone, Ranks
+from mlpcli.tasks.classification import Scores, fill_one_hot
 
 
 class Scorer:
@@ -174,52 +126,3 @@ def _probabilities(
             n = cutter.cut(cutter.in_order(), step, inputs, y)
             probs[:n] += net.predict_proba(inputs[:n])
         yield y[:n].copy(), probs[:n] / len(members)
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """Whether a model that is 90 % sure is right nine times out of ten.
-
-    Samples are sorted into M bins of equal width by their confidence, the probability of the
-    predicted class: bin m has those above (m − 1)/M and up to m/M.
-
-    Attributes:
-        counts: (M,) samples of each bin.
-        confidence: (M,) their mean confidence, 0 in an empty bin.
-        accuracy: (M,) the share of them that is right, 0 in an empty bin.
-    """
-
-    counts: Array
-    confidence: Array
-    accuracy: Array
-
-    @property
-    def error(self) -> float:
-        """The expected calibration error, Σₘ nₘ/N · |accuracyₘ − confidenceₘ|.
-
-        Naeini, Cooper & Hauskrecht 2015; as Guo, Pleiss, Sun & Weinberger 2017 define it (On
-        Calibration of Modern Neural Networks, equation 3).
-        """
-        gaps = np.abs(self.accuracy - self.confidence)
-        return float(np.dot(self.counts, gaps) / self.counts.sum())
-
-
-def calibration(predictions: Predictions, bins: int = 15) -> Calibration:
-    """Sort predictions into bins of confidence; 15 are what Guo et al. 2017 use."""
-    confidence = predictions.confidence
-    chosen = np.clip(np.ceil(confidence * bins).astype(np.intp) - 1, 0, bins - 1)
-    counts = np.bincount(chosen, minlength=bins)
-    right = np.bincount(chosen, predictions.predicted == predictions.y, minlength=bins)
-    total = np.bincount(chosen, confidence, minlength=bins)
-    filled = np.maximum(counts, 1)
-    return Calibration(counts, total / filled, right / filled)
-
-
-def fill_one_hot(Y: Array, y: Array) -> None:
-    """Y (N, C) ← 1 in each sample's class, else 0."""
-    Y.fill(0)
-    Y[np.arange(len(y)), y] = 1
-
-
-def _ratio(part: Any, whole: Any) -> float:
-    return float(part / whole) if whole else 0.0

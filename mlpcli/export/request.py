@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlpcli.training.checkpoint import Model
+from mlpcli.runs.model import Model
 
 MARK = "mlp export"
 """What every exported file has in its first kilobyte: only such a file may be replaced by one."""

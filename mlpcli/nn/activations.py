@@ -5,12 +5,11 @@ A derivative is written in terms of the output A = f(Z), so that Z itself need n
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from mlpcli.arrays import Array
 
 
 class Activation(Protocol):

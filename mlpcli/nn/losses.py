@@ -5,14 +5,12 @@ Averaging over samples and weighting them is the network's business, not theirs.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from mlpcli.arrays import Array
 from mlpcli.nn.activations import Sigmoid
-
-Array = npt.NDArray[Any]
 
 
 class Loss(Protocol):

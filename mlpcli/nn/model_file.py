@@ -2,7 +2,7 @@
 
 W1, b1, W2, b2, …   the weights to use
 meta                a JSON text: format version, configuration, classes, scaling, history, …
-resume/…            what an exact continuation needs (`mlpcli.training.checkpoint`)
+resume/…            what an exact continuation needs (`mlpcli.runs.checkpoint`)
 """
 
 from __future__ import annotations
@@ -17,14 +17,12 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from mlpcli.arrays import Array
 from mlpcli.errors import CheckpointError
 from mlpcli.nn.activations import ACTIVATIONS
 from mlpcli.nn.losses import LOSSES
-from mlpcli.nn.network import MLP
-
-Array = npt.NDArray[Any]
+from mlpcli.text import one_line
 
 FORMAT = 1
 """The version of the format; a file of a newer one is refused."""
@@ -56,22 +54,6 @@ class ModelFile:
         weights = [p for name, p in self.params.items() if name.startswith("W")]
         return [weights[0].shape[0]] + [W.shape[1] for W in weights]
 
-    def network(self) -> MLP:
-        """The network with these weights."""
-        model = self.meta["config"]["model"]
-        net = MLP(
-            self.sizes,
-            model["activation"],
-            model["loss"],
-            dropout=float(model.get("dropout", 0)),
-            input_dropout=float(model.get("input_dropout", 0)),
-            dtype=self.params["W1"].dtype,
-            seed=None,
-        )
-        for name, array in self.params.items():
-            net.params[name][:] = array
-        return net
-
 
 def read_model(path: Path, *, resume: bool = False) -> ModelFile:
     """Read and check a checkpoint; with `resume`, also what continues it.
@@ -96,7 +78,7 @@ def read_model(path: Path, *, resume: bool = False) -> ModelFile:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from None
     except (*_DAMAGED, NotImplementedError, RuntimeError) as error:  # a method or password, too
         raise CheckpointError(
-            f"{path}: is no checkpoint, or a damaged one: {_reason(error)}"
+            f"{path}: is no checkpoint, or a damaged one: {one_line(error)}"
         ) from None
     _check_shapes(params, path)
     return ModelFile(path, meta, params, extra)
@@ -149,13 +131,8 @@ def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> 
         except CheckpointError:
             raise
         except Exception as error:  # numpy evaluates the header as Python: much can go wrong
-            raise CheckpointError(f"{path}: {name} is damaged: {_reason(error)}") from None
+            raise CheckpointError(f"{path}: {name} is damaged: {one_line(error)}") from None
     return array
-
-
-def _reason(error: Exception) -> str:
-    """What a library says of a file, which may be full of the file."""
-    return " ".join(str(error).split())[:200]
 
 
 def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mlpcli.arrays import Array
 from mlpcli.errors import InputError
 from mlpcli.nn.activations import ACTIVATIONS
 from mlpcli.nn.initialisation import standard_deviation
 from mlpcli.nn.losses import LOSSES
+from mlpcli.nn.model_file import ModelFile, read_model
 from mlpcli.nn.parameters import Buffers, Parameters
 from mlpcli.nn.regularisation import l2_penalty
-
-Array = npt.NDArray[Any]
 
 CHUNK = 1024
 """How many samples a prediction takes at a time: its memory is bounded by this, not by N."""
@@ -84,9 +84,24 @@ class MLP:
         Raises:
             CheckpointError: it is no checkpoint, or a damaged one.
         """
-        from mlpcli.nn.model_file import read_model
+        return cls.of_file(read_model(Path(path)))
 
-        return read_model(Path(path)).network()
+    @classmethod
+    def of_file(cls, file: ModelFile) -> MLP:
+        """The network that a checkpoint describes, with its weights."""
+        model = file.meta["config"]["model"]
+        net = cls(
+            file.sizes,
+            model["activation"],
+            model["loss"],
+            dropout=float(model.get("dropout", 0)),
+            input_dropout=float(model.get("input_dropout", 0)),
+            dtype=file.params["W1"].dtype,
+            seed=None,
+        )
+        for name, array in file.params.items():
+            net.params[name][:] = array
+        return net
 
     @property
     def params(self) -> dict[str, Array]:

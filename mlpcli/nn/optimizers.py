@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from mlpcli.arrays import Array
 from mlpcli.nn.network import MLP
 from mlpcli.nn.parameters import Parameters
-
-Array = npt.NDArray[Any]
 
 BLOCK = 32_768
 """How many parameters are updated at a time: in float32, five rows of them are 640 kB."""

@@ -11,12 +11,9 @@ Every few steps the weights w are mixed into the average a in place, a ← a + c
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from mlpcli.arrays import Array
 
 EVERY = 8
 """At most so many steps are between two weights that are mixed in; an epoch has 16 and more."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlpcli.training.loop import EpochResult
+from mlpcli.training.progress import EpochResult
 
 STEPS = 100
 """So many steps are taken before anything is said: the first ones are of every size."""

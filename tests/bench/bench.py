@@ -28,7 +28,7 @@ sys.path.insert(0, str(HERE))
 
 from contenders import CONTENDERS, PACKAGES  # noqa: E402
 
-from mlpcli.cli.options import thread_count  # noqa: E402
+from mlpcli.cli.threads import thread_count  # noqa: E402
 
 N = 60_000
 DEEP = "2500,2000,1500,1000,500"

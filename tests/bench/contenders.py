@@ -16,7 +16,7 @@ import time
 from itertools import pairwise
 from typing import Any
 
-from mlpcli.cli.options import set_threads, thread_count, training_processes
+from mlpcli.cli.threads import set_threads, thread_count, training_processes
 
 THREADS = thread_count(None)
 PROCESSES = training_processes(THREADS)
@@ -128,9 +128,9 @@ class Ours(Contender):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        from mlpcli import build
-        from mlpcli.config import make_config
+        from mlpcli.config.config import make_config
         from mlpcli.data.dataset import Dataset
+        from mlpcli.runs import build
 
         X, y = load("train", self.rows)
         config = make_config(

@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-from mlpcli.cli.options import set_threads, thread_count, training_processes
+from mlpcli.cli.threads import set_threads, thread_count, training_processes
 
 THREADS = thread_count(None)
 PROCESSES = training_processes(THREADS)
@@ -27,7 +27,7 @@ set_threads(THREADS // PROCESSES)
 import numpy as np  # noqa: E402
 
 from mlpcli import build  # noqa: E402
-from mlpcli.config import make_config  # noqa: E402
+from mlpcli.config.config import make_config  # noqa: E402
 
 CHUNK = 100_000
 

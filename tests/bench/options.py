@@ -12,18 +12,18 @@ from collections.abc import Iterator
 from statistics import median
 from typing import Any
 
-from mlpcli.cli.options import set_threads, thread_count, training_processes
+from mlpcli.cli.threads import set_threads, thread_count, training_processes
 
 CORES = os.sched_getaffinity(0)
 THREADS = thread_count(None)
 PROCESSES = training_processes(THREADS)
 set_threads(THREADS // PROCESSES)
 
-from mlpcli import build  # noqa: E402
-from mlpcli.config import make_config  # noqa: E402
+from mlpcli.config.config import make_config  # noqa: E402
 from mlpcli.data.catalog import data_dir  # noqa: E402
-from mlpcli.ranks import Ranks  # noqa: E402
-from mlpcli.training.loop import EpochResult  # noqa: E402
+from mlpcli.parallel.ranks import Ranks  # noqa: E402
+from mlpcli.runs import build  # noqa: E402
+from mlpcli.training.progress import EpochResult  # noqa: E402
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "momentum": {},

@@ -34,7 +34,9 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from mlpcli.config import OPTIONS, Config, make_config, read_config
+from mlpcli.config.config import Config, make_config
+from mlpcli.config.options import OPTIONS
+from mlpcli.config.toml import read_config
 
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build"
@@ -159,7 +161,7 @@ def _config(row: Row, seed: int) -> Config:
 def _is_of(checkpoint: Path, row: Row, seed: int) -> bool:
     """Whether there is a checkpoint of this very run, finished or not."""
     from mlpcli.errors import MlpError
-    from mlpcli.training.checkpoint import load
+    from mlpcli.runs.model import load
 
     try:
         found = load(checkpoint, resume=True).config.values()
@@ -171,9 +173,9 @@ def _is_of(checkpoint: Path, row: Row, seed: int) -> bool:
 
 def best_of_epochs(config_name: str, seed: int) -> dict[str, Any]:
     """Train a config, counting at every epoch's end, as Nielsen does."""
-    from mlpcli import build
     from mlpcli.data.catalog import data_dir
     from mlpcli.evaluation.metrics import Scorer
+    from mlpcli.runs import build
 
     row = next(row for row in ROWS if row.config == config_name)
     config = _config(row, seed)

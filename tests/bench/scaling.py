@@ -60,8 +60,8 @@ if world.rank == 0:
 """
 
 ONE_PROCESS = """
-from mlpcli.cli import main, options
-options._PROCESSES = 1  # all threads are the BLAS library's
+from mlpcli.cli import main, threads
+threads.PROCESSES = 1  # all threads are the BLAS library's
 main()
 """
 

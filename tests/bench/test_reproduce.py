@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from mlpcli.config import make_config, read_config
+from mlpcli.config.config import make_config
+from mlpcli.config.toml import read_config
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
 
@@ -51,7 +52,7 @@ def test_every_config_is_valid_and_says_what_it_is(path: Path) -> None:
 
 @configs
 def test_flags_give_the_same_run_as_the_config(path: Path) -> None:
-    from mlpcli.config import check_flag
+    from mlpcli.config.config import check_flag
 
     config = make_config(read_config(path))
     words = iter(config.to_flags())

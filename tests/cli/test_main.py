@@ -12,7 +12,7 @@ import pytest
 import mlpcli
 from mlpcli import cli
 from mlpcli.cli import COMMANDS, group
-from mlpcli.config import OPTIONS
+from mlpcli.config.options import OPTIONS
 from mlpcli.errors import (
     CheckpointError,
     ConfigError,

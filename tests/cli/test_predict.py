@@ -237,7 +237,7 @@ def test_a_model_of_no_images_takes_no_pictures(mlp, iris: str) -> None:
 def test_without_pillow_one_line_says_how_to_get_it(
     mlp, images: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mlpcli.data import images as module
+    from mlpcli.data.formats import pictures as module
 
     monkeypatch.setattr(module, "find_spec", lambda name: None)
     assert mlp.error("predict", images, "a.png") == (
@@ -267,7 +267,7 @@ def test_photographs_of_held_out_mnist_digits_are_read(mlp) -> None:
     image_module = pytest.importorskip("PIL.Image", reason="Pillow is not installed (extra report)")
     from PIL import ImageFilter
 
-    from mlpcli.data import idx
+    from mlpcli.data.formats import idx
 
     folder = Path(os.environ["MLP_TEST_MIRROR"]) / "mnist"
     mlp.ok("train", "--data", folder, "--epochs", "3", "-q")

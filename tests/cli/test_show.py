@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlpcli.evaluation.report import sparkline
+from mlpcli.text import sparkline
 
 SMALL = ("train", "--data", "digits", "--hidden", "8", "--epochs", "4", "-q")
 

@@ -556,7 +556,7 @@ def test_a_signal_writes_the_checkpoint_and_prints_what_resumes_it(
 
 def test_a_second_signal_quits_at_once() -> None:
     code = (
-        "import os, signal, time; from mlpcli.cli.training_run import stop_signals\n"
+        "import os, signal, time; from mlpcli.commands.train import stop_signals\n"
         "with stop_signals():\n"
         "    os.kill(os.getpid(), signal.SIGINT); print('still here', flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGINT); time.sleep(10); print('too long')"

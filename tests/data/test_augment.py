@@ -10,8 +10,8 @@ import pytest
 
 from mlpcli.data.augment import Augmenter, Distortions, gaussian, inverse_maps
 from mlpcli.data.batches import Batches
-from mlpcli.data.dataset import Split
-from mlpcli.data.scaling import Scaling
+from mlpcli.data.encoding import Scaling
+from mlpcli.data.split import Split
 
 SHAPES = [(28, 28), (8, 8), (5, 11), (40, 3), (1, 6), (96, 70)]
 shapes = pytest.mark.parametrize("shape", SHAPES, ids=lambda s: f"{s[0]}x{s[1]}")

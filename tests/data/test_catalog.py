@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlpcli.data import catalog, idx
+from mlpcli.data import catalog
+from mlpcli.data.formats import idx
 from mlpcli.errors import DataError, UsageError
 
 

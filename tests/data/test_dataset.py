@@ -7,15 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlpcli.data.dataset import (
-    Array,
-    Dataset,
-    Split,
-    class_indices,
-    refuse_unseen,
-    split,
-)
+from mlpcli.arrays import Array
+from mlpcli.data.dataset import Dataset
+from mlpcli.data.split import Split, split
 from mlpcli.errors import DataError
+from mlpcli.tasks.classification import class_indices, refuse_unseen
 
 
 def data_of(y: Array, y_test: Array | None = None, test_fraction: float = 0.2) -> Dataset:

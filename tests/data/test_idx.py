@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpcli.data import idx
+from mlpcli.data.formats import idx
 from mlpcli.errors import DataError
 
 LABELS = bytes.fromhex("00000801 00000003") + b"\x07\x01\x09"

@@ -14,7 +14,7 @@ pytest.importorskip("PIL", reason="Pillow is not installed (extra report)")
 
 from PIL import Image, ImageDraw
 
-from mlpcli.data import images
+from mlpcli.data.formats import pictures
 from mlpcli.errors import DataError
 
 SHAPE = (28, 28)
@@ -28,7 +28,7 @@ def drawing(h: int = 150, w: int = 200) -> npt.NDArray[np.float64]:
 
 
 def test_a_dark_bar_becomes_a_bright_one_of_twenty_rows_in_the_middle() -> None:
-    image = images.prepare(drawing(), SHAPE, images.FRAME)
+    image = pictures.prepare(drawing(), SHAPE, pictures.FRAME)
     rows, columns = np.flatnonzero(image.sum(axis=1)), np.flatnonzero(image.sum(axis=0))
     assert (rows[0], rows[-1]) == (4, 23)
     assert len(columns) == 8  # its shape is kept
@@ -51,15 +51,15 @@ def test_light_and_size_make_no_difference(change: str) -> None:
         picture = 120 + 0.2 * picture
     else:
         picture = np.kron(picture, np.ones((12, 12)))
-    expected = images.prepare(drawing(), SHAPE, images.FRAME)
-    found = images.prepare(picture, SHAPE, images.FRAME)
+    expected = pictures.prepare(drawing(), SHAPE, pictures.FRAME)
+    found = pictures.prepare(picture, SHAPE, pictures.FRAME)
     assert np.abs(found - expected).mean() < 6
 
 
 def test_the_centre_of_mass_is_the_images_centre() -> None:
     picture = drawing()
     picture[60:70, 39:60] = 30  # an L: its mass is at the lower left
-    image = images.prepare(picture, SHAPE, images.FRAME)
+    image = pictures.prepare(picture, SHAPE, pictures.FRAME)
     mass = image.sum(axis=0)
     assert np.dot(mass, np.arange(28) + 0.5) / mass.sum() == pytest.approx(14, abs=0.5)
     mass = image.sum(axis=1)
@@ -69,8 +69,8 @@ def test_the_centre_of_mass_is_the_images_centre() -> None:
 def test_specks_do_not_count() -> None:
     picture = np.kron(drawing(), np.ones((2, 2)))
     picture[280, 380] = 0
-    expected = images.prepare(drawing(), SHAPE, images.FRAME)
-    assert np.abs(images.prepare(picture, SHAPE, images.FRAME) - expected).mean() < 6
+    expected = pictures.prepare(drawing(), SHAPE, pictures.FRAME)
+    assert np.abs(pictures.prepare(picture, SHAPE, pictures.FRAME) - expected).mean() < 6
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1", "I;16", "LA"])
@@ -80,8 +80,8 @@ def test_every_kind_of_png_is_read(tmp_path: Path, mode: str) -> None:
         Image.fromarray((drawing() * 257).astype(np.uint16)).save(tmp_path / "a.png")
     else:
         grey.convert(mode, dither=Image.Dither.NONE).save(tmp_path / "a.png")
-    found = images.read_image(tmp_path / "a.png", SHAPE)
-    assert np.abs(found - images.prepare(drawing(), SHAPE, images.FRAME)).mean() < 1
+    found = pictures.read_image(tmp_path / "a.png", SHAPE)
+    assert np.abs(found - pictures.prepare(drawing(), SHAPE, pictures.FRAME)).mean() < 1
 
 
 @pytest.mark.parametrize("ink", [0, 255])
@@ -89,8 +89,8 @@ def test_what_is_transparent_is_paper_of_the_other_colour(tmp_path: Path, ink: i
     alpha = np.where(drawing() < 100, 255, 0)
     pixels = np.dstack([np.full_like(alpha, ink)] * 3 + [alpha]).astype(np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")
-    found = images.read_image(tmp_path / "a.png", SHAPE)
-    assert np.abs(found - images.prepare(drawing(), SHAPE, images.FRAME)).mean() < 1
+    found = pictures.read_image(tmp_path / "a.png", SHAPE)
+    assert np.abs(found - pictures.prepare(drawing(), SHAPE, pictures.FRAME)).mean() < 1
 
 
 def test_a_photograph_that_was_turned_is_turned_back(tmp_path: Path) -> None:
@@ -98,21 +98,21 @@ def test_a_photograph_that_was_turned_is_turned_back(tmp_path: Path) -> None:
     exif[0x0112] = 6  # to be turned to the right to be seen upright
     turned = Image.fromarray(np.rot90(drawing()).astype(np.uint8))
     turned.save(tmp_path / "a.jpg", exif=exif, quality=95)
-    found = images.read_image(tmp_path / "a.jpg", SHAPE)
-    assert np.abs(found - images.prepare(drawing(), SHAPE, images.FRAME)).mean() < 4
+    found = pictures.read_image(tmp_path / "a.jpg", SHAPE)
+    assert np.abs(found - pictures.prepare(drawing(), SHAPE, pictures.FRAME)).mean() < 4
 
 
 def test_a_picture_taken_as_it_is_keeps_its_pixels(tmp_path: Path) -> None:
     pixels = np.arange(784, dtype=np.uint8).reshape(28, 28)
     Image.fromarray(pixels).save(tmp_path / "a.png")
-    found = images.read_image(tmp_path / "a.png", SHAPE, prepare_it=False)
+    found = pictures.read_image(tmp_path / "a.png", SHAPE, prepare_it=False)
     np.testing.assert_array_equal(found, pixels)
 
 
 def test_pictures_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
     def refused(name: str, **options: bool) -> str:
         with pytest.raises(DataError) as error:
-            images.read_image(tmp_path / name, SHAPE, **options)
+            pictures.read_image(tmp_path / name, SHAPE, **options)
         return str(error.value).removeprefix(f"{tmp_path}/")
 
     Image.new("L", (40, 30), 250).save(tmp_path / "blank.png")
@@ -135,7 +135,7 @@ def test_pictures_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
 def test_a_picture_that_claims_to_be_huge_is_refused(tmp_path: Path) -> None:
     Image.new("1", (10_000, 8_001)).save(tmp_path / "huge.png")
     with pytest.raises(DataError, match="10000 × 8001 pixels; scale it down"):
-        images.read_image(tmp_path / "huge.png", SHAPE)
+        pictures.read_image(tmp_path / "huge.png", SHAPE)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -147,14 +147,14 @@ def test_a_large_picture_in_a_small_file_takes_little_memory(tmp_path: Path, mod
     assert (tmp_path / "large.png").stat().st_size < 500_000
     code = (
         "import sys; from pathlib import Path\n"
-        "from mlpcli.data.images import read_image\n"
+        "from mlpcli.data.formats.pictures import read_image\n"
         "assert read_image(Path(sys.argv[1]), (28, 28)).max() > 250\n"
         "status = Path('/proc/self/status').read_text()\n"  # ru_maxrss is of the parent, too
         "print(status.partition('VmHWM:')[2].split()[0])"
     )
     result = subprocess.run(
         [sys.executable, "-c", code, tmp_path / "large.png"],
-        cwd=Path(images.__file__).parents[2],
+        cwd=Path(pictures.__file__).parents[3],
         capture_output=True,
         text=True,
         check=True,

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlpcli.data import numpyfiles
 from mlpcli.data.dataset import Dataset
+from mlpcli.data.formats import numpy_files
 from mlpcli.errors import DataError
 
 Array = npt.NDArray[Any]
@@ -27,13 +27,13 @@ y = np.array([0, 1, 0, 1])
 
 def open_npz(folder: Path, **arrays: Array) -> Dataset:
     np.savez(folder / "data.npz", **arrays)  # type: ignore[arg-type]
-    return numpyfiles.open_npz(folder / "data.npz", "data.npz")
+    return numpy_files.open_npz(folder / "data.npz", "data.npz")
 
 
 def open_folder(folder: Path, **arrays: Array) -> Dataset:
     for name, array in arrays.items():
         np.save(folder / f"{name}.npy", array)
-    return numpyfiles.open_folder(folder, "folder")
+    return numpy_files.open_folder(folder, "folder")
 
 
 @pytest.fixture(params=[open_npz, open_folder])
@@ -285,10 +285,10 @@ def test_headers_that_are_no_good(tmp_path: Path, content: bytes, message: str) 
     tracemalloc.start()
     try:
         with pytest.raises(DataError) as refused:
-            numpyfiles.open_folder(tmp_path, "folder")
+            numpy_files.open_folder(tmp_path, "folder")
         assert str(refused.value) == f"{tmp_path}/{message}".replace("/X:", "/X.npy:")
         with pytest.raises(DataError) as refused:
-            numpyfiles.open_npz(tmp_path / "data.npz", "data.npz")
+            numpy_files.open_npz(tmp_path / "data.npz", "data.npz")
         assert str(refused.value) == f"data.npz: {message}"
         assert tracemalloc.get_traced_memory()[1] < 32 << 20
     finally:
@@ -323,7 +323,7 @@ def test_an_archive_without_them(tmp_path: Path) -> None:
 def test_not_an_archive(tmp_path: Path) -> None:
     (tmp_path / "data.npz").write_bytes(b"rubbish")
     with pytest.raises(DataError) as refused:
-        numpyfiles.open_npz(tmp_path / "data.npz", "data.npz")
+        numpy_files.open_npz(tmp_path / "data.npz", "data.npz")
     assert str(refused.value) == (
         "data.npz: not an .npz archive, or a damaged one (File is not a zip file); "
         "save it again by np.savez"
@@ -337,7 +337,7 @@ def test_a_damaged_archive(tmp_path: Path) -> None:
     content[position + 5] ^= 1
     (tmp_path / "data.npz").write_bytes(content)
     with pytest.raises(DataError) as refused:
-        numpyfiles.open_npz(tmp_path / "data.npz", "data.npz")
+        numpy_files.open_npz(tmp_path / "data.npz", "data.npz")
     assert str(refused.value) == (
         "data.npz: not an .npz archive, or a damaged one (Bad CRC-32 for file 'X.npy'); "
         "save it again by np.savez"
@@ -350,7 +350,7 @@ def test_a_compression_that_is_not_numpys(tmp_path: Path) -> None:
             with archive.open(f"{name}.npy", "w") as file:
                 np.lib.format.write_array(file, array)
     with pytest.raises(DataError, match="compressed in a way that NumPy does not use"):
-        numpyfiles.open_npz(tmp_path / "data.npz", "data.npz")
+        numpy_files.open_npz(tmp_path / "data.npz", "data.npz")
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
@@ -368,7 +368,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     tracemalloc.start()
     try:
         with pytest.raises(DataError) as refused:
-            numpyfiles.open_npz(path, "data.npz")
+            numpy_files.open_npz(path, "data.npz")
         assert tracemalloc.get_traced_memory()[1] < 16 << 20
     finally:
         tracemalloc.stop()
@@ -407,7 +407,7 @@ def test_a_mutated_archive_is_read_or_refused(
     path = tmp_path_factory.getbasetemp() / "mutated.npz"
     path.write_bytes(content)
     try:
-        data = numpyfiles.open_npz(path, "data.npz")
+        data = numpy_files.open_npz(path, "data.npz")
     except DataError as error:
         message = str(error)
     else:
@@ -450,7 +450,7 @@ def large(tmp_path: Path) -> Path:
 def test_a_large_folder_is_read_in_parts(large: Path) -> None:
     tracemalloc.start()
     try:
-        data = numpyfiles.open_folder(large, "folder")
+        data = numpy_files.open_folder(large, "folder")
         assert tracemalloc.get_traced_memory()[1] < 64 << 20
     finally:
         tracemalloc.stop()
@@ -465,13 +465,13 @@ def write_at(path: Path, position: int, content: bytes) -> None:
 
 
 def test_the_ends_of_a_large_array_are_digested_and_checked(large: Path) -> None:
-    digest = numpyfiles.open_folder(large, "folder").digest
+    digest = numpy_files.open_folder(large, "folder").digest
     size = (large / "X.npy").stat().st_size
     write_at(large / "X.npy", size - 4, np.float32(1).tobytes())
-    assert numpyfiles.open_folder(large, "folder").digest != digest
+    assert numpy_files.open_folder(large, "folder").digest != digest
     write_at(large / "X.npy", size - 4, np.float32(np.inf).tobytes())
     with pytest.raises(DataError) as refused:
-        numpyfiles.open_folder(large, "folder")
+        numpy_files.open_folder(large, "folder")
     assert str(refused.value) == (
         f"{large}/X.npy: sample 1000000 has inf in column 100; fill it in or take the sample out"
     )

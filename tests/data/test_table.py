@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlpcli.data.table import Table, TableReader
+from mlpcli.data.formats.table import Table, TableReader
 from mlpcli.errors import DataError
 
 

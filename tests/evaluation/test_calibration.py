@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mlpcli.evaluation.metrics import Predictions, calibration
+from mlpcli.evaluation.calibration import calibration
+from mlpcli.evaluation.metrics import Predictions
 
 
 def predictions(confidence: list[float], right: list[bool]) -> Predictions:

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlpcli.data.dataset import Split
-from mlpcli.data.scaling import Scaling
+from mlpcli.data.encoding import Scaling
+from mlpcli.data.split import Split
 from mlpcli.evaluation import metrics
-from mlpcli.evaluation.metrics import Scorer, Scores, score_committee
+from mlpcli.evaluation.metrics import Scorer, score_committee
 from mlpcli.nn.network import MLP
+from mlpcli.tasks.classification import Scores
 
 # 10 samples of class 0: 8 found, 2 taken for class 1; 5 of class 1: 4 found, 1 taken for class 0;
 # none of class 2, which is never predicted; 2 of class 3, both taken for class 0.

@@ -6,14 +6,14 @@ import json
 
 import numpy as np
 
-from mlpcli.evaluation.metrics import Scores
-from mlpcli.evaluation.report import (
+from mlpcli.evaluation.text_report import (
     CONFUSION_LIMIT,
     as_json,
     class_table,
     confusion_table,
     headline,
 )
+from mlpcli.tasks.classification import Scores
 
 SCORES = Scores(0.25, np.array([[1234, 6, 0], [5, 95, 0], [0, 10, 0]]))
 

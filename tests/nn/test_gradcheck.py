@@ -6,17 +6,12 @@ import math
 import numpy as np
 import pytest
 
-from mlpcli.nn import gradcheck
 from mlpcli.nn.activations import ACTIVATIONS
-from mlpcli.nn.gradcheck import (
-    GradientCheck,
-    ParameterCheck,
-    PerturbedLosses,
-    check_network,
-    in_double_precision,
-    loss_and_gradient,
-    relative_errors,
-)
+from mlpcli.nn.gradcheck import check as gradcheck
+from mlpcli.nn.gradcheck import perturbed
+from mlpcli.nn.gradcheck.check import check_network, loss_and_gradient, relative_errors
+from mlpcli.nn.gradcheck.outcome import GradientCheck, ParameterCheck
+from mlpcli.nn.gradcheck.perturbed import PerturbedLosses, in_double_precision
 from mlpcli.nn.losses import LOSSES, CrossEntropy
 from mlpcli.nn.network import MLP
 from mlpcli.nn.regularisation import draw_dropout_masks
@@ -309,9 +304,9 @@ def test_a_kink_in_a_layer_further_up_is_seen():
     batch = net.buffers(1)
     batch.X.fill(1)
     batch.Y[:] = [[1, 0]]
-    perturbed = PerturbedLosses(net, batch)
-    assert perturbed.differences("W1", np.arange(1))[1].tolist() == [True]
-    assert perturbed.differences("W2", np.arange(2))[1].tolist() == [True, False]
+    losses_of = PerturbedLosses(net, batch)
+    assert losses_of.differences("W1", np.arange(1))[1].tolist() == [True]
+    assert losses_of.differences("W2", np.arange(2))[1].tolist() == [True, False]
 
 
 def test_smooth_activations_have_no_kink_to_cross():
@@ -353,9 +348,9 @@ def test_perturbed_losses_are_those_of_whole_forward_passes(hidden, dropout, act
     batch = net.buffers(7, weighted=True)
     batch.X[:], batch.Y[:], batch.weights[:, 0] = X, np.eye(3)[y], 1 + y
     draw_dropout_masks(batch.masks, net.dropout_rates, np.random.default_rng(1))
-    perturbed = PerturbedLosses(net, batch)
+    losses_of = PerturbedLosses(net, batch)
     for name, array in net.params.items():
-        losses, _ = perturbed.evaluate(name, np.arange(array.size), 0.3)
+        losses, _ = losses_of.evaluate(name, np.arange(array.size), 0.3)
         for entry, of_samples in enumerate(losses):
             other = in_double_precision(net)
             other.params[name].reshape(-1)[entry] += 0.3
@@ -368,7 +363,7 @@ def test_perturbed_losses_are_those_of_whole_forward_passes(hidden, dropout, act
 def test_the_result_does_not_depend_on_the_size_of_the_blocks(monkeypatch):
     net = MLP([6, 8, 7, 3])
     whole = check(net).to_json()
-    monkeypatch.setattr(gradcheck, "_BLOCK", 1)
+    monkeypatch.setattr(perturbed, "BLOCK", 1)
     assert check(net).to_json() == whole
 
 

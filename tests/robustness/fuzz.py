@@ -540,7 +540,7 @@ def wrong_with(case: Case, folder: Path, code: int, out: str, err: str) -> str:
     if strays:
         return f"left behind: {strays}"
     if (folder / "out.npz").exists():
-        from mlpcli.training.checkpoint import load
+        from mlpcli.runs.model import load
 
         load(folder / "out.npz", resume=True)
     return ""

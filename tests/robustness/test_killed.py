@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from mlpcli.files import ensure_writable
-from mlpcli.training.checkpoint import load
+from mlpcli.runs.model import load
 
 ROOT = Path(__file__).parents[2]
 KILLS = int(os.environ.get("MLP_TEST_KILLS", "12"))
@@ -35,9 +35,7 @@ OPTIONS = (
 )
 
 # After every epoch, and within one when the last write is 6 ms ago.
-WRITING = (
-    "import mlpcli.training.checkpoint as c; c._INTERVAL = 0; from mlpcli.cli import main; main()"
-)
+WRITING = "import mlpcli.runs.checkpoint as c; c._INTERVAL = 0; from mlpcli.cli import main; main()"
 OFTEN = ("--checkpoint-every", "0.0001")
 
 
@@ -151,8 +149,8 @@ KILLED_AT_EACH_CALL = """
 import itertools, os, signal, sys, tempfile
 from pathlib import Path
 import numpy as np
-from mlpcli.training.checkpoint import Writer
-from mlpcli.training.loop import Snapshot
+from mlpcli.runs.checkpoint import Writer
+from mlpcli.training.progress import Snapshot
 
 path, calls, fatal = Path("model.npz"), itertools.count(), int(sys.argv[1])
 

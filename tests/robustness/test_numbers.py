@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlpcli.cli import training_run
+from mlpcli.commands import train as training_run
 
 OPTIMIZERS = ("momentum", "sgd", "nesterov", "adam", "adamw")
 LOSSES = ("cross-entropy", "mse", "bce")

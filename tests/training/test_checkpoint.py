@@ -18,9 +18,10 @@ import pytest
 
 from mlpcli.errors import CheckpointError, OutputError
 from mlpcli.nn.model_file import read_model
-from mlpcli.training import checkpoint
-from mlpcli.training.checkpoint import Writer, load
-from mlpcli.training.loop import Snapshot
+from mlpcli.runs import checkpoint
+from mlpcli.runs.checkpoint import Writer
+from mlpcli.runs.model import load
+from mlpcli.training.progress import Snapshot
 
 TRAIN = ("train", "--data", "digits", "--hidden", "4", "--epochs", "3", "-q")
 

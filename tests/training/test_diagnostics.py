@@ -7,10 +7,10 @@ import re
 import numpy as np
 import pytest
 
-from mlpcli import build
-from mlpcli.config import make_config
+from mlpcli.config.config import make_config
+from mlpcli.runs import build
 from mlpcli.training.diagnostics import advice_on_rate
-from mlpcli.training.loop import EpochResult
+from mlpcli.training.progress import EpochResult
 
 RUN = ("train", "--data", "digits", "--epochs", "15", "--hidden", "50")
 

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlpcli import build
-from mlpcli.config import make_config
+from mlpcli.config.config import make_config
 from mlpcli.data.dataset import Dataset
 from mlpcli.errors import DivergedError, ExitCode, StoppedError
-from mlpcli.training.loop import EpochResult, Trainer
+from mlpcli.runs import build
+from mlpcli.training.loop import Trainer
+from mlpcli.training.progress import EpochResult
 
 N, D, C = 50, 4, 3
 

@@ -5,9 +5,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from mlpcli import build
-from mlpcli.config import make_config
+from mlpcli.config.config import make_config
 from mlpcli.data.dataset import Dataset
+from mlpcli.runs import build
 
 D, BATCH = 256, 1024
 

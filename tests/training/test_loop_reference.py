@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from mlpcli import build
-from mlpcli.config import make_config
+from mlpcli.config.config import make_config
 from mlpcli.data.dataset import Dataset
+from mlpcli.runs import build
 
 N, D, C = 230, 7, 3
 

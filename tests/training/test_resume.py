@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from mlpcli.cli import training_run
-from mlpcli.training import checkpoint
-from mlpcli.training.checkpoint import Writer
-from mlpcli.training.loop import Snapshot
+from mlpcli.commands import train as training_run
+from mlpcli.runs import checkpoint
+from mlpcli.runs.checkpoint import Writer
+from mlpcli.training.progress import Snapshot
 
 PLAN = ("--data", "digits", "--hidden", "8", "--epochs", "4", "--seed", "3", "-q")
 

@@ -4,29 +4,40 @@ from __future__ import annotations
 
 import math
 import shlex
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+import numpy as np
 
-from mlpcli.cli.console import Console
-from mlpcli.cli.options import train_words
-from mlpcli.config import OPTIONS, Config
-from mlpcli.errors import DivergedError, ExitCode, OutputError, StoppedError
-from mlpcli.mpi import Job, Mpi
-
-if TYPE_CHECKING:
-    from mlpcli.build import Material
-    from mlpcli.nn.network import MLP
-    from mlpcli.ranks import Ranks
-    from mlpcli.training.checkpoint import Model, Writer
-    from mlpcli.training.log import MetricsLog
-    from mlpcli.training.loop import EpochResult, Snapshot, Trainer
+from mlpcli.commands.begin import same_file
+from mlpcli.commands.console import Console
+from mlpcli.commands.stopping import stop_signals, stopped_by
+from mlpcli.config.config import Config
+from mlpcli.config.options import OPTIONS
+from mlpcli.data.catalog import data_dir as where_data_lie
+from mlpcli.data.catalog import default_source
+from mlpcli.errors import DivergedError, OutputError, StoppedError
+from mlpcli.evaluation.metrics import Scorer
+from mlpcli.files import ensure_writable
+from mlpcli.nn.network import MLP
+from mlpcli.parallel.job import Job
+from mlpcli.parallel.mpi import Mpi
+from mlpcli.parallel.ranks import Ranks
+from mlpcli.runs import build, own_data
+from mlpcli.runs.build import Material
+from mlpcli.runs.checkpoint import Writer, snapshot_of
+from mlpcli.runs.model import Model, new_meta
+from mlpcli.runs.repeat import train_words
+from mlpcli.text import dashed, name_ranks, percent
+from mlpcli.training.diagnostics import STEPS, advice_on_rate
+from mlpcli.training.log import MetricsLog
+from mlpcli.training.loop import Trainer
+from mlpcli.training.progress import EpochResult, Snapshot
 
 _BAR_EVERY = 16  # steps between two moves of the bar
 _BAR = "{desc} |{bar}| {rate_fmt} {remaining}"
@@ -48,7 +59,6 @@ class TrainingRun:
         log_file: Path | None,
         job: Job,
     ) -> None:
-        from mlpcli.data.catalog import data_dir as where_data_lie
 
         self.console = console
         self.config = config
@@ -86,23 +96,19 @@ class TrainingRun:
     def _build(
         self, model: Model | None, init_from: Path | None, *, weights_only: bool, dry_run: bool
     ) -> None:
-        from mlpcli import build
-        from mlpcli.files import ensure_writable
-        from mlpcli.training.checkpoint import Writer, new_meta, snapshot_of
-        from mlpcli.training.log import MetricsLog
 
         writes = not self.job.rank and not dry_run
         if not self.job.rank:
             ensure_writable(self.output, make_folders=writes)
         if model:
-            self.material = build.own_material(model, self.config, self.data_dir)
+            self.material = own_data.own_material(model, self.config, self.data_dir)
         else:
             self._choose_data()
             self.material = build.prepare(self.config, self.data_dir)
         self.config = build.complete(self.config, self.material)
         self.net = build.network(self.config, *self.material.sizes)
         if init_from and not self.job.rank:
-            build.copy_weights(init_from, self.net, self.material)
+            own_data.copy_weights(init_from, self.net, self.material)
         self.judged = model is not None or init_from is not None
         if isinstance(self.job, Mpi):
             self.ranks = self.job
@@ -125,8 +131,8 @@ class TrainingRun:
                 )
             if model.ranks != self.job.size:
                 self.console.notice(
-                    f"{model.file.path} was trained by {_ranks(model.ranks)}, now by "
-                    f"{_ranks(self.job.size)}: the last digits may differ, and what is dropped"
+                    f"{model.file.path} was trained by {name_ranks(model.ranks)}, now by "
+                    f"{name_ranks(self.job.size)}: the last digits may differ, and what is dropped"
                 )
         self.writer = Writer(
             self.output,
@@ -155,7 +161,6 @@ class TrainingRun:
             )
 
     def _choose_data(self) -> None:
-        from mlpcli.data.catalog import default_source
 
         if self.config.data.data is None:
             name = default_source(self.data_dir)
@@ -179,9 +184,9 @@ class TrainingRun:
 
     def _headline(self) -> str:
         about = self.description()
-        layers = "-".join(map(str, about["architecture"]))
+        layers = dashed(about["architecture"])
         samples = about["samples"]
-        ranks = f"; {_ranks(self.job.size)}" if self.job.size > 1 else ""
+        ranks = f"; {name_ranks(self.job.size)}" if self.job.size > 1 else ""
         return (
             f"{layers} ({about['parameters']:,} parameters, {self.config.model.dtype}) "
             f"on {about['data']}: {samples['train']:,} rows to train on, "
@@ -190,7 +195,6 @@ class TrainingRun:
 
     def speak_only_on_rank_0(self) -> None:
         """Let the other ranks do the same work, but write and print nothing."""
-        from mlpcli.training.log import MetricsLog
 
         if self.ranks.rank:
             self.console = Console(silent=True)
@@ -226,7 +230,7 @@ class TrainingRun:
                         bar.update(self._samples() - shown)
                         shown = self._samples()
                     if self.trainer.interrupted:
-                        raise _stopped_by(self.trainer.interrupted)
+                        raise stopped_by(self.trainer.interrupted)
                     if self.writer.overdue(self.config.train.checkpoint_every):
                         self._save_within()
 
@@ -272,7 +276,7 @@ class TrainingRun:
         elif self.history:
             text += f"  loss {self.history[-1]['train_loss']:.4f}"
         if self.history and (accuracy := self.history[-1]["val_accuracy"]) is not None:
-            text += f"  val {_percent(accuracy)} best {_percent(now.best_accuracy)}"
+            text += f"  val {percent(accuracy)} best {percent(now.best_accuracy)}"
         return text
 
     def _epochs(self, until: int, on_step: Callable[[], None]) -> None:
@@ -296,11 +300,11 @@ class TrainingRun:
         thinned = max(1, plan // _LINES) if plan > 2 * _LINES else 1
         if (self.console.moves and not self.console.verbose) or result.epoch % thinned:
             return
-        figures = f"loss {result.train_loss:.4f}  accuracy {_percent(result.train_accuracy)}"
+        figures = f"loss {result.train_loss:.4f}  accuracy {percent(result.train_accuracy)}"
         if result.val_accuracy is not None:
             figures += (
-                f"  validation loss {result.val_loss:.4f}  accuracy {_percent(result.val_accuracy)}"
-                f" (best {_percent(self.trainer.progress.best_accuracy)})"
+                f"  validation loss {result.val_loss:.4f}  accuracy {percent(result.val_accuracy)}"
+                f" (best {percent(self.trainer.progress.best_accuracy)})"
             )
         if self.console.verbose:
             figures += (
@@ -315,7 +319,6 @@ class TrainingRun:
 
     def _judge_rate(self, result: EpochResult) -> None:
         """Once in a run that starts anew: say so where the learning rate is plainly off."""
-        from mlpcli.training.diagnostics import STEPS, advice_on_rate
 
         if self.judged or result.step < STEPS or result.epoch <= self.config.train.warmup:
             return
@@ -393,7 +396,6 @@ class TrainingRun:
 
     def report(self) -> None:
         """One clean pass with the weights that were saved: the results."""
-        from mlpcli.evaluation.metrics import Scorer
 
         self.trainer.use_best()
         splits, scaling = self.material.splits, self.material.scaling
@@ -426,38 +428,13 @@ class TrainingRun:
         for part, s in scores.items():
             if s:
                 self.console.result(
-                    f"{part + ':':<11} accuracy {_percent(s.accuracy)}  loss {s.loss:.4f}  "
+                    f"{part + ':':<11} accuracy {percent(s.accuracy)}  loss {s.loss:.4f}  "
                     f"({s.samples:,} samples, epoch {now.best_epoch} of {now.epoch})"
                 )
         self.console.result(
             f"{self.output} written: {self.trainer.seconds:.1f} s of training, "
             f"{outcome['samples_per_second']:,.0f} samples/s"
         )
-
-
-@contextmanager
-def stop_signals() -> Iterator[Callable[[], int]]:
-    """A function that says which of SIGINT and SIGTERM has come, 0 for none; a second one kills."""
-    received = [0]
-    names = (signal.SIGINT, signal.SIGTERM)
-
-    def receive(number: int, _: object) -> None:
-        received[0] = number
-        for name in names:
-            signal.signal(name, signal.SIG_DFL)
-
-    before = {name: signal.signal(name, receive) for name in names}
-    try:
-        yield lambda: received[0]
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
-
-
-def _stopped_by(number: int) -> StoppedError:
-    if number == signal.SIGINT:
-        return StoppedError("interrupted", ExitCode.INTERRUPTED)
-    return StoppedError("terminated", ExitCode.TERMINATED)
 
 
 def _changes(model: Model, config: Config) -> bool:
@@ -469,13 +446,34 @@ def _changes(model: Model, config: Config) -> bool:
     )
 
 
-def same_file(a: Path, b: Path) -> bool:
-    return a.resolve() == b.resolve()
-
-
-def _ranks(count: int) -> str:
-    return "1 process" if count == 1 else f"{count} ranks"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2f} %"
+def train(
+    console: Console,
+    job: Job,
+    config: Config,
+    model: Model | None,
+    *,
+    output: Path,
+    init_from: Path | None,
+    log_file: Path | None,
+    data_dir: Path | None,
+    threads: int | None,
+    cores: int,
+    processes: int,
+    weights_only: bool,
+    dry_run: bool,
+    mpi: bool,
+) -> None:
+    """Train on the ranks of `job` and report; `model` is the run that goes on, if one does."""
+    run = TrainingRun(console, config, output, data_dir, threads, cores, processes, log_file, job)
+    with np.errstate(all="ignore"):  # what overflows is told by the loss
+        run.prepare(model, init_from, weights_only=weights_only, dry_run=dry_run)
+        if mpi and job.size == 1:
+            console.notice("--mpi: this is the only rank; mpirun -n N starts more")
+        if dry_run:
+            console.notice("dry run: nothing was trained and nothing written")
+            console.json({"config": run.config.sections(), **run.description()})
+            return
+        with closing(run.log), run.ranks:
+            run.speak_only_on_rank_0()
+            run.train()
+            run.report()

@@ -21,15 +21,13 @@ import struct
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from mlpcli.arrays import Array
 from mlpcli.data.dataset import Dataset
 from mlpcli.errors import DataError
-
-Array = npt.NDArray[Any]
+from mlpcli.text import times
 
 # A data set is these four, in this order; .gz may follow, and a dot may stand before "idx".
 FILES = (
@@ -68,7 +66,7 @@ def open_folder(path: Path, source: str, *, digest: str | None = None) -> Datase
     for part in (0, 2):
         images, labels = arrays[part], arrays[part + 1]
         if images.size == 0:
-            raise DataError(f"{paths[part]}: holds no images ({_product(images.shape)})")
+            raise DataError(f"{paths[part]}: holds no images ({times(images.shape)})")
         if len(images) != len(labels):
             raise DataError(
                 f"{paths[part + 1]}: holds {len(labels)} labels, but {paths[part].name} has "
@@ -78,7 +76,7 @@ def open_folder(path: Path, source: str, *, digest: str | None = None) -> Datase
     height, width = X.shape[1:]
     if X_test.shape[1:] != (height, width):
         raise DataError(
-            f"{paths[2]}: its images are {_product(X_test.shape[1:])}, "
+            f"{paths[2]}: its images are {times(X_test.shape[1:])}, "
             f"but those of {paths[0].name} are {height} × {width}"
         )
     return Dataset(
@@ -173,7 +171,7 @@ def _unpack(path: Path, file: io.BufferedIOBase, dimensions: int, packed_size: i
     offset, size = file.tell(), math.prod(shape)
     if size > max(_UNPACKED_FREELY, packed_size * _MAX_RATIO):
         raise DataError(
-            f"{path}: its header says {_product(shape)}, in {packed_size} bytes of gzip; "
+            f"{path}: its header says {times(shape)}, in {packed_size} bytes of gzip; "
             "if that is meant, unpack it by gunzip, and it is read in parts"
         )
     values = np.empty(size, np.uint8)
@@ -193,7 +191,7 @@ def _wrong_size(
 ) -> DataError:
     advice = "it was cut short; get it again" if short else "something follows the values"
     return DataError(
-        f"{path}: its header says {_product(shape)}, {expected} bytes in all, "
+        f"{path}: its header says {times(shape)}, {expected} bytes in all, "
         f"but the file {actual}: {advice}"
     )
 
@@ -204,7 +202,3 @@ def _digest(values: Array) -> str:
     sha256 = hashlib.sha256(bytes([0, 0, _UNSIGNED_BYTE, values.ndim]) + sizes)
     sha256.update(values.data)
     return sha256.hexdigest()
-
-
-def _product(shape: tuple[int, ...]) -> str:
-    return " × ".join(map(str, shape))

@@ -16,18 +16,16 @@ from typing import IO
 
 import numpy as np
 
-from mlpcli.data.dataset import Array
+from mlpcli.arrays import Array
+from mlpcli.data.columns import MISSING, Codes, has_decimal_comma, parse_number
 from mlpcli.errors import DataError
+from mlpcli.text import CONTROL, name_columns, quoted
 
 _BLOCK = 1 << 20  # bytes read at a time
 _MAX_LINE = 1 << 22  # bytes; 300,000 columns fit, a file without line ends does not
-_MAX_LABEL = 200  # characters; an array of text is as wide as its longest
-_MAX_CLASSES = 1 << 16
 _MAX_FRACTIONAL_CLASSES = 20
 _HEAD_ROWS = 20  # rows below the first that tell whether it is a header …
 _HEAD_CELLS = 100_000  # … or fewer, when they are very wide
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # would garble what is printed
-_MISSING = frozenset(("", "?", "-", "na", "n/a", "nan", "null", "none"))
 _FLOAT32_OVERFLOW = 2.0**128 - 2.0**103  # rounds to infinity, as does all that is larger
 
 
@@ -115,7 +113,7 @@ class TableReader:
             return index % self.width
         if self.header is None:
             raise DataError(
-                f"{self.source}: no column {shown(wanted)}: it has no header; "
+                f"{self.source}: no column {quoted(wanted)}: it has no header; "
                 f"give the column's index, 0 to {self.width - 1} (or -1 for the last)"
             )
         return self.find_name(wanted)
@@ -131,11 +129,11 @@ class TableReader:
             return header.index(name)
         near = get_close_matches(name, header, n=1, cutoff=0.5)
         if near:
-            found = f"did you mean {shown(near[0])}?"
+            found = f"did you mean {quoted(near[0])}?"
         else:
-            some = ", ".join(shown(other) for other in header[:10])
+            some = ", ".join(quoted(other) for other in header[:10])
             found = f"there is {some}{' …' if len(header) > 10 else ''}"
-        raise DataError(f"{self.source}: no column {shown(name)}; {found}")
+        raise DataError(f"{self.source}: no column {quoted(name)}; {found}")
 
     def read(self, *, label: int | None = None, features: Sequence[int] | None = None) -> Table:
         """Read the rows.
@@ -161,7 +159,7 @@ class TableReader:
                 f"{self.source}: has a single column, but a label and at least one feature are "
                 "needed; are its cells separated by commas (or tabs, in a .tsv)?"
             )
-        codes_of = _Codes()
+        codes_of = Codes()
         X_blocks, code_blocks = [], []
         for first, lines in self._rest():
             X, codes = self._parse(first, lines, list(features), label, codes_of)
@@ -274,14 +272,14 @@ class TableReader:
                     f"{self.source}: column {j + 1} has no name in the header; "
                     "name it, or drop it if it only counts the rows"
                 )
-            if _CONTROL.search(name):
+            if CONTROL.search(name):
                 raise DataError(
                     f"{self.source}: column {j + 1} has a control character in its name, "
-                    f"{shown(name)}; take it out"
+                    f"{quoted(name)}; take it out"
                 )
             if name in seen:
                 raise DataError(
-                    f"{self.source}: the header has {shown(name)} twice; "
+                    f"{self.source}: the header has {quoted(name)} twice; "
                     "give each column a name of its own"
                 )
             seen.add(name)
@@ -299,7 +297,7 @@ class TableReader:
         lines: list[str],
         features: list[int],
         label: int | None,
-        codes_of: _Codes,
+        codes_of: Codes,
     ) -> tuple[Array, Array]:
         """(n, D) float32 features and (n,) int32 label codes of a block."""
         values = self._parse_fast(lines, features, label, codes_of)
@@ -312,7 +310,7 @@ class TableReader:
         return self._parse_exactly(first, lines, features, label, codes_of)
 
     def _parse_fast(
-        self, lines: list[str], features: list[int], label: int | None, codes_of: _Codes
+        self, lines: list[str], features: list[int], label: int | None, codes_of: Codes
     ) -> Array | None:
         """(n, width) float64 values of all columns, the label's as codes; None if in doubt."""
         n = len(lines) - lines.count("")
@@ -345,16 +343,16 @@ class TableReader:
         lines: list[str],
         features: list[int],
         label: int | None,
-        codes_of: _Codes,
+        codes_of: Codes,
     ) -> tuple[Array, Array]:
         """As `_parse`, cell by cell, to say where it is that something is wrong."""
         X, codes = [], []
         for number, cells in self._rows(first, lines):
             if len(cells) != self.width:
                 raise DataError(
-                    f"{self.source}: row {number} has {_columns(len(cells))}, "
+                    f"{self.source}: row {number} has {name_columns(len(cells))}, "
                     f"expected {self.width} as in the first row; "
-                    f"fill it up, or quote the cells that hold a {shown(self._delimiter)}"
+                    f"fill it up, or quote the cells that hold a {quoted(self._delimiter)}"
                 )
             X.append([self._feature(cells[j], number, j, label) for j in features])
             if label is not None:
@@ -385,38 +383,38 @@ class TableReader:
             ) from error
 
     def _feature(self, cell: str, number: int, column: int, label: int | None) -> float:
-        value = _number(cell)
+        value = parse_number(cell)
         if value is not None and abs(value) < _FLOAT32_OVERFLOW:
             return value
         where, text = self._where(number, column), cell.strip()
         if not text:
             raise DataError(f"{where}: the value is missing; fill it in or drop the row")
-        if text.lower() in _MISSING:
+        if text.lower() in MISSING:
             raise DataError(
-                f"{where}: {shown(text)} is a missing value; fill it in or drop the row"
+                f"{where}: {quoted(text)} is a missing value; fill it in or drop the row"
             )
         if value is not None:
             raise DataError(
-                f"{where}: {shown(text)} is not finite in float32; "
+                f"{where}: {quoted(text)} is not finite in float32; "
                 "correct it, drop the row, or rescale the column"
             )
-        if _has_decimal_comma(text):
-            raise DataError(f"{where}: {shown(text)} is not a number; write a decimal point")
+        if has_decimal_comma(text):
+            raise DataError(f"{where}: {quoted(text)} is not a number; write a decimal point")
         if number > self._first_row:
             raise DataError(
-                f"{where}: {shown(text)} is not a number; correct it, drop the row, "
+                f"{where}: {quoted(text)} is not a number; correct it, drop the row, "
                 "or one-hot encode or drop the column"
             )
         flag = f"; if it is the label, --label-column {self._flag_value(column)}"
         raise DataError(
-            f"{where}: {shown(text)} is not a number; one-hot encode the column or drop it"
+            f"{where}: {quoted(text)} is not a number; one-hot encode the column or drop it"
             + ("" if label is None else flag)
         )
 
     def _labels(self, names: list[str], code_blocks: list[Array], label: int) -> Array:
         """(N,) labels, from the names of the codes, as written, and the codes."""
         codes = np.concatenate(code_blocks)
-        numbers = [_number(name) for name in names]
+        numbers = [parse_number(name) for name in names]
         values = [number for number in numbers if number is not None]
         fractional = [
             name for name, value in zip(names, numbers, strict=True) if value and value % 1
@@ -431,7 +429,7 @@ class TableReader:
             if classes > min(_MAX_FRACTIONAL_CLASSES, len(codes) / 2):
                 raise DataError(
                     f"{self.source}: {self._name(label)} has {classes} different numbers, such as "
-                    f"{shown(fractional[0])}: measurements, not classes; group them into classes, "
+                    f"{quoted(fractional[0])}: measurements, not classes; group them into classes, "
                     "or name the label's column by --label-column"
                 )
             labels = np.array([repr(value).removesuffix(".0") for value in values])
@@ -443,7 +441,7 @@ class TableReader:
         integer = int(name) if re.fullmatch(r"[+-]?[0-9]+", name) else int(float(name))
         if not -(2**63) <= integer < 2**63:
             raise DataError(
-                f"{self.source}: the label {shown(name)} in {self._name(column)} is too large; "
+                f"{self.source}: the label {quoted(name)} in {self._name(column)} is too large; "
                 "number the classes from 0, or name them in words"
             )
         return integer
@@ -452,48 +450,10 @@ class TableReader:
         return f"{self.source}: row {number}, {self._name(column)}"
 
     def _name(self, column: int) -> str:
-        return f"column {column + 1 if self.header is None else shown(self.header[column])}"
+        return f"column {column + 1 if self.header is None else quoted(self.header[column])}"
 
     def _flag_value(self, column: int) -> str:
-        return str(column) if self.header is None else shown(self.header[column])
-
-
-class _Codes(dict[str, int]):
-    """Codes 0, 1, 2, … for labels, in the order in which they are first met.
-
-    Looking up a label that cannot be one raises a ValueError that says why.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: list[str] = []
-
-    def __missing__(self, cell: str) -> int:
-        text = cell.strip()
-        if text != cell:
-            return self[text]
-        value = _number(text)
-        if not text or (value is not None and not np.isfinite(value)):
-            raise ValueError("the label is missing; fill it in or drop the row")
-        if _CONTROL.search(text):
-            raise ValueError(f"the label {shown(text)} has a control character; take it out")
-        if len(text) > _MAX_LABEL:
-            raise ValueError(
-                f"a label of {len(text):,} characters; name the label's column by --label-column"
-            )
-        if len(self) == _MAX_CLASSES:
-            raise ValueError(
-                f"more than {_MAX_CLASSES:,} different labels; "
-                "name the label's column by --label-column"
-            )
-        self[text] = len(self.names)
-        self.names.append(text)
-        return self[text]
-
-
-def shown(text: str) -> str:
-    """A text from a file, quoted and cut so that it fits into one line of a message."""
-    return repr(text if len(text) <= 40 else text[:39] + "…")
+        return str(column) if self.header is None else quoted(self.header[column])
 
 
 def _guess_delimiter(line: str) -> str:
@@ -505,41 +465,23 @@ def _is_header(rows: list[list[str]]) -> bool:
     """Whether the first of these rows is one of names."""
     first, below = rows[0], rows[1:]
     if not below:
-        return all(_number(cell) is None for cell in first)
+        return all(parse_number(cell) is None for cell in first)
     for j, name in enumerate(first):
-        if _number(name) is None and name.strip().lower() not in _MISSING:
+        if parse_number(name) is None and name.strip().lower() not in MISSING:
             column = [row[j] for row in below if j < len(row)]
-            present = [cell for cell in column if cell.strip().lower() not in _MISSING]
+            present = [cell for cell in column if cell.strip().lower() not in MISSING]
             numeric = [
-                cell for cell in present if _number(cell) is not None or _has_decimal_comma(cell)
+                cell
+                for cell in present
+                if parse_number(cell) is not None or has_decimal_comma(cell)
             ]
             if 2 * len(numeric) > len(present):
                 return True
     return False
 
 
-def _number(cell: str) -> float | None:
-    """The number that a cell is, by NumPy's rules, which are narrower than Python's; or None."""
-    text = cell.strip()
-    if not text.isascii() or "_" in text:
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _has_decimal_comma(cell: str) -> bool:
-    """Whether a cell is a number but for its decimal comma."""
-    return re.fullmatch(r"\s*[+-]?[0-9]+,[0-9]+\s*", cell) is not None
-
-
 def _ignore(_cell: str) -> float:
     return 0.0
-
-
-def _columns(count: int) -> str:
-    return f"{count} column{'s' if count != 1 else ''}"
 
 
 def _count_lines(data: bytes) -> int:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mlpcli.data import idx, images, numpyfiles
-from mlpcli.data.dataset import Array
-from mlpcli.data.table import TableReader
+from mlpcli.arrays import Array
+from mlpcli.data.dataset import Dataset
+from mlpcli.data.formats import idx, numpy_files, pictures
+from mlpcli.data.formats.table import TableReader
 from mlpcli.errors import DataError, UsageError
 
-_DELIMITERS = {".csv": None, ".tsv": "\t"}
 _KINDS = "give a .csv, .tsv, .npz, .npy, IDX, .png or .jpg file, or - for CSV on stdin"
 _FILL_THEIR_FRAME = ("digits", "fashion-mnist")  # and are not set in a margin, as MNIST's are
 
@@ -72,9 +72,9 @@ def open_inputs(source: str, wanted: Wanted, *, label_column: str | None = None)
             return _table(TableReader(sys.stdin.buffer, "stdin"), wanted, label_column)
         if path.is_dir():
             raise DataError(f"{source}: is a folder; {_KINDS}")
-        if suffix in _DELIMITERS:
+        if suffix in DELIMITERS:
             with path.open("rb") as file:
-                reader = TableReader(file, source, _DELIMITERS[suffix])
+                reader = TableReader(file, source, DELIMITERS[suffix])
                 return _table(reader, wanted, label_column)
         if label_column is not None:
             raise UsageError(f"--label-column is for .csv and .tsv tables, and {source} is not one")
@@ -89,7 +89,7 @@ def open_inputs(source: str, wanted: Wanted, *, label_column: str | None = None)
 
 def is_image(source: str) -> bool:
     """Whether a path is one of a picture, by its suffix."""
-    return source.lower().endswith(images.SUFFIXES)
+    return source.lower().endswith(pictures.SUFFIXES)
 
 
 def open_images(sources: Sequence[str], wanted: Wanted, *, prepare: bool) -> Inputs:
@@ -105,10 +105,10 @@ def open_images(sources: Sequence[str], wanted: Wanted, *, prepare: bool) -> Inp
             f"{sources[0]}: a picture, but {wanted.model} was trained on {kind} "
             f"({wanted.source}); give the rows as a table or as .npz"
         )
-    frame = 1.0 if wanted.source in _FILL_THEIR_FRAME else images.FRAME
+    frame = 1.0 if wanted.source in _FILL_THEIR_FRAME else pictures.FRAME
     X = np.empty((len(sources), wanted.D), np.float32)
     for row, source in zip(X, sources, strict=True):
-        pixels = images.read_image(Path(source), shape, prepare_it=prepare, frame=frame)
+        pixels = pictures.read_image(Path(source), shape, prepare_it=prepare, frame=frame)
         row[:] = (pixels * (scale / 255)).ravel()
     return Inputs(X)
 
@@ -132,9 +132,9 @@ def _table(reader: TableReader, wanted: Wanted, label_column: str | None) -> Inp
 
 def _arrays(path: Path, source: str) -> Inputs:
     if path.suffix.lower() == ".npz":
-        return Inputs(*numpyfiles.read_npz(path, source))
+        return Inputs(*numpy_files.read_npz(path, source))
     if path.suffix.lower() == ".npy":
-        return Inputs(numpyfiles.read_npy(path, source))
+        return Inputs(numpy_files.read_npy(path, source))
     if "ubyte" not in path.name and ".idx" not in path.name.lower():
         path.stat()  # whether it is there is what to say first
         raise DataError(f"{source}: not a kind of file that can be read; {_KINDS}")
@@ -153,3 +153,98 @@ def _arrays(path: Path, source: str) -> Inputs:
 def _check_width(width: int, source: str, wanted: Wanted) -> None:
     if width != wanted.D:
         raise DataError(f"{source}: has {width} columns of inputs, {wanted.model} takes {wanted.D}")
+
+
+_DATA_KINDS = (
+    "a .csv or .tsv table, an .npz with X and y, a folder with X.npy and y.npy, "
+    "or a folder of four IDX files"
+)
+
+
+DELIMITERS = {".csv": None, ".tsv": "\t"}
+
+
+def open_path(
+    path: Path,
+    source: str,
+    *,
+    label_column: str | None = None,
+    columns: Sequence[str] | None = None,
+    label_name: str | None = None,
+) -> Dataset:
+    """Open a person's own data.
+
+    Args:
+        path: a `.csv` or `.tsv` file (see `table.TableReader`), an `.npz` file or a folder with
+            `X.npy` and `y.npy` (see `numpyfiles`), or a folder of four IDX files (see `idx`).
+        source: what was given as `--data`.
+        label_column: of a table, the name or index of the label's column (see
+            `TableReader.find`); None for the last.
+        columns, label_name: of a table with a header, the names of the features and of the label
+            that a model was trained on; other columns are left out. Ignored without a header.
+
+    Returns:
+        The data set, X (N, D) and y (N,); of a table, X is float32, and named by its header if it
+        has one. Labels of one class only are left for `dataset.split` to refuse: they are no fault
+        in a file to evaluate on.
+
+    Raises:
+        DataError: there is nothing there, or it cannot be used: where and why, and what to do.
+        UsageError: a label's column was given for something that is not a table.
+    """
+    suffix = path.suffix.lower()
+    try:
+        if not path.exists():
+            raise DataError(f"{source}: does not exist; give {_DATA_KINDS}")
+        if suffix in DELIMITERS and not path.is_dir():
+            return _open_table(path, source, label_column, DELIMITERS[suffix], columns, label_name)
+        if label_column is not None:
+            raise UsageError(f"--label-column is for .csv and .tsv tables, and {source} is not one")
+        return _open_arrays(path, source)
+    except OSError as error:
+        raise DataError(f"{source}: cannot be read: {error.strerror or error}") from error
+
+
+def _open_table(
+    path: Path,
+    source: str,
+    label_column: str | None,
+    delimiter: str | None,
+    columns: Sequence[str] | None,
+    label_name: str | None,
+) -> Dataset:
+    with path.open("rb") as file:
+        reader = TableReader(file, source, delimiter)
+        label = reader.width - 1
+        if label_column is not None:
+            label = reader.find(label_column)
+        elif label_name is not None and reader.header is not None:
+            label = reader.find_name(label_name)
+        features = None
+        if columns is not None and reader.header is not None:
+            features = [reader.find_name(name) for name in columns]
+        table = reader.read(label=label, features=features)
+    assert table.labels is not None
+    return Dataset(
+        source=source,
+        X=table.X,
+        y=table.labels,
+        digest=table.digest,
+        columns=table.columns,
+        label_name=table.label_name,
+    )
+
+
+def _open_arrays(path: Path, source: str) -> Dataset:
+
+    if not path.is_dir():
+        if path.suffix.lower() == ".npz":
+            return numpy_files.open_npz(path, source)
+        raise DataError(f"{source}: not a kind of file that can be read; give {_DATA_KINDS}")
+    if (path / "X.npy").exists() or (path / "y.npy").exists():
+        return numpy_files.open_folder(path, source)
+    if idx.holds_idx(path):
+        return idx.open_folder(path, source)
+    raise DataError(
+        f"{source}: a folder with neither X.npy and y.npy nor IDX files; give {_DATA_KINDS}"
+    )

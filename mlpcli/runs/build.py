@@ -3,36 +3,32 @@
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mlpcli.config import Config
+from mlpcli.arrays import Array
+from mlpcli.config.config import Config
 from mlpcli.data.augment import Augmenter, Distortions
 from mlpcli.data.batches import Batches
-from mlpcli.data.catalog import NAMES, open_data
-from mlpcli.data.dataset import (
-    Array,
-    Dataset,
-    Split,
-    Splits,
-    class_indices,
-    refuse_unseen,
-    split,
-)
-from mlpcli.data.scaling import Scaling, learn_scaling
-from mlpcli.errors import CheckpointError, DataError, UsageError
+from mlpcli.data.catalog import open_data
+from mlpcli.data.dataset import Dataset
+from mlpcli.data.encoding import Scaling, learn_scaling
+from mlpcli.data.split import Splits, split
+from mlpcli.errors import UsageError
 from mlpcli.evaluation.metrics import Scorer
 from mlpcli.nn.network import MLP
 from mlpcli.nn.optimizers import optimizer
 from mlpcli.nn.schedules import lr_schedule, momentum_schedule
-from mlpcli.ranks import Alone, Forked, Ranks
+from mlpcli.parallel.forked import Forked
+from mlpcli.parallel.ranks import Alone, Ranks
+from mlpcli.tasks.classification import (
+    balanced_weights,
+    target_distributions,
+)
 from mlpcli.training.average import Average
-from mlpcli.training.checkpoint import Model, load
 from mlpcli.training.loop import Trainer
 
 _SHOWN_CLASSES, _SHOWN_WAYS = 10, 10  # of a sheet of distorted images
@@ -69,11 +65,11 @@ def prepare(config: Config, data_dir: Path) -> Material:
 
 def prepare_opened(config: Config, data: Dataset) -> Material:
     """The same for data that are open."""
-    splits = _split(config, data)
+    splits = split_as_configured(config, data)
     return Material(data, splits, learn_scaling(config.data.scale, data, splits.train))
 
 
-def _split(config: Config, data: Dataset) -> Splits:
+def split_as_configured(config: Config, data: Dataset) -> Splits:
     return split(
         data,
         val_fraction=config.data.val_fraction,
@@ -95,153 +91,6 @@ def batch_size(config: Config, material: Material) -> int:
     """Samples a step: at most all of them."""
     N, size = len(material.splits.train), config.train.batch_size
     return N if size == "full" else min(int(size), N)
-
-
-def own_data(model: Model, data_dir: Path, *, source: str | None = None) -> Dataset:
-    """The data that a model was trained on, found again and known by their digest.
-
-    They are looked for as they were given, at the path that this was then, and beside the
-    checkpoint; or at `source`, where that is given.
-
-    Raises:
-        DataError: they are nowhere, or have changed.
-    """
-    record, path = model.data, model.file.path
-    places = [source]
-    if source is None:
-        found = (record.source, record.path, str(path.parent / Path(record.source).name))
-        places = [p for p in found if p in NAMES or (p and os.path.exists(os.path.expanduser(p)))]
-    problem: DataError | None = None
-    for place in places:
-        assert place is not None
-        try:
-            data = open_data(place, data_dir=data_dir, label_column=model.config.data.label_column)
-        except DataError as error:
-            problem = problem or error
-            continue
-        if data.digest == record.digest:
-            return data
-        problem = problem or DataError(
-            f"{data.source}: is not what {path} was trained on: its contents have changed since"
-        )
-    raise problem or DataError(
-        f"{record.source}: the data that {path} was trained on are gone; name them with --data"
-    )
-
-
-def open_like(
-    model: Model, source: str, data_dir: Path, label_column: str | None = None
-) -> Dataset:
-    """Open other data for a model: a table's columns are matched with the model's by name."""
-    record = model.data
-    table = Path(source).suffix.lower() in (".csv", ".tsv")
-    if table and label_column is None and record.label_name is None:
-        label_column = model.config.data.label_column  # an index, as there were no names
-    return open_data(
-        source,
-        data_dir=data_dir,
-        label_column=label_column,
-        columns=record.columns,
-        label_name=record.label_name,
-    )
-
-
-def rows_to_evaluate(
-    model: Model,
-    data_dir: Path,
-    *,
-    source: str | None,
-    label_column: str | None,
-    split_name: str | None,
-) -> tuple[str, Split]:
-    """(where they are from, the rows): of the model's own data, or of another source.
-
-    Raises:
-        DataError: the data are gone, do not fit the model, or have no such split.
-    """
-    path = model.file.path
-    if source is None:
-        data = own_data(model, data_dir)
-    else:
-        data = open_like(model, source, data_dir, label_column)
-    if data.digest == model.data.digest:
-        splits = _split(model.config, data)
-        parts = {"train": splits.train, "val": splits.val, "test": splits.test}
-        chosen = parts[split_name] if split_name else splits.test or splits.train
-        if chosen is None:
-            raise DataError(f"{data.source}: {path} was trained without a {split_name} split")
-        if not np.array_equal(splits.classes, model.classes):
-            raise CheckpointError(f"{path}: its classes are not those of its data, {data.source}")
-        _refuse_width(model, data)
-        return data.source, chosen
-    if split_name in ("train", "val"):
-        raise DataError(
-            f"{data.source}: is not what {path} was trained on, so it has no {split_name} split"
-        )
-    name, X, y = ("all", data.X, data.y)
-    if data.X_test is not None and data.y_test is not None:
-        name, X, y = ("test", data.X_test, data.y_test)
-    _refuse_width(model, data)
-    indices = class_indices(y, model.classes)
-    refuse_unseen(indices, y, data.source)
-    return data.source, Split(name, X, indices, np.arange(len(y)))
-
-
-def refuse_seen(members: Sequence[Model], rows: Split) -> None:
-    """Refuse a committee one of whose members was trained on rows that the first one held out.
-
-    Raises:
-        CheckpointError: two have the same data, but part them otherwise.
-    """
-    options = {"test": ("test_fraction",), "val": ("test_fraction", "val_fraction", "seed")}
-    first = members[0]
-    for other in members[1:]:
-        for name in options.get(rows.name, ()):
-            a, b = first.config.values()[name], other.config.values()[name]
-            if a != b and other.data.digest == first.data.digest:
-                raise CheckpointError(
-                    f"{other.file.path}: was trained with another --{name.replace('_', '-')} than "
-                    f"{first.file.path}, so it may have seen the {rows.name} rows; "
-                    "evaluate them one by one"
-                )
-
-
-def _refuse_width(model: Model, data: Dataset) -> None:
-    D = model.file.sizes[0]
-    if data.input_dim != D:
-        raise DataError(
-            f"{data.source}: has {data.input_dim} inputs a row, {model.file.path} takes {D}"
-        )
-
-
-def own_material(model: Model, config: Config, data_dir: Path) -> Material:
-    """What a resumed run trains on: its own data, split and scaled as before."""
-    given = config.data.data
-    moved = given if given != model.config.data.data else None
-    data = own_data(model, data_dir, source=moved)
-    return Material(data, _split(config, data), model.scaling)
-
-
-def copy_weights(path: Path, net: MLP, material: Material) -> None:
-    """Start `net` from the weights of a checkpoint.
-
-    Raises:
-        CheckpointError: it is of another architecture or of other classes.
-    """
-    model = load(path)
-    if model.file.sizes != net.sizes:
-        raise CheckpointError(
-            f"{path}: is of {_layers(model.file.sizes)}, this run of {_layers(net.sizes)}; "
-            "--hidden and the data must be the same"
-        )
-    if model.classes.tolist() != material.splits.classes.tolist():
-        raise CheckpointError(f"{path}: was trained on other classes than these data have")
-    for name, array in model.file.params.items():
-        net.params[name][:] = array
-
-
-def _layers(sizes: list[int]) -> str:
-    return "-".join(map(str, sizes))
 
 
 def network(config: Config, D: int, C: int) -> MLP:
@@ -386,15 +235,9 @@ def distorted_samples(config: Config, material: Material) -> tuple[Array, Array]
     return before, out.reshape(len(rows), _SHOWN_WAYS, *data.image_shape)
 
 
-def target_distributions(C: int, smoothing: float, dtype: Any) -> Array:
-    """(C, C): row k is the target of class k, 1 − ε on it and ε/C on all (Szegedy et al. 2016)."""
-    return ((1 - smoothing) * np.eye(C) + smoothing / C).astype(dtype)
-
-
 def class_weights(config: Config, splits: Splits, dtype: Any) -> Array | None:
-    """(C,) weights with which every class counts as much as every other, N/(C·N_k), or None."""
+    """(C,) the weight of each class that `--class-weight` asks for, or None for equal ones."""
     if config.data.class_weight == "none":
         return None
-    y = splits.train.y[splits.train.rows]
-    counts = np.bincount(y, minlength=len(splits.classes))
-    return (len(y) / (len(counts) * counts)).astype(dtype)
+    train = splits.train
+    return balanced_weights(train.y[train.rows], len(splits.classes), dtype)

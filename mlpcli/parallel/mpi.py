@@ -1,7 +1,7 @@
 """Training on several machines: ranks that a launcher such as mpirun or srun starts, over MPI.
 
-`Mpi` is to the training loop what `mlpcli.ranks` says, and to the command what `Job` says: what the
-ranks do together before and after. Importing this imports neither mpi4py nor numpy.
+`Mpi` is to the training loop what `mlpcli.parallel.ranks` says, and to the command what `Job` says:
+what the ranks do together before and after. Importing this imports neither mpi4py nor numpy.
 """
 
 from __future__ import annotations
@@ -16,16 +16,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from mlpcli.errors import ExitCode, MlpError, RanksError, UsageError, suggest_install
+from mlpcli.parallel.job import Job, T
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Array = npt.NDArray[Any]
-
-T = TypeVar("T")
+    from mlpcli.arrays import Array
 
 _STARTED = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS")
 """Where launchers say how many processes they started."""
@@ -33,62 +30,6 @@ _STARTED = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS")
 _TOLD = 0.3  # seconds that a launcher has to pass on an error, before it is told to end the job
 _SOON = 0.1  # seconds after SIGTERM; mpirun kills a quarter of a second after it
 _LATE = 10.0  # seconds in which a rank that is only slow would have come
-
-
-class Job:
-    """All processes of a run, seen from one of them; here, from one that started alone.
-
-    Attributes:
-        rank: which one this is; only rank 0 prints and writes.
-        size: how many there are.
-    """
-
-    rank = 0
-    size = 1
-
-    def first(self, make: Callable[[], T]) -> T:
-        """What `make` returns on rank 0, where alone it is called.
-
-        Raises:
-            RanksError: what it raised there, on all ranks.
-        """
-        return make()
-
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        """A block in which no rank waits for another. All come through it, or none.
-
-        Raises:
-            RanksError: what the first of the ranks that failed raised there, on all ranks.
-        """
-        yield
-
-    def same(self, what: str, contents: Any) -> None:
-        """Compare a buffer of bytes by its digest.
-
-        Raises:
-            RanksError: `what` differs between the ranks, and where.
-        """
-
-    def send(self, array: Array) -> None:
-        """`array` ← rank 0's, in place."""
-
-    def wait(self) -> None:
-        """Wait until all ranks have come here."""
-
-    def cores(self) -> int | None:
-        """How many cores a rank has to itself; None: all that there are."""
-        return None
-
-    @contextmanager
-    def whole(self) -> Iterator[None]:
-        """The whole run: an error that the others do not have ends them, too."""
-        yield
-
-    @contextmanager
-    def watched(self, say: Callable[[], None]) -> Iterator[None]:
-        """Training: `say` is called where a signal finds this rank waiting for one that is gone."""
-        yield
 
 
 def join() -> Job:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
-from mlpcli.evaluation.metrics import Scores
+from mlpcli.tasks.classification import Scores
+from mlpcli.text import aligned
 
 CONFUSION_LIMIT = 30
 """With more classes than this, the matrix is left out of the text: no terminal is so wide."""
@@ -62,45 +61,6 @@ def confusion_table(labels: Sequence[Any], scores: Scores) -> str:
     return aligned(rows)
 
 
-def sparkline(values: Sequence[float], width: int = 40) -> str:
-    """A curve in at most `width` characters, each as high as the mean of its share of `values`.
-
-    Positive values over one power of ten, up to four, are drawn by their logarithm.
-    """
-    if 10 * min(values) < max(values) < 1e4 * min(values):
-        values = [math.log(value) for value in values]
-    columns = min(width, len(values))
-    edges = [round(i * len(values) / columns) for i in range(columns + 1)]
-    means = [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
-    low, span = min(means), max(means) - min(means)
-    top = len(_BLOCKS) - 1
-    return "".join(_BLOCKS[round((m - low) / span * top) if span else top // 2] for m in means)
-
-
-_BLOCKS = "▁▂▃▄▅▆▇█"
-
-
 def differing(options: Sequence[dict[str, Any]]) -> list[str]:
     """The names of the options that are not the same in all of these configurations."""
     return [name for name in options[0] if any(o[name] != options[0][name] for o in options[1:])]
-
-
-def shown(value: Any) -> str:
-    """An option's value as a person would type it."""
-    if isinstance(value, tuple | list):
-        return ",".join(map(str, value)) or "none"
-    if value is None:
-        return "–"
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Columns of text under each other, the first to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mlpcli.data.dataset import split
-from mlpcli.data.userfiles import open_path
+from mlpcli.data.formats.rows import open_path
+from mlpcli.data.split import split
 from mlpcli.errors import DataError, UsageError
 
 KINDS = (

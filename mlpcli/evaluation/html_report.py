@@ -14,10 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from mlpcli.data.dataset import Array, Split
-from mlpcli.evaluation import figures
-from mlpcli.evaluation.metrics import Calibration, Predictions, Scores, calibration
-from mlpcli.evaluation.report import CONFUSION_LIMIT, differing, shown
+from mlpcli.arrays import Array
+from mlpcli.data.split import Split
+from mlpcli.evaluation import figures, pixels
+from mlpcli.evaluation.calibration import Calibration, calibration
+from mlpcli.evaluation.metrics import Predictions
+from mlpcli.evaluation.text_report import CONFUSION_LIMIT, differing
+from mlpcli.tasks.classification import Scores
+from mlpcli.text import as_typed, dashed, percent
 
 _MISTAKES = 24
 _UNITS = 100  # of the first layer, whose weights are shown …
@@ -143,7 +147,7 @@ def _header(report: Report) -> str:
     first = report.members[0]
     about = [f"{report.source}, {report.split.name} split: {report.scores.samples:,} samples"]
     if len(report.members) == 1:
-        layers = "-".join(map(str, first.sizes))
+        layers = dashed(first.sizes)
         kind = first.options["activation"] if len(first.sizes) > 2 else "softmax regression"
         about.append(f"{layers}, {kind}")
         about.append(f"epoch {first.epoch} of {first.epochs}")
@@ -156,10 +160,10 @@ def _headline(report: Report, bins: Calibration) -> str:
     low, high = scores.interval()
     wrong = scores.samples - scores.correct
     tiles = (
-        ("Accuracy", _percent(scores.accuracy), f"95 % interval {_range(low, high)}"),
-        ("Error rate", _percent(1 - scores.accuracy), f"{wrong:,} of {scores.samples:,} wrong"),
+        ("Accuracy", percent(scores.accuracy), f"95 % interval {_range(low, high)}"),
+        ("Error rate", percent(1 - scores.accuracy), f"{wrong:,} of {scores.samples:,} wrong"),
         ("Loss", f"{scores.loss:.4f}", str(report.members[0].options["loss"])),
-        ("Calibration error", _percent(bins.error), "expected, over 15 bins"),
+        ("Calibration error", percent(bins.error), "expected, over 15 bins"),
     )
     cells = "".join(
         f"<div><dt>{name}</dt><dd><strong>{value}</strong><small>{note}</small></dd></div>"
@@ -177,18 +181,18 @@ def _members(report: Report) -> str:
     rows = [
         [
             member.name,
-            _percent(member.scores.accuracy),
+            percent(member.scores.accuracy),
             _range(*member.scores.interval()),
             f"{member.scores.loss:.4f}",
-            "-".join(map(str, member.sizes)),
+            dashed(member.sizes),
             f"{member.epoch} of {member.epochs}",
-            *(shown(member.options[name]) for name in options),
+            *(as_typed(member.options[name]) for name in options),
         ]
         for member in report.members
     ]
     together = [
         "together",
-        _percent(report.scores.accuracy),
+        percent(report.scores.accuracy),
         _range(*report.scores.interval()),
         f"{report.scores.loss:.4f}",
     ]
@@ -219,7 +223,7 @@ def _confusion(report: Report) -> str:
     note = "Rows are true classes, columns predicted ones."
     support = np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     if C > CONFUSION_LIMIT:
-        uri = figures.heat_png(np.sqrt(confusion / support))
+        uri = pixels.heat_png(np.sqrt(confusion / support))
         picture = f'<img class="matrix" alt="Confusion matrix" src="{uri}">'
         return _section("Confusion matrix", f"<p>{note}</p>{picture}")
     shares = confusion / support
@@ -261,7 +265,7 @@ def _classes(report: Report) -> str:
         others[k] = 0
         most = int(others.argmax())
         taken = f"{report.names[most]} ({others[most]})" if others[most] else "–"
-        shares = [_percent(row[key]) for key in ("precision", "recall", "f1")]
+        shares = [percent(row[key]) for key in ("precision", "recall", "f1")]
         rows.append([report.names[k], *shares, f"{row['support']:,}", taken])
     head = ["class", "precision", "recall", "F1", "samples", "taken for"]
     return _section("Classes", note + _table(head, rows))
@@ -271,7 +275,7 @@ def _calibration(bins: Calibration) -> str:
     note = (
         "Bars: the share that is right among the samples of each bin of confidence, which is the "
         "probability of the predicted class. On the dashed line the two agree; the orange lines "
-        f"are what they are apart. Weighted by samples that is {_percent(bins.error)}, the "
+        f"are what they are apart. Weighted by samples that is {percent(bins.error)}, the "
         "expected calibration error (Guo et al. 2017)."
     )
     figure = f"<figure>{figures.reliability_svg(bins)}</figure>"
@@ -285,13 +289,13 @@ def _mistakes(report: Report) -> str:
     pictures = []
     for place in predictions.mistakes(_MISTAKES).tolist():
         row = int(split.rows[place])
-        pixels = np.asarray(split.X[row]).reshape(report.images.shape)
+        image = np.asarray(split.X[row]).reshape(report.images.shape)
         true = escape(report.names[predictions.y[place]])
         said = escape(report.names[predictions.predicted[place]])
-        uri = figures.picture_png(pixels, report.images.full_scale)
+        uri = pixels.picture_png(image, report.images.full_scale)
         pictures.append(
             f'<figure><img alt="sample {row + 1}" src="{uri}"><figcaption><b>{true}</b> taken for '
-            f"<b>{said}</b><br>{_percent(predictions.confidence[place], 1)}"
+            f"<b>{said}</b><br>{percent(predictions.confidence[place], 1)}"
             f"<br>sample {row + 1:,}</figcaption></figure>"
         )
     if not pictures:
@@ -311,7 +315,7 @@ def _weights(report: Report) -> str:
     parts = []
     for member in report.members[:_MEMBERS]:
         limit = min(_UNITS if alone else _UNITS_OF_MEMBER, max(1, _PIXELS // len(member.W)))
-        uri, count = figures.weights_png(member.W, report.images.shape, limit)
+        uri, count = pixels.weights_png(member.W, report.images.shape, limit)
         units = member.W.shape[1]
         of = f"all {units}" if count == units else f"the {count} largest of {units:,}"
         name = "" if alone else f"{escape(member.name)}: "
@@ -372,10 +376,6 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], *, total: bool = 
 
 def _scrolled(table: str) -> str:
     return f'<div class="scrolled">{table}</div>\n'
-
-
-def _percent(share: float, digits: int = 2) -> str:
-    return f"{100 * share:.{digits}f} %"
 
 
 def _range(low: float, high: float) -> str:

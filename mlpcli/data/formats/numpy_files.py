@@ -18,9 +18,10 @@ from typing import IO, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from mlpcli.data.dataset import Array, Dataset
-from mlpcli.data.table import shown
+from mlpcli.arrays import Array
+from mlpcli.data.dataset import Dataset
 from mlpcli.errors import DataError
+from mlpcli.text import one_line, quoted, times
 
 _ARRAYS = ("X", "y", "X_test", "y_test")
 
@@ -91,7 +92,7 @@ def _read_npz(
             raise
         except Exception as error:  # BadZipFile, zlib.error, EOFError, OSError, struct.error, …
             raise DataError(
-                f"{source}: not an .npz archive, or a damaged one ({_line(error)}); "
+                f"{source}: not an .npz archive, or a damaged one ({one_line(error, 100)}); "
                 "save it again by np.savez"
             ) from error
     return arrays, headers, digest
@@ -202,8 +203,8 @@ def _check_headers(
         test, train = headers["X_test"], headers["X"]
         if test.shape[1:] != train.shape[1:]:
             raise DataError(
-                f"{test.where}: its samples are {_product(test.shape[1:])}, "
-                f"but those of X are {_product(train.shape[1:])}"
+                f"{test.where}: its samples are {times(test.shape[1:])}, "
+                f"but those of X are {times(train.shape[1:])}"
             )
         if (test.dtype == np.uint8) != (train.dtype == np.uint8):
             raise DataError(
@@ -296,11 +297,7 @@ def _refuse_non_finite(X: Array, rows: npt.NDArray[np.intp], where: str) -> None
 
 
 def _described(shape: tuple[int, ...], dtype: np.dtype[Any]) -> str:
-    return f"{_product(shape)} of {dtype}"
-
-
-def _product(shape: tuple[int, ...]) -> str:
-    return " × ".join(map(str, shape)) or "one value"
+    return f"{times(shape)} of {dtype}"
 
 
 def _unpack(
@@ -310,7 +307,7 @@ def _unpack(
     members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
     ours = {name: members[name] for name in _ARRAYS if name in members}
     if "X" not in ours and "y" not in ours:
-        there = ", ".join(shown(name) for name in list(members)[:10]) or "nothing"
+        there = ", ".join(quoted(name) for name in list(members)[:10]) or "nothing"
         raise DataError(
             f"{source}: has no arrays X and y, but {there}; save np.savez(file, X=X, y=y)"
         )
@@ -353,11 +350,6 @@ def _unpack_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, header: _Head
     X = np.ascontiguousarray(array, dtype)
     _refuse_non_finite(X, np.arange(len(X)), header.where)
     return X
-
-
-def _line(error: Exception) -> str:
-    """What an exception says, in one line and not without end."""
-    return " ".join(str(error).split())[:100] or type(error).__name__
 
 
 def _rows_to_check(X: Array) -> npt.NDArray[np.intp]:

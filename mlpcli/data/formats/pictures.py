@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from mlpcli.data.dataset import Array
+from mlpcli.arrays import Array
 from mlpcli.errors import DataError, MlpError, suggest_install
 
 SUFFIXES = (".png", ".jpg", ".jpeg")

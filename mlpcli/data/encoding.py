@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from mlpcli.data.dataset import Array, Dataset, Split
+from mlpcli.arrays import Array
+from mlpcli.data.dataset import Dataset
+from mlpcli.data.split import Split
 
 _CHUNK = 8192  # rows at a time when mean and deviation are learned
 

@@ -1,0 +1,344 @@
+"""What `mlp show` does."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from mlpcli.commands.console import Console
+from mlpcli.config.config import resolve
+from mlpcli.config.options import OPTIONS
+from mlpcli.data.catalog import data_dir as where_data_lie
+from mlpcli.data.catalog import default_source
+from mlpcli.errors import CheckpointError, ExitCode, UsageError
+from mlpcli.evaluation.figures import Run, require, save_curves
+from mlpcli.evaluation.pixels import save_distortions, save_weights
+from mlpcli.evaluation.text_report import differing
+from mlpcli.files import ensure_writable
+from mlpcli.runs import build, own_data
+from mlpcli.runs.model import Model, load
+from mlpcli.runs.repeat import train_command
+from mlpcli.text import aligned, as_typed, dashed, sparkline
+
+_CURVES = (
+    ("train_loss", "training loss", "{:.4f}"),
+    ("val_loss", "validation loss", "{:.4f}"),
+    ("train_accuracy", "training accuracy", "{:.2%}"),
+    ("val_accuracy", "validation accuracy", "{:.2%}"),
+    ("lr", "learning rate", "{:.2g}"),
+    ("update_ratio", "update ratio", "{:.1e}"),
+    ("gradient_norm", "gradient norm", "{:.2g}"),
+    ("dead_units", "dead units", "{:.1%}"),
+)
+
+
+def _load(paths: Sequence[Path], console: Console) -> tuple[list[Model], int]:
+    """(the models, the best first; how many could not be read): one alone must be readable."""
+    models, errors = [], []
+    for path in paths:
+        try:
+            models.append(load(path))
+        except CheckpointError as error:
+            errors.append(error)
+    if not models:
+        raise errors[0]
+    for unreadable in errors:
+        console.warning(str(unreadable))
+    return sorted(models, key=_rank), len(errors)
+
+
+def _rank(model: Model) -> tuple[float, float]:
+    """Highest validation accuracy first, the lower loss deciding; then those without."""
+    best = _best(model)
+    accuracy, loss = best.get("val_accuracy"), best.get("val_loss")
+    if accuracy is None or loss is None:
+        return math.inf, 0.0
+    return -accuracy, loss
+
+
+def _best(model: Model) -> dict[str, Any]:
+    """The history's entry of the epoch that the weights are of; empty where it has none."""
+    return next((entry for entry in model.history if entry.get("epoch") == model.epoch), {})
+
+
+def _seconds(model: Model) -> float:
+    return float(model.history[-1]["seconds"]) if model.history else 0.0
+
+
+def _parameters(model: Model) -> int:
+    return sum(array.size for array in model.file.params.values())
+
+
+def _threads(model: Model) -> str:
+    text = "1 thread" if model.threads == 1 else f"{model.threads} threads"
+    return f"{model.ranks} ranks of {text}" if model.ranks > 1 else text
+
+
+def _layers(model: Model) -> str:
+    return dashed(model.file.sizes)
+
+
+def _description(model: Model) -> str:
+    config, data = model.config, model.data
+    labels = [str(label) for label in model.classes.tolist()]
+    some = labels if len(labels) <= 12 else [*labels[:6], "…", labels[-1]]
+    kind = f"images of {data.image_shape[0]} by {data.image_shape[1]}, " if data.image_shape else ""
+    lines = [
+        str(model.file.path),
+        f"  network    {_layers(model)}, {_parameters(model):,} parameters ({config.model.dtype}), "
+        f"{config.model.activation}, {config.model.loss}",
+        f"  data       {data.source}: {data.rows:,} rows, {kind}"
+        f"{len(labels)} classes: {' '.join(some)}",
+        f"  training   {model.epochs} epochs in {_seconds(model):.1f} s, weights of epoch "
+        f"{model.epoch}, {_threads(model)}",
+        f"  repeat     {train_command(model)}"
+        + (" (not exactly: it was resumed with other options)" if model.changed else ""),
+        "",
+        *_history(model),
+        "",
+        *_arrays(model),
+        "",
+        config.to_toml().rstrip(),
+    ]
+    return "\n".join(lines)
+
+
+def _history(model: Model) -> list[str]:
+    """A line a curve: its first value, the curve, its last, and its value at the best epoch."""
+    best = _best(model)
+    first_epoch = str(model.history[0]["epoch"]) if model.history else ""
+    rows = [("epoch", first_epoch, "", str(model.epochs), f"kept: {model.epoch}")]
+    for key, name, form in _CURVES:
+        values = [entry[key] for entry in model.history if entry.get(key) is not None]
+        if not values:
+            continue
+        first, last, kept = (
+            "" if value is None else form.format(value).replace("%", " %")
+            for value in (values[0], values[-1], best.get(key))
+        )
+        curve = sparkline(values) if _shows_blocks() else "to"
+        rows.append((name, first, curve, last, kept))
+    if len(rows) == 1:
+        return ["  no history"]
+    width = max(len(row[2]) for row in rows)
+    rows = [(a, b, c.ljust(width), d, e) for a, b, c, d, e in rows]
+    return ["  " + line for line in aligned(rows).splitlines()]
+
+
+def _shows_blocks() -> bool:
+    try:
+        "▁█".encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def _arrays(model: Model) -> list[str]:
+
+    rows = [("array", "shape", "values", "mean", "deviation", "largest")]
+    for name, array in model.file.params.items():
+        with np.errstate(over="ignore"):
+            mean, deviation = array.mean(dtype=np.float64), array.std(dtype=np.float64)
+        figures = (f"{mean:.2g}", f"{deviation:.2g}", f"{abs(array).max():.2g}")
+        rows.append((name, str(array.shape), f"{array.size:,}", *figures))
+    return ["  " + line for line in aligned(rows).splitlines()]
+
+
+def _table(models: Sequence[Model]) -> str:
+
+    different = differing([model.config.values() for model in models])
+    options = [name for name in different if name not in ("hidden", "epochs")]  # shown anyway
+    rows = [("model", "validation", "loss", "network", *options, "epoch", "seconds")]
+    for model in models:
+        best, values = _best(model), model.config.values()
+        accuracy, loss = best.get("val_accuracy"), best.get("val_loss")
+        rows.append(
+            (
+                str(model.file.path),
+                "-" if accuracy is None else f"{100 * accuracy:.2f} %",
+                "-" if loss is None else f"{loss:.4f}",
+                _layers(model),
+                *(as_typed(values[name]) for name in options),
+                f"{model.epoch}/{model.epochs}",
+                f"{_seconds(model):.1f}",
+            )
+        )
+    return aligned(rows)
+
+
+def _as_json(model: Model) -> dict[str, Any]:
+    best = _best(model)
+    return {
+        "checkpoint": str(model.file.path),
+        "data": model.data.source,
+        "architecture": model.file.sizes,
+        "parameters": _parameters(model),
+        "classes": model.classes.tolist(),
+        "epochs": model.epochs,
+        "best_epoch": model.epoch,
+        **{
+            part: _scores(best, short)
+            for part, short in (("train", "train"), ("validation", "val"))
+        },
+        "seconds": _seconds(model),
+        "threads": model.threads,
+        "ranks": model.ranks,
+        "config": model.config.sections(),
+        "history": model.history,
+    }
+
+
+def _scores(entry: dict[str, Any], part: str) -> dict[str, float] | None:
+    """The figures of the history, in which training's are means over an epoch's batches."""
+    loss, accuracy = entry.get(f"{part}_loss"), entry.get(f"{part}_accuracy")
+    return None if loss is None or accuracy is None else {"loss": loss, "accuracy": accuracy}
+
+
+def _csv(models: Sequence[Model]) -> str:
+    rows = []
+    for model in models:
+        best = _best(model)
+        rows.append(
+            {
+                "checkpoint": str(model.file.path),
+                "architecture": _layers(model),
+                "parameters": _parameters(model),
+                "epochs_done": model.epochs,
+                "best_epoch": model.epoch,
+                **{key: best.get(key) for key, *_ in _CURVES[:4]},
+                "seconds": _seconds(model),
+                **{
+                    name: "" if value is None else as_typed(value)
+                    for name, value in model.config.values().items()
+                },
+            }
+        )
+    text = io.StringIO()
+    table = csv.DictWriter(text, rows[0], lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    return text.getvalue()
+
+
+def _draw_curves(models: Sequence[Model], path: Path) -> None:
+
+    ensure_writable(path)
+    save_curves(path, [Run(str(m.file.path), m.history, m.epoch) for m in models])
+
+
+def _draw_weights(model: Model, path: Path) -> str:
+    """Draw them; what is on the picture, in words."""
+    shape = model.data.image_shape
+    if shape is None:
+        raise UsageError(
+            f"--weights: {model.file.path} was trained on {model.data.source}, which holds no "
+            "images that its weights could be drawn as"
+        )
+    ensure_writable(path)
+    W = model.file.params["W1"]
+    count = save_weights(path, W, (shape[0], shape[1]))
+    return f"{count} of {W.shape[1]:,} units of the first layer"
+
+
+def _draw_preview(
+    model: Model | None,
+    flags: dict[str, Any],
+    config_file: Path | None,
+    data_dir: Path | None,
+    path: Path,
+) -> str:
+    """Draw images before and after; what to say of it."""
+    folder = where_data_lie(data_dir)
+    config = resolve(flags, config_file, model.config if model else None)
+    if config.augment.augment == "none":
+        where = f"{model.file.path} was trained" if model else "these options train"
+        raise UsageError(
+            f"--augment-preview: {where} without distortions; give --augment affine or elastic, too"
+        )
+    if model:
+        material = own_data.own_material(model, config, folder)
+    else:
+        source = config.data.data or default_source(folder)
+        config = replace(config, data=replace(config.data, data=source))
+        material = build.prepare(config, folder)
+    ensure_writable(path)
+    before, after = build.distorted_samples(config, material)
+    save_distortions(path, before, after, material.data.full_scale)
+    return f"{path} written, {len(before)} images of {material.data.source} before and after"
+
+
+def show(
+    console: Console,
+    paths: tuple[Path, ...],
+    pictures: dict[str, Path | None],
+    flags: dict[str, Any],
+    *,
+    config_file: Path | None,
+    data_dir: Path | None,
+    as_csv: bool,
+) -> int:
+    """Describe checkpoints and draw what `pictures` asks for; the exit code."""
+    _refuse_what_does_not_go_together(paths, pictures, [*flags, *(["config"] * bool(config_file))])
+    weights_file, curves_file = pictures["--weights"], pictures["--curves"]
+    preview_file = pictures["--augment-preview"]
+    for name, file in pictures.items():
+        if file:
+            require(name)
+    if not paths:
+        assert preview_file is not None
+        console.notice(_draw_preview(None, flags, config_file, data_dir, preview_file))
+        return ExitCode.DONE
+    models, unreadable = _load(paths, console)
+    if as_csv:
+        sys.stdout.write(_csv(models))
+    elif console.as_json:
+        console.json({"models": [_as_json(model) for model in models]})
+    elif len(paths) == 1:
+        click.echo(_description(models[0]))
+    else:
+        click.echo(_table(models))
+    if curves_file:
+        _draw_curves(models, curves_file)
+        console.notice(f"{curves_file} written")
+    if weights_file:
+        console.notice(f"{weights_file} written, {_draw_weights(models[0], weights_file)}")
+    if preview_file:
+        console.notice(_draw_preview(models[0], flags, config_file, data_dir, preview_file))
+    return ExitCode.INPUT if unreadable else ExitCode.DONE
+
+
+def _refuse_what_does_not_go_together(
+    paths: Sequence[Path], pictures: dict[str, Path | None], options: Sequence[str]
+) -> None:
+    preview = pictures["--augment-preview"]
+    if not paths and not preview:
+        raise UsageError("missing argument MODEL.npz…; see mlp show --help")
+    if not paths and any(pictures[name] for name in ("--weights", "--curves")):
+        raise UsageError("--weights and --curves draw models; name one")
+    for name in ("--weights", "--augment-preview"):
+        if pictures[name] and len(paths) > 1:
+            raise UsageError(f"{name} draws one model; name one")
+    if options and not preview:
+        flag = OPTIONS[options[0]].flag if options[0] in OPTIONS else "--config"
+        raise UsageError(f"{flag} is for --augment-preview, which is not given")
+
+
+# One model, for a person
+
+
+# Several models, for a person
+
+
+# For scripts
+
+
+# Pictures

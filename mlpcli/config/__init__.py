@@ -1,0 +1,1 @@
+"""Every hyperparameter: declared, checked, read from TOML, resolved."""

@@ -1,0 +1,151 @@
+"""Every hyperparameter, declared once: name, kind, default, bounds and help.
+
+A TOML section is a frozen dataclass. The command line's options, the checking of config files and
+`--print-config` are made from the fields. Importing this imports nothing but `errors`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from mlpcli.config.options import (
+    DEFAULT_LR,
+    DISTORTIONS,
+    OPTIONS,
+    SECTIONS,
+    AugmentConfig,
+    DataConfig,
+    ModelConfig,
+    TrainConfig,
+)
+from mlpcli.config.toml import read_config, toml_value
+from mlpcli.errors import UsageError
+from mlpcli.text import as_typed, cut
+
+# Kinds of values. Each checks a value as TOML gives it; flags are text and are parsed into that.
+
+
+@dataclass(frozen=True)
+class Config:
+    """All hyperparameters of a run."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+
+    def values(self) -> dict[str, Any]:
+        """{name: value}, flat."""
+        return {
+            name: value
+            for section in (self.data, self.model, self.train, self.augment)
+            for name, value in dataclasses.asdict(section).items()
+        }
+
+    def sections(self) -> dict[str, dict[str, Any]]:
+        """{section: {name: value}} as JSON and TOML have it; what is off (None) is left out."""
+        result: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
+        for name, value in self.values().items():
+            if value is not None:
+                kept = list(value) if isinstance(value, tuple) else value
+                result[OPTIONS[name].section][name] = kept
+        return result
+
+    def to_toml(self) -> str:
+        """A config file that gives the same run."""
+        lines = []
+        for section, values in self.sections().items():
+            lines += [f"[{section}]"] + [f"{k} = {toml_value(v)}" for k, v in values.items()] + [""]
+        return "\n".join(lines)
+
+    def to_flags(self) -> list[str]:
+        """The flags that give the same run: those of values that are not the defaults."""
+        values = self.values()
+        leading = {name: values[name] for name in ("optimizer", "lr_schedule", "augment")}
+        usual = make_config(leading).values()  # the defaults of others follow those
+        usual |= {name: OPTIONS[name].default for name in leading}
+        words = []
+        for name, value in values.items():
+            if isinstance(value, bool) and value != usual[name]:
+                words += [OPTIONS[name].flag if value else OPTIONS[name].off_flag]
+            elif value != usual[name]:
+                text = as_typed(value) if isinstance(value, tuple) else str(value)
+                words += [OPTIONS[name].flag, text]
+        return words
+
+
+def make_config(values: dict[str, Any]) -> Config:
+    """The configuration of these values, every other one at its default.
+
+    Raises:
+        UsageError: values that do not go together.
+    """
+    sections = {
+        section: cls(**{f.name: values[f.name] for f in fields(cls) if f.name in values})
+        for section, cls in SECTIONS.items()
+    }
+    config = Config(**sections)  # type: ignore[arg-type]
+    train, augment = config.train, config.augment
+    layers = len(config.model.hidden) + 1
+    if isinstance(train.max_norm, tuple) and len(train.max_norm) != layers:
+        raise UsageError(
+            f"--max-norm has {len(train.max_norm)} limits for a network of {layers} layers of "
+            "weights; give one for each, or one for all"
+        )
+    if train.patience is not None and config.data.val_fraction == 0:
+        raise UsageError("--patience needs validation rows; raise --val-fraction above 0")
+    if train.lr is None:
+        train = dataclasses.replace(train, lr=DEFAULT_LR[train.optimizer])
+    if train.lr_decay is None and train.lr_schedule in ("step", "exponential"):
+        decay = 0.1 if train.lr_schedule == "step" else 0.95
+        train = dataclasses.replace(train, lr_decay=decay)
+    usual = DISTORTIONS[augment.augment]
+    missing = {name: usual[name] for name in usual if getattr(augment, name) is None}
+    augment = dataclasses.replace(augment, **missing)  # type: ignore[arg-type]
+    return dataclasses.replace(config, train=train, augment=augment)
+
+
+def check_flag(name: str, text: str) -> Any:
+    """The value of a flag's text.
+
+    Raises:
+        UsageError: it names the flag, the text and what was expected.
+    """
+    option = OPTIONS[name]
+    try:
+        return option.kind.check(option.kind.parse(text))
+    except ValueError as error:
+        raise UsageError(f"{option.flag} {cut(text)}: {error}") from None
+
+
+def resolve(
+    flags: dict[str, Any], config_file: Path | None, checkpoint: Config | None = None
+) -> Config:
+    """Flag, then config file, then the checkpoint that is resumed, then default.
+
+    Raises:
+        ConfigError, UsageError: a key or value that cannot be, or values that do not go together.
+    """
+    resumed = checkpoint.values() if checkpoint else {}
+    lasting = {name: value for name, value in resumed.items() if OPTIONS[name].lasting}
+    in_file = read_config(config_file) if config_file else {}
+    config = make_config(lasting | in_file | flags)
+    _refuse_idle(config, flags if "augment" in flags else in_file | flags)
+    return config
+
+
+def _refuse_idle(config: Config, given: dict[str, Any]) -> None:
+    """Refuse a distortion that was asked for where there are none of its kind."""
+    kind = config.augment.augment
+    for name in given:
+        if OPTIONS[name].section != "augment" or name == "augment" or not given[name]:
+            continue
+        needed = "elastic" if name.startswith("elastic") else "affine or elastic"
+        if kind not in needed.split(" or "):
+            raise UsageError(
+                f"{OPTIONS[name].flag} does nothing with --augment {kind}; "
+                f"give --augment {needed}, too"
+            )

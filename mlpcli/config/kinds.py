@@ -1,0 +1,221 @@
+"""The values that an option takes: each kind checks a value as TOML gives it.
+
+Flags are text, which `parse` turns into that. Importing this imports only `errors` and `text`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from mlpcli.text import nearest
+
+
+@dataclass(frozen=True)
+class Number:
+    """A finite number, or a whole one, within bounds."""
+
+    whole: bool = False
+    at_least: float | None = None
+    above: float | None = None
+    at_most: float | None = None
+    below: float | None = None
+    metavar: str = "NUMBER"
+
+    def parse(self, text: str) -> Any:
+        """The value that a flag's text stands for; text that is no number stays text."""
+        for number in (int, float):
+            try:
+                return number(text)
+            except ValueError:
+                continue
+        return text
+
+    def check(self, value: Any) -> Any:
+        """The value itself, as it is kept; ValueError says what was expected instead."""
+        allowed = int if self.whole else (int, float)
+        if isinstance(value, bool) or not isinstance(value, allowed):
+            raise ValueError(f"expected {self.describe()}")
+        if not self.whole:
+            try:
+                value = float(value)
+            except OverflowError:
+                value = math.inf
+        finite = self.whole or math.isfinite(value)
+        if not finite or not self._within(value):
+            raise ValueError(f"expected {self.describe()}")
+        return value
+
+    def _within(self, value: float) -> bool:
+        return (
+            (self.at_least is None or value >= self.at_least)
+            and (self.above is None or value > self.above)
+            and (self.at_most is None or value <= self.at_most)
+            and (self.below is None or value < self.below)
+        )
+
+    def describe(self) -> str:
+        """What is expected, in words."""
+        bounds = [
+            f"{word} {bound}"
+            for word, bound in (
+                ("at least", self.at_least),
+                ("above", self.above),
+                ("at most", self.at_most),
+                ("below", self.below),
+            )
+            if bound is not None
+        ]
+        noun = "a whole number" if self.whole else "a number"
+        return " ".join([noun, " and ".join(bounds)]).rstrip()
+
+
+@dataclass(frozen=True)
+class Text:
+    """Any text."""
+
+    metavar: str = "TEXT"
+
+    def parse(self, text: str) -> Any:
+        return text
+
+    def check(self, value: Any) -> Any:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+        if not isinstance(value, str) or not value:
+            raise ValueError("expected text")
+        return value
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few words."""
+
+    choices: tuple[str, ...]
+
+    @property
+    def metavar(self) -> str:
+        return "|".join(self.choices)
+
+    def parse(self, text: str) -> Any:
+        return text
+
+    def check(self, value: Any) -> Any:
+        if value not in self.choices:
+            near = nearest(str(value), self.choices)
+            raise ValueError(f"expected one of {', '.join(self.choices)}{near}")
+        return value
+
+
+@dataclass(frozen=True)
+class Widths:
+    """The widths of the hidden layers: [800, 800] in TOML, 800,800 as a flag; [] or none: none."""
+
+    metavar: str = "H[,H…]|none"
+
+    def parse(self, text: str) -> Any:
+        if text.strip() == "none":
+            return []
+        try:
+            return [int(part) for part in text.split(",")]
+        except ValueError:
+            return text
+
+    def check(self, value: Any) -> Any:
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = [value]
+        if not isinstance(value, list | tuple) or not all(
+            isinstance(n, int) and not isinstance(n, bool) and 0 < n <= 1_000_000 for n in value
+        ):
+            raise ValueError("expected widths from 1 to 1000000, as in 100 or 800,800, or none")
+        return tuple(value)
+
+
+@dataclass(frozen=True)
+class BatchSize:
+    """A number of samples, or "full" for all of them."""
+
+    metavar: str = "SAMPLES|full"
+
+    def parse(self, text: str) -> Any:
+        return text if text == "full" else Number().parse(text)
+
+    def check(self, value: Any) -> Any:
+        if value == "full":
+            return value
+        try:
+            return Number(whole=True, at_least=1).check(value)
+        except ValueError:
+            raise ValueError("expected a whole number at least 1, or full") from None
+
+
+@dataclass(frozen=True)
+class NormLimits:
+    """A positive number for every layer, or one for each: [4.4, 3.0] in TOML, 4.4,3.0 as a flag."""
+
+    metavar: str = "NUMBER[,NUMBER…]"
+
+    def parse(self, text: str) -> Any:
+        numbers = [Number().parse(part) for part in text.split(",")]
+        return numbers[0] if len(numbers) == 1 else numbers
+
+    def check(self, value: Any) -> Any:
+        try:
+            if isinstance(value, list | tuple) and value:
+                return tuple(POSITIVE.check(item) for item in value)
+            return POSITIVE.check(value)
+        except ValueError:
+            raise ValueError("expected a number above 0, or one for each layer") from None
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Class labels: [1, 7] in TOML, 1,7 as a flag; [] or none: none. They are kept as text."""
+
+    metavar: str = "LABEL[,LABEL…]|none"
+
+    def parse(self, text: str) -> Any:
+        return [] if text.strip() == "none" else text.split(",")
+
+    def check(self, value: Any) -> Any:
+        labels = [value] if isinstance(value, int | str) else value
+        if not isinstance(labels, list | tuple):
+            raise ValueError("expected class labels, as in 1,7, or none")
+        try:
+            return tuple(Text().check(label) for label in labels)
+        except ValueError:
+            raise ValueError("expected class labels, as in 1,7, or none") from None
+
+
+@dataclass(frozen=True)
+class Switch:
+    """On or off: true or false in TOML, --name or --no-name as a flag."""
+
+    metavar: str = "true|false"
+
+    def parse(self, text: str) -> Any:
+        return {"true": True, "false": False}.get(text, text)
+
+    def check(self, value: Any) -> Any:
+        if not isinstance(value, bool):
+            raise ValueError("expected true or false")
+        return value
+
+
+Kind = Number | Text | Choice | Widths | BatchSize | NormLimits | Labels | Switch
+
+
+PROBABILITY = Number(at_least=0, below=1)
+
+
+POSITIVE = Number(above=0)
+
+
+NOT_NEGATIVE = Number(at_least=0)
+
+
+MANY = 10**9  # far beyond any use, and no overflow in what is computed from it
+
+
+COUNT = Number(whole=True, at_least=1, at_most=MANY, metavar="COUNT")

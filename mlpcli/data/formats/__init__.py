@@ -1,0 +1,1 @@
+"""People's files, a module for each format."""

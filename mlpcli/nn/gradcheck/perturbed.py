@@ -1,0 +1,136 @@
+"""Losses of networks that differ in one parameter each."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import numpy as np
+
+from mlpcli.arrays import Array
+from mlpcli.nn.network import MLP
+from mlpcli.nn.parameters import Buffers, Parameters
+from mlpcli.nn.regularisation import l2_penalty
+
+STEP = 1e-5
+"""h: the difference's error by rounding, about 10⁻¹⁶/h, and by curvature, about h², are small."""
+
+
+BLOCK = 2**17  # numbers of a layer's output in all networks of a block: they fit into a cache
+
+
+Gradient = Callable[[MLP, Buffers, float], tuple[float, dict[str, Array]]]
+"""(network, batch with its masks, λ) → the loss with its penalty, and its gradient by name."""
+
+
+def in_double_precision(net: MLP) -> MLP:
+    """A copy of a network in float64, with parameters of its own."""
+    twin = copy.copy(net)
+    twin.dtype = np.dtype(np.float64)
+    twin.adopt(Parameters(net.sizes, net.parameters.flat.astype(np.float64)))
+    return twin
+
+
+class PerturbedLosses:
+    """A batch's losses by networks that differ from `net` in one parameter each.
+
+    Args:
+        net: in double precision; its parameters stay as they are while this is used.
+        batch: inputs, targets, weights and masks.
+
+    Attributes:
+        Z: what the activations of each layer are applied to, unperturbed, (N, fan_out) each.
+    """
+
+    def __init__(self, net: MLP, batch: Buffers) -> None:
+        self.net = net
+        self._batch = batch
+        self._last = len(net.sizes) - 2
+        self._inputs: list[Array] = []  # what each layer's weights multiply
+        self.Z: list[Array] = []
+        A = batch.X
+        for layer in range(self._last + 1):
+            self._inputs.append(self._dropped(A, layer))
+            self.Z.append(self._inputs[layer] @ net.parameters.W[layer] + net.parameters.b[layer])
+            A = self._activated(self.Z[layer])
+
+    def differences(self, name: str, entries: Array, h: float = STEP) -> tuple[Array, Array]:
+        """Central differences of the mean loss by some entries of an array.
+
+        Args:
+            name: "W1", "b1", …
+            entries: (V,) positions in the flattened array.
+
+        Returns:
+            (V,) the derivatives; and (V,) whether a unit changed sides between w − h and w + h.
+        """
+        derivatives, crossed = np.empty(len(entries)), np.empty(len(entries), bool)
+        size = max(1, BLOCK // (len(self._batch.X) * max(self.net.sizes[int(name[1:]) :])))
+        for start in range(0, len(entries), size):
+            block = slice(start, start + size)
+            above, sides_above = self.evaluate(name, entries[block], h)
+            below, sides_below = self.evaluate(name, entries[block], -h)
+            # sample by sample: the difference of two means would have the rounding of the sums
+            derivatives[block] = (above - below).mean(axis=1) / (2 * h)
+            crossed[block] = (sides_above != sides_below).any(axis=1)
+        return derivatives, crossed
+
+    def evaluate(self, name: str, entries: Array, h: float) -> tuple[Array, Array]:
+        """The losses (V, N) of V networks, in each of which one entry is larger by h.
+
+        Returns:
+            The losses; and (V, …) on which side of its kink each unit is that depends on the entry.
+        """
+        layer, V = int(name[1:]) - 1, len(entries)
+        i, j = np.divmod(entries, self.net.sizes[layer + 1])
+        # a weight Wᵢⱼ adds h·aᵢ to unit j, a bias bⱼ adds h
+        z = self.Z[layer].T[j] + (h * self._inputs[layer].T[i] if name[0] == "W" else h)
+        if layer == self._last:
+            scores = np.repeat(self.Z[layer][None], V, axis=0)
+            scores[np.arange(V), :, j] = z
+            return self._losses(scores), np.empty((V, 0), bool)
+
+        # what unit j passes on changes in proportion to its outgoing weights
+        change = self._activated(z) - self._activated(self.Z[layer].T[j])
+        mask = self._batch.masks[layer + 1]
+        if mask is not None:
+            change *= mask.T[j]
+        outgoing = self.net.parameters.W[layer + 1][j]
+        Z = self.Z[layer + 1] + change[:, :, None] * outgoing[:, None, :]
+        sides = [z > 0]
+        for above in range(layer + 2, self._last + 1):
+            sides.append((Z > 0).reshape(V, -1))
+            inputs = self._dropped(self._activated(Z), above)
+            # one product for all rows of all networks
+            rows = inputs.reshape(-1, inputs.shape[2]) @ self.net.parameters.W[above]
+            Z = (rows + self.net.parameters.b[above]).reshape(V, -1, rows.shape[1])
+        if not self.net.activation.kinked:
+            sides = [np.empty((V, 0), bool)]
+        return self._losses(Z), np.concatenate(sides, axis=1)
+
+    def _dropped(self, A: Array, layer: int) -> Array:
+        mask = self._batch.masks[layer]
+        return A if mask is None else A * mask
+
+    def _activated(self, Z: Array) -> Array:
+        """f(Z), in a new array."""
+        A = Z.copy()
+        self.net.activation.forward(A, np.empty_like(A))
+        return A
+
+    def _losses(self, scores: Array) -> Array:
+        """(V, N) losses of scores (V, N, C)."""
+        V, N, C = scores.shape
+        losses, delta = np.empty(V * N), np.empty((V * N, C))
+        Y = np.tile(self._batch.Y, (V, 1))
+        self.net.loss.evaluate(scores.reshape(V * N, C), Y, losses, delta)
+        losses = losses.reshape(V, N)
+        return losses if self._batch.weights is None else losses * self._batch.weights[:, 0]
+
+
+def penalty_differences(w: Array, reg: float, h: float = STEP) -> Array:
+    """Central differences (V,) of the penalty by weights (V,): each changes its own term alone."""
+    terms = [[l2_penalty(np.array([x + step]), reg) for step in (h, -h)] for x in w]
+    above, below = np.array(terms).reshape(-1, 2).T
+    differences: Array = (above - below) / (2 * h)
+    return differences

@@ -1,0 +1,154 @@
+"""The checkpoint of a run: what it holds, and how it is written and continued."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlpcli.errors import CheckpointError
+from mlpcli.files import keep, replacing
+from mlpcli.nn.parameters import Parameters
+from mlpcli.runs.model import Model, is_number
+from mlpcli.training.loop import Trainer
+from mlpcli.training.progress import Progress, Snapshot
+
+_INTERVAL = 1.0  # seconds between two writes, where epochs are shorter
+_HISTORY = 10_000  # epochs; of longer runs every so many-th is kept, so that `meta` stays small
+
+
+def snapshot_of(model: Model, trainer: Trainer) -> Snapshot:
+    """What continues, by `trainer`, the run that wrote `model` (read with `resume=True`).
+
+    Raises:
+        CheckpointError: it holds only weights, or its state is damaged.
+    """
+    path, sizes, arrays = model.file.path, model.file.sizes, model.file.resume
+    if "progress" not in arrays:
+        raise CheckpointError(
+            f"{path}: holds weights only and cannot be resumed; start from them with --init-from"
+        )
+    if trainer.net.sizes != sizes:
+        raise CheckpointError(f"{path}: its layers {sizes} do not fit its data")
+    count = Parameters.count(sizes)
+    prefix = "optimizer/"
+    state = {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
+    wanted = {prefix + n for n in trainer.optimizer.state()} | {"progress", "last"}
+    wanted |= {"average"} if trainer.average else set()
+    if set(arrays) != wanted or any(
+        a.shape != (count,) or a.dtype != model.file.params["W1"].dtype or not np.isfinite(a).all()
+        for n, a in arrays.items()
+        if n != "progress"
+    ):
+        raise CheckpointError(f"{path}: what continues the run does not fit the weights")
+    try:
+        progress = json.loads(str(arrays["progress"]))
+        _check_progress(Progress(**progress), trainer.batches.steps)
+    except (TypeError, ValueError, KeyError, OverflowError, RecursionError) as error:
+        raise CheckpointError(f"{path}: what continues the run is damaged: {error}") from None
+    best = np.empty(count, arrays["last"].dtype)
+    for name, view in Parameters(sizes, best).named().items():
+        view[:] = model.file.params[name]
+    return Snapshot(progress, arrays["last"], state, best, arrays.get("average"))
+
+
+def _check_progress(progress: Progress, steps: int) -> None:
+    """ValueError or TypeError where no run of `steps` steps an epoch comes to stand like that."""
+    for name in ("epoch", "batch", "step", "correct", "averaged", "best_epoch"):
+        value = getattr(progress, name)
+        if not isinstance(value, int) or not 0 <= value < 2**63:
+            raise ValueError(f"{name} is {value!r}")
+    for name in ("loss_sum", "best_accuracy", "best_loss"):
+        value = getattr(progress, name)
+        if not is_number(value) and (name, value) != ("best_loss", math.inf):
+            raise ValueError(f"{name} is {value!r}")
+    if progress.batch >= steps or progress.step != progress.epoch * steps + progress.batch:
+        raise ValueError(f"its counters do not fit {steps} steps an epoch")
+    if progress.best_epoch > progress.epoch:
+        raise ValueError("its best epoch is still to come")
+
+
+@dataclass
+class Writer:
+    """Writes the checkpoints of one run to one path.
+
+    Attributes:
+        path: where to.
+        sizes: [D, H…, C].
+        meta: all of `meta` but the history and the epoch, which are filled in.
+        weights_only: leave out what continues the run.
+        continues: whether the file at `path` is of this run, so that it need not be kept.
+        kept: where a checkpoint of another run was kept, once it was.
+    """
+
+    path: Path
+    sizes: list[int]
+    meta: dict[str, Any]
+    weights_only: bool = False
+    continues: bool = False
+    kept: Path | None = None
+    _begun: float = field(default_factory=lambda: time.monotonic())
+    _written: float = field(default=-float("inf"))
+
+    def due(self) -> bool:
+        """Whether the last write is long enough ago for one at an epoch's end."""
+        return time.monotonic() - self._written >= _INTERVAL
+
+    def overdue(self, minutes: float) -> bool:
+        """Whether it is so long ago that one within an epoch is worth it.
+
+        Without what continues the run it never is: the best weights have not changed.
+        """
+        ago = time.monotonic() - max(self._written, self._begun)
+        return ago >= 60 * minutes and not self.weights_only
+
+    def write(self, snapshot: Snapshot, history: list[dict[str, Any]]) -> None:
+        """Put the checkpoint in place, whole.
+
+        Raises:
+            OutputError: it cannot be written; what was there is untouched.
+        """
+        best = snapshot.progress["best_epoch"]
+        meta = self.meta | {
+            "epoch": best,
+            "history": _thinned(history, best),
+        }
+        arrays = Parameters(self.sizes, snapshot.best).named()
+        arrays["meta"] = np.array(json.dumps(meta, allow_nan=False))
+        if not self.weights_only:
+            arrays["resume/last"] = snapshot.last
+            arrays |= {f"resume/optimizer/{name}": a for name, a in snapshot.optimizer.items()}
+            if snapshot.average is not None:
+                arrays["resume/average"] = snapshot.average
+            arrays["resume/progress"] = np.array(_progress_json(snapshot.progress))
+        with replacing(self.path) as file:
+            np.savez(file, allow_pickle=False, **arrays)
+            if not self.continues:
+                self.kept = keep(self.path)
+        self.continues = True
+        self._written = time.monotonic()
+
+
+def _rounded(value: Any) -> Any:
+    """Six digits: plans have thousands of epochs, and NumPy keeps text in four bytes a letter."""
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def _thinned(history: list[dict[str, Any]], best: int) -> list[dict[str, Any]]:
+    """At most about _HISTORY epochs, evenly, with the best and the last one."""
+    every = math.ceil(len(history) / _HISTORY)
+    return [
+        {key: _rounded(value) for key, value in entry.items()}
+        for number, entry in enumerate(history, start=1)
+        if number % every == 0 or number == len(history) or entry["epoch"] == best
+    ]
+
+
+def _progress_json(progress: dict[str, Any]) -> str:
+    """JSON has no infinity: what is infinite is left to its default."""
+    return json.dumps({k: v for k, v in progress.items() if v != float("inf")})

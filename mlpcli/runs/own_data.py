@@ -1,0 +1,163 @@
+"""A model's own data, found again, and other data opened as it needs them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mlpcli.config.config import Config
+from mlpcli.data.catalog import NAMES, open_data
+from mlpcli.data.dataset import Dataset
+from mlpcli.data.split import Split
+from mlpcli.errors import CheckpointError, DataError
+from mlpcli.nn.network import MLP
+from mlpcli.runs.build import Material, split_as_configured
+from mlpcli.runs.model import Model, load
+from mlpcli.tasks.classification import class_indices, refuse_unseen
+from mlpcli.text import dashed
+
+
+def own_data(model: Model, data_dir: Path, *, source: str | None = None) -> Dataset:
+    """The data that a model was trained on, found again and known by their digest.
+
+    They are looked for as they were given, at the path that this was then, and beside the
+    checkpoint; or at `source`, where that is given.
+
+    Raises:
+        DataError: they are nowhere, or have changed.
+    """
+    record, path = model.data, model.file.path
+    places = [source]
+    if source is None:
+        found = (record.source, record.path, str(path.parent / Path(record.source).name))
+        places = [p for p in found if p in NAMES or (p and os.path.exists(os.path.expanduser(p)))]
+    problem: DataError | None = None
+    for place in places:
+        assert place is not None
+        try:
+            data = open_data(place, data_dir=data_dir, label_column=model.config.data.label_column)
+        except DataError as error:
+            problem = problem or error
+            continue
+        if data.digest == record.digest:
+            return data
+        problem = problem or DataError(
+            f"{data.source}: is not what {path} was trained on: its contents have changed since"
+        )
+    raise problem or DataError(
+        f"{record.source}: the data that {path} was trained on are gone; name them with --data"
+    )
+
+
+def open_like(
+    model: Model, source: str, data_dir: Path, label_column: str | None = None
+) -> Dataset:
+    """Open other data for a model: a table's columns are matched with the model's by name."""
+    record = model.data
+    table = Path(source).suffix.lower() in (".csv", ".tsv")
+    if table and label_column is None and record.label_name is None:
+        label_column = model.config.data.label_column  # an index, as there were no names
+    return open_data(
+        source,
+        data_dir=data_dir,
+        label_column=label_column,
+        columns=record.columns,
+        label_name=record.label_name,
+    )
+
+
+def rows_to_evaluate(
+    model: Model,
+    data_dir: Path,
+    *,
+    source: str | None,
+    label_column: str | None,
+    split_name: str | None,
+) -> tuple[str, Split]:
+    """(where they are from, the rows): of the model's own data, or of another source.
+
+    Raises:
+        DataError: the data are gone, do not fit the model, or have no such split.
+    """
+    path = model.file.path
+    if source is None:
+        data = own_data(model, data_dir)
+    else:
+        data = open_like(model, source, data_dir, label_column)
+    if data.digest == model.data.digest:
+        splits = split_as_configured(model.config, data)
+        parts = {"train": splits.train, "val": splits.val, "test": splits.test}
+        chosen = parts[split_name] if split_name else splits.test or splits.train
+        if chosen is None:
+            raise DataError(f"{data.source}: {path} was trained without a {split_name} split")
+        if not np.array_equal(splits.classes, model.classes):
+            raise CheckpointError(f"{path}: its classes are not those of its data, {data.source}")
+        _refuse_width(model, data)
+        return data.source, chosen
+    if split_name in ("train", "val"):
+        raise DataError(
+            f"{data.source}: is not what {path} was trained on, so it has no {split_name} split"
+        )
+    name, X, y = ("all", data.X, data.y)
+    if data.X_test is not None and data.y_test is not None:
+        name, X, y = ("test", data.X_test, data.y_test)
+    _refuse_width(model, data)
+    indices = class_indices(y, model.classes)
+    refuse_unseen(indices, y, data.source)
+    return data.source, Split(name, X, indices, np.arange(len(y)))
+
+
+def refuse_seen(members: Sequence[Model], rows: Split) -> None:
+    """Refuse a committee one of whose members was trained on rows that the first one held out.
+
+    Raises:
+        CheckpointError: two have the same data, but part them otherwise.
+    """
+    options = {"test": ("test_fraction",), "val": ("test_fraction", "val_fraction", "seed")}
+    first = members[0]
+    for other in members[1:]:
+        for name in options.get(rows.name, ()):
+            a, b = first.config.values()[name], other.config.values()[name]
+            if a != b and other.data.digest == first.data.digest:
+                raise CheckpointError(
+                    f"{other.file.path}: was trained with another --{name.replace('_', '-')} than "
+                    f"{first.file.path}, so it may have seen the {rows.name} rows; "
+                    "evaluate them one by one"
+                )
+
+
+def _refuse_width(model: Model, data: Dataset) -> None:
+    D = model.file.sizes[0]
+    if data.input_dim != D:
+        raise DataError(
+            f"{data.source}: has {data.input_dim} inputs a row, {model.file.path} takes {D}"
+        )
+
+
+def own_material(model: Model, config: Config, data_dir: Path) -> Material:
+    """What a resumed run trains on: its own data, split and scaled as before."""
+    given = config.data.data
+    moved = given if given != model.config.data.data else None
+    data = own_data(model, data_dir, source=moved)
+    return Material(data, split_as_configured(config, data), model.scaling)
+
+
+def copy_weights(path: Path, net: MLP, material: Material) -> None:
+    """Start `net` from the weights of a checkpoint.
+
+    Raises:
+        CheckpointError: it is of another architecture or of other classes.
+    """
+    model = load(path)
+    if model.file.sizes != net.sizes:
+        raise CheckpointError(
+            f"{path}: is of {dashed(model.file.sizes)}, this run of {dashed(net.sizes)}; "
+            "--hidden and the data must be the same"
+        )
+    if model.classes.tolist() != material.splits.classes.tolist():
+        raise CheckpointError(f"{path}: was trained on other classes than these data have")
+    for name, array in model.file.params.items():
+        net.params[name][:] = array
