@@ -4,12 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help train mnist gradcheck test test-pythons fuzz test-long test-lowest lint format sweep bench larger reproduce records ingredients committee scaling clean
+.PHONY: help train mnist gradcheck test test-pythons fuzz test-long test-lowest test-peers coverage lint format sweep bench larger reproduce records ingredients committee scaling clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-train: $(VENV)/installed  ## train and evaluate; needs no network but a package index
+train: $(VENV)/installed  ## train and evaluate; downloads no data
 	$(BIN)/mlp train --hidden 100 --reg 1e-3
 	$(BIN)/mlp evaluate model.npz
 
@@ -18,19 +18,36 @@ mnist: $(VENV)/installed  ## the same on MNIST, downloaded first
 	$(BIN)/mlp train --config configs/mnist.toml --output mnist.npz
 	$(BIN)/mlp evaluate mnist.npz
 
-gradcheck: $(VENV)/installed  ## prove the gradients of 100 hidden units
+gradcheck: $(VENV)/installed  ## verify the gradients of 100 hidden units numerically
 	$(BIN)/mlp gradcheck --hidden 100
 
-# Two runs at a time, a thread each: threads that wait for each other on busy cores crawl.
+# Two tests at a time with one thread each: threads that wait for each other on busy cores crawl.
 test: lint  ## lint, then all tests
 	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 2
 
-test-long: $(VENV)/installed-dev  ## runs and downloads killed 200 times at random moments
+test-long: $(VENV)/installed-dev  ## kill 200 runs and 200 downloads at random moments
 	OPENBLAS_NUM_THREADS=1 MLP_TEST_KILLS=200 $(BIN)/pytest -s -k killed tests/robustness tests/data
+
+coverage: $(VENV)/installed-dev  ## all tests, and the share of the package's lines and branches that they run
+	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 2 --cov --cov-report=term:skip-covered
+
+PEERS := import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+  print(*project["optional-dependencies"]["peers"])
+
+# What cannot be installed, all of it or one peer, is said and left out.
+test-peers:  ## comparisons with PyTorch and others, in an environment of their own
+	@$(PYTHON) -m venv $(VENV)-peers && $(VENV)-peers/bin/python -m pip install --quiet \
+	  --disable-pip-version-check --editable '.[dev,report]' || \
+	  { echo "test-peers: left out, $(VENV)-peers cannot be set up"; exit 0; }; \
+	for peer in $$($(PYTHON) -c '$(PEERS)'); do \
+	  $(VENV)-peers/bin/python -m pip install --quiet --disable-pip-version-check "$$peer" || \
+	  echo "test-peers: $$peer cannot be installed, and its tests are skipped"; \
+	done; \
+	OPENBLAS_NUM_THREADS=1 $(VENV)-peers/bin/pytest -n 2 -m peers -rs
 
 INPUTS := 24000
 
-fuzz: $(VENV)/installed-dev  ## damaged files of every kind, INPUTS of them
+fuzz: $(VENV)/installed-dev  ## INPUTS damaged files of every kind
 	$(BIN)/python tests/robustness/fuzz.py --inputs $(INPUTS) --seed $$(date +%s)
 
 LOWEST := import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
@@ -58,11 +75,11 @@ lint: $(VENV)/installed-dev  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(VENV)/installed-dev  ## let ruff put the code in order
+format: $(VENV)/installed-dev  ## let ruff format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Every run is a process and a file, which says in its name what it was run with.
+# Every run is a process and a file, whose name says what it was run with.
 SWEEP := $(foreach hidden,50 200,$(foreach lr,0.01 0.03 0.1 0.3,$(foreach reg,0.0001 0.001,\
 	runs/h$(hidden)-lr$(lr)-reg$(reg).npz)))
 
@@ -73,30 +90,30 @@ runs/%.npz: | $(VENV)/installed
 	$(BIN)/mlp train --data digits --threads 1 -q -o $@ $(patsubst reg%,--reg %,\
 		$(patsubst lr%,--lr %,$(patsubst h%,--hidden %,$(subst -, ,$*)))) > /dev/null
 
-bench: $(VENV)/installed-bench  ## ours beside NumPy, scikit-learn, PyTorch and JAX, side by side
+bench: $(VENV)/installed-bench  ## speed beside NumPy, scikit-learn, PyTorch and JAX
 	$(BIN)/mlp download mnist
 	$(BIN)/python tests/bench/bench.py
 	$(BIN)/python tests/bench/options.py
 
-larger: $(VENV)/installed  ## three million rows mapped from the disk, beside the same in memory
+larger: $(VENV)/installed  ## three million rows mapped from disk, compared with the same in memory
 	$(BIN)/python tests/bench/larger.py
 
-reproduce: $(VENV)/installed  ## published results that take minutes, over seeds
+reproduce: $(VENV)/installed  ## repeat published results that take minutes, over seeds
 	$(BIN)/mlp download mnist fashion-mnist
 	$(BIN)/python tests/bench/reproduce.py
 
-records: $(VENV)/installed  ## published results that take hours; what is done is kept in build
+records: $(VENV)/installed  ## repeat published results that take hours; finished runs are kept in build
 	$(BIN)/mlp download mnist fashion-mnist
 	$(BIN)/python tests/bench/reproduce.py --long
 
-ingredients: $(VENV)/installed  ## what each part of the recipes is worth, with and without it
+ingredients: $(VENV)/installed  ## what each part of the recipes gains, measured with and without it
 	$(BIN)/mlp download mnist fashion-mnist
 	$(BIN)/python tests/bench/ingredients.py
 
 OF := committee
 COMMITTEE := $(foreach seed,0 1 2 3 4,runs/$(OF)/$(seed).npz)
 
-committee: $(COMMITTEE)  ## five networks with seeds of their own, and what they say; OF=fashion-best
+committee: $(COMMITTEE)  ## train five networks with different seeds and average them; OF=fashion-best
 	$(BIN)/mlp evaluate $^
 
 runs/$(OF)/%.npz: | $(VENV)/installed
@@ -106,7 +123,7 @@ runs/$(OF)/%.npz: | $(VENV)/installed
 scaling: $(VENV)/installed-dev  ## what several ranks cost and gain, and a model of more machines
 	$(BIN)/python tests/bench/scaling.py
 
-clean:  ## remove what make and the tools made; models stay
+clean:  ## remove what make and the tools made, but no models
 	rm -rf $(VENV) $(VENV)-* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
@@ -119,7 +136,7 @@ $(VENV)/installed: pyproject.toml | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/installed-bench: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench,report]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench,peers,report]'
 	@touch $@ $(VENV)/installed
 
 $(VENV)/installed-dev: pyproject.toml | $(VENV)/bin/python

@@ -1,9 +1,10 @@
-"""Every example in the README runs, in order, and prints what the README shows.
+"""Every example in every README runs, in order, and prints what the README shows.
 
-A `console` block is run by a shell in one folder for the whole README; a `python` block by Python;
-a `toml` block is kept as `mine.toml`. Of the output, numbers, bars and spaces may differ; a line
-`…` stands for any lines. Blocks after a line `<!-- mnist -->` need the real MNIST, and those after
-`<!-- not run -->` are for other machines.
+A `console` block is run by a shell in one folder for each README; a `python` block by Python; a
+`toml` block is kept as `mine.toml`. Of the output, numbers, bars and spaces may differ; a line `…`
+stands for any lines. Blocks after a line `<!-- mnist -->` need the real MNIST, the one after
+`<!-- install -->` is run in a new checkout, and those after `<!-- not run -->` are for other
+machines.
 """
 
 from __future__ import annotations
@@ -21,8 +22,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+READMES = [
+    ROOT / "README.md",
+    *sorted(
+        path for part in ("configs", "mlpcli", "tests") for path in (ROOT / part).rglob("*.md")
+    ),
+]
 MIRROR = os.environ.get("MLP_TEST_MIRROR")
 PICKED = re.compile(r"(?:<!-- (?P<mark>[a-z ]+) -->\n)?```(?P<kind>\w+)\n(?P<text>.*?)```", re.S)
+
+each_readme = pytest.mark.parametrize(
+    "readme", READMES, ids=[path.relative_to(ROOT).as_posix() for path in READMES]
+)
 
 
 @dataclass(frozen=True)
@@ -33,22 +44,23 @@ class Example:
     line: int
 
 
-def examples() -> list[Example]:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+def examples(readme: Path) -> list[Example]:
+    text = readme.read_text(encoding="utf-8")
     return [
-        Example(m["mark"], m["kind"], m["text"], readme[: m.start()].count("\n") + 1)
-        for m in PICKED.finditer(readme)
+        Example(m["mark"], m["kind"], m["text"], text[: m.start()].count("\n") + 1)
+        for m in PICKED.finditer(text)
     ]
 
 
-@pytest.fixture(scope="module")
-def shell(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of a shell in a new folder, with `mlp` on its PATH and MNIST downloaded."""
-    home = tmp_path_factory.mktemp("readme")
+@pytest.fixture
+def shell(tmp_path: Path) -> dict[str, str]:
+    """The environment of a shell in a new folder, with `mlp` on its PATH."""
+    home = tmp_path
     (home / "bin").mkdir()
     mpirun = shutil.which("mpirun", path=sysconfig.get_path("scripts")) or shutil.which("mpirun")
     for name, command in (
         ("python", f'"{sys.executable}"'),  # by a link, it would not find its virtual environment
+        ("python3", f'"{sys.executable}"'),
         ("mlp", f'"{sys.executable}" -m mlpcli'),
         ("mpirun", f'"{mpirun}" --oversubscribe --bind-to none'),
     ):
@@ -56,19 +68,10 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         script.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
         script.chmod(0o755)
     shutil.copytree(ROOT / "configs", home / "work" / "configs")
-    data = home / "data"
-    if MIRROR:
-        from mlpcli.data.catalog import DOWNLOADS
-
-        for name, data_set in DOWNLOADS.items():
-            (data / name).mkdir(parents=True)
-            for file in data_set.files:
-                packed = Path(MIRROR, name, f"{file.name}.gz").read_bytes()
-                (data / name / file.name).write_bytes(gzip.decompress(packed))
     return {
         "PATH": f"{home / 'bin'}:{os.environ['PATH']}",
         "HOME": str(home / "work"),
-        "MLP_DATA_DIR": str(data),
+        "MLP_DATA_DIR": str(home / "data"),
         "PYTHONPATH": str(ROOT),
         "MLP_THREADS": "1",
         "TERM": "dumb",
@@ -78,15 +81,44 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     }
 
 
-def commands(block: str) -> list[tuple[str, str]]:
-    """(command, expected output) of a console block; a command may go on after a backslash."""
-    parts = re.split(r"^\$ ", block, flags=re.M)[1:]
+def unpack_downloads(mirror: Path, data: Path) -> None:
+    """Put what `mlp download` would fetch into the data directory."""
+    from mlpcli.data.catalog import DOWNLOADS
+
+    for name, data_set in DOWNLOADS.items():
+        (data / name).mkdir(parents=True, exist_ok=True)
+        for file in data_set.files:
+            packed = (mirror / name / f"{file.name}.gz").read_bytes()
+            (data / name / file.name).write_bytes(gzip.decompress(packed))
+
+
+def commands(example: Example) -> list[tuple[list[str], str]]:
+    """(command, expected output) of a block; a command may go on after a backslash."""
+    if example.kind == "python":
+        return [(["python", "-c", example.text], "")]
+    if example.kind != "console":
+        return []
     found = []
-    for part in parts:
+    for part in re.split(r"^\$ ", example.text, flags=re.M)[1:]:
         lines = part.splitlines()
         end = next(i for i, line in enumerate(lines) if not line.endswith("\\")) + 1
-        found.append(("\n".join(lines[:end]), "\n".join(lines[end:])))
+        found.append((["sh", "-c", "\n".join(lines[:end])], "\n".join(lines[end:])))
     return found
+
+
+def run(
+    command: list[str], folder: Path, environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
 
 
 def masked(text: str) -> list[str]:
@@ -104,52 +136,98 @@ def matches(expected: list[str], printed: list[str]) -> bool:
     return bool(printed) and expected[0] == printed[0] and matches(expected[1:], printed[1:])
 
 
-RUN = [e for e in examples() if e.mark != "not run"]
-
-
-def test_examples_run_and_print_what_the_readme_shows(shell: dict[str, str]) -> None:
-    work, ran = Path(shell["HOME"]), 0
-    for example in RUN:
-        if example.mark == "mnist" and not MIRROR:
+@each_readme
+def test_examples_run_and_print_what_the_readme_shows(readme: Path, shell: dict[str, str]) -> None:
+    work = Path(shell["HOME"])
+    for example in examples(readme):
+        if example.mark == "mnist" and MIRROR:
+            unpack_downloads(Path(MIRROR), Path(shell["MLP_DATA_DIR"]))
+        elif example.mark is not None:
             continue
-        where = f"README.md:{example.line}"
-        if example.kind == "python":
-            pieces = [(["python", "-c", example.text], "")]
-        elif example.kind == "console":
-            pieces = [(["sh", "-c", c], out) for c, out in commands(example.text)]
-        elif example.kind == "toml":
+        if example.kind == "toml":
             (work / "mine.toml").write_text(example.text)
-            continue
-        else:
-            continue
-        for command, expected in pieces:
-            result = subprocess.run(
-                command,
-                cwd=work,
-                env=shell,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                timeout=120,
-                check=False,
-            )
+        where = f"{readme.relative_to(ROOT)}:{example.line}"
+        for command, expected in commands(example):
+            result = run(command, work, shell)
             assert result.returncode == 0, f"{where}: {command}\n{result.stdout}"
             if example.kind == "console":
                 assert matches(masked(expected), masked(result.stdout)), (
                     f"{where}: {command[2]} printed\n{result.stdout}"
                 )
-            ran += 1
-    assert ran >= 10
 
 
-def test_every_option_is_explained_by_help_and_every_command_by_the_readme() -> None:
+def test_the_examples_that_run_are_many() -> None:
+    """So that a change of how they are marked does not pass for success."""
+    found = [example for readme in READMES for example in examples(readme)]
+    run_ones = [(e.kind, e.mark) for e in found for _ in commands(e) if e.mark != "not run"]
+    assert run_ones.count(("console", None)) >= 30
+    assert run_ones.count(("console", "mnist")) >= 3
+    assert run_ones.count(("python", None)) >= 1
+    assert [e.kind for e in found if e.mark == "install"] == ["sh"]
+    assert {e.mark for e in found} == {None, "mnist", "install", "not run"}
+
+
+def test_what_is_to_be_installed_is_there_afterwards(tmp_path: Path, shell: dict[str, str]) -> None:
+    """The block on installing, in a new checkout, with what it would download left out."""
+    setuptools = pytest.importorskip("setuptools", minversion="77")
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    for name in ("mlpcli", "configs"):
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, checkout / name, ignore=ignore)
+    for path in (path for path in ROOT.iterdir() if path.is_file()):
+        shutil.copy(path, checkout)
+    (block,) = (e.text for e in examples(ROOT / "README.md") if e.mark == "install")
+    after = "cd /; command -v mlp; python -c 'import mlpcli; print(mlpcli.__file__)'"
+    offline = {"PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_NO_BUILD_ISOLATION": "0"}
+    (tmp_path / "build").mkdir()
+    (tmp_path / "build" / "setuptools").symlink_to(Path(setuptools.__file__).parent)
+    environment = shell | offline | {"PYTHONPATH": str(tmp_path / "build")}
+    result = run(["sh", "-ec", block + after], checkout, environment)
+    assert result.returncode == 0, result.stdout
+    command, package = result.stdout.splitlines()[-2:]
+    assert command == str(checkout / ".venv" / "bin" / "mlp")
+    assert package == str(checkout / "mlpcli" / "__init__.py")
+
+
+def test_the_first_readme_is_a_door_with_a_section_for_every_command() -> None:
     from mlpcli.cli import COMMANDS
 
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for name in COMMANDS:
         assert f"### `mlp {name}`" in readme, f"the README has no section on mlp {name}"
+    assert readme.startswith("# mlp\n\n```sh\nmake train\nmake test\n```\n")
+    assert len(readme.splitlines()) <= 300, "tell the rest in the READMEs that it leads to"
 
 
-@pytest.mark.skipif(not MIRROR, reason="MLP_TEST_MIRROR names no folder with the real MNIST")
-def test_the_examples_on_mnist_are_among_those_that_run() -> None:
-    assert any(example.mark == "mnist" for example in RUN)
+def anchors(readme: Path) -> set[str]:
+    """What a code host calls the headings of a README."""
+    text = re.sub(r"```.*?```", "", readme.read_text(encoding="utf-8"), flags=re.S)
+    titles = re.findall(r"^#+ (.*)$", text, flags=re.M)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@each_readme
+def test_links_lead_somewhere(readme: Path) -> None:
+    text = re.sub(r"```.*?```", "", readme.read_text(encoding="utf-8"), flags=re.S)
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        path, _, anchor = target.partition("#")
+        if path.startswith("https://"):
+            continue
+        there = (readme.parent / path).resolve() if path else readme
+        assert there.exists(), f"{readme}: {target}"
+        assert not anchor or anchor in anchors(there), f"{readme}: {target}"
+
+
+@each_readme
+def test_make_knows_the_targets_that_are_named(readme: Path) -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"(?:^|`)make (?:-j\d* )?([a-z-]+)", readme.read_text(), flags=re.M):
+        assert re.search(rf"^{target}:.*## ", makefile, flags=re.M), f"make {target}"
+
+
+def test_nobody_is_sent_to_the_public_index_for_our_name() -> None:
+    """It is somebody else's there."""
+    for path in [*READMES, *(ROOT / "mlpcli").rglob("*.py"), ROOT / "Makefile"]:
+        sent = re.search(r"mlpcli\[|install [^\n]*\bmlpcli", path.read_text(encoding="utf-8"))
+        assert not sent, f"{path}: {sent and sent[0]}"

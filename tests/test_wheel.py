@@ -28,7 +28,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "mlpcli", sources / "mlpcli", ignore=ignore)
     shutil.copytree(ROOT / "tests", sources / "tests", ignore=ignore)  # must stay out
-    for name in ("pyproject.toml", "README.md", "Makefile"):
+    for name in ("pyproject.toml", "README.md", "LICENSE", "Makefile"):
         shutil.copy(ROOT / name, sources)
     built = tmp_path_factory.mktemp("built")
     code = f"from setuptools import build_meta; build_meta.build_wheel({str(built)!r})"
@@ -45,11 +45,11 @@ def test_it_holds_the_package_and_its_data_and_nothing_else(wheel: Path) -> None
     here = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "mlpcli").rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and "__pycache__" not in path.parts and path.name != "README.md"
     }
     assert names == here
     assert {"mlpcli/py.typed", "mlpcli/evaluation/report.css"} < names
-    assert about == {"METADATA", "WHEEL", "RECORD", "entry_points.txt", "top_level.txt"}
+    assert about == {"METADATA", "WHEEL", "RECORD", "LICENSE", "entry_points.txt", "top_level.txt"}
     assert wheel.stat().st_size < 1_000_000
 
 
@@ -61,6 +61,7 @@ def test_it_asks_for_what_it_needs_and_no_more(wheel: Path) -> None:
     assert {re.split(r"[^\w-]", text)[0] for text in needs} == RUNTIME
     assert all(">=" in text for text in needs)
     assert meta["Requires-Python"] == ">=3.11"
+    assert meta["License-Expression"] == "MIT"
 
 
 def link_with_dependencies(names: set[str], packages: Path) -> None:

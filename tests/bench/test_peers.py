@@ -7,6 +7,8 @@ from mlpcli.nn.losses import LOSSES
 from mlpcli.nn.network import MLP
 from mlpcli.nn.optimizers import OPTIMIZERS, optimizer
 
+pytestmark = pytest.mark.peers
+
 SIZES, N, REG, LR, STEPS = [12, 9, 7, 5], 40, 0.01, 0.02, 25
 
 
@@ -41,7 +43,7 @@ TORCH_ACTIVATIONS = {
 
 @pytest.fixture(scope="module")
 def torch():
-    module = pytest.importorskip("torch", reason="PyTorch is not installed (the extra `bench`)")
+    module = pytest.importorskip("torch", reason="PyTorch is not installed (make test-peers)")
     module.set_num_threads(1)  # more of them wait for each other on arrays as small as these
     return module
 
@@ -132,7 +134,7 @@ def test_steps_are_those_of_pytorch(torch, name, steps):
 @pytest.fixture(scope="module")
 def network_of_sklearn():
     module = pytest.importorskip(
-        "sklearn.neural_network", reason="scikit-learn is not installed (the extra `bench`)"
+        "sklearn.neural_network", reason="scikit-learn is not installed (make test-peers)"
     )
 
     def make(**options):

@@ -30,8 +30,11 @@ def test_the_digest_of_the_digits_is_the_one_beside_them() -> None:
     assert digest in files.joinpath("digits.txt").read_text(encoding="utf-8")
 
 
+@pytest.mark.peers
 def test_the_digits_are_those_of_scikit_learn() -> None:
-    datasets = pytest.importorskip("sklearn.datasets")
+    datasets = pytest.importorskip(
+        "sklearn.datasets", reason="needs scikit-learn (make test-peers)"
+    )
     theirs = datasets.load_digits()
     data = builtin.digits()
     np.testing.assert_array_equal(data.X, theirs.data)
