@@ -1,0 +1,76 @@
+"""A model as one Python file: `predictor.py`, which lies beside this, with the model filled in."""
+
+from __future__ import annotations
+
+import base64
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+
+from mlpcli.data.dataset import Array
+from mlpcli.errors import UsageError
+from mlpcli.export import predictor
+from mlpcli.export.description import Network, describe
+from mlpcli.export.request import Request
+
+_PLACE = "MODEL: dict[str, Any] = {}  # filled in by mlp export\n"
+_LINE = 96  # characters of base 64
+_BYTES = {np.dtype(np.float32): "f", np.dtype(np.float64): "d"}
+
+
+def build(request: Request) -> bytes:
+    """The file; what is the model's own stands in it as literals of ASCII alone.
+
+    Raises:
+        UsageError: the model has a part that the file has no code for.
+    """
+    about = describe(request.members)
+    first = request.members[0].data
+    model = {
+        "repeat": request.command,
+        "data": first.source,
+        "data digest": first.digest,
+        "inputs": about.D,
+        "columns": None if about.columns is None else list(about.columns),
+        "label": about.label,
+        "classes": list(about.classes),
+        "names": None if about.class_names is None else list(about.class_names),
+        "networks": [_network(network) for network in about.networks],
+    }
+    template = files("mlpcli.export").joinpath("predictor.py").read_text(encoding="utf-8")
+    before, after = template.split(_PLACE)
+    return "".join((before, "MODEL: dict[str, Any] = ", _literal(model), "\n", after)).encode()
+
+
+def _network(network: Network) -> dict[str, Any]:
+    if network.activation not in predictor.ACTIVATIONS:
+        raise UsageError(f"--activation {network.activation} cannot be exported to .py")
+    return {
+        "shift": _packed(np.zeros(1) if network.shift is None else network.shift),
+        "factor": _packed(np.atleast_1d(np.asarray(network.factor, np.float64))),
+        "activation": network.activation,
+        "output": network.output,
+        "type": _BYTES[network.layers[0][0].dtype],
+        "layers": [(*W.shape, _packed(W), _packed(b)) for W, b in network.layers],
+    }
+
+
+def _packed(array: Array) -> bytes:
+    return array.astype(array.dtype.newbyteorder("<")).tobytes()
+
+
+def _literal(value: Any, indent: str = "") -> str:
+    """A Python literal; bytes are written in base 64."""
+    inner = indent + "    "
+    if isinstance(value, bytes):
+        text = base64.b64encode(value).decode()
+        lines = [text[i : i + _LINE] for i in range(0, len(text), _LINE)]
+        return f'"{text}"' if len(lines) < 2 else '"""\n{}\n"""'.format("\n".join(lines))
+    if isinstance(value, dict):
+        parts = [f"{inner}{k!a}: {_literal(v, inner)},\n" for k, v in value.items()]
+        return "{\n" + "".join(parts) + indent + "}"
+    if isinstance(value, (list, tuple)) and any(isinstance(v, (dict, tuple, bytes)) for v in value):
+        parts = [f"{inner}{_literal(v, inner)},\n" for v in value]
+        return "[\n" + "".join(parts) + indent + "]"
+    return ascii(value)

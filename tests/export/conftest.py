@@ -1,0 +1,152 @@
+"""Models taken elsewhere, and what they answer there."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+
+@dataclass(frozen=True)
+class Table:
+    """Raw rows as text, with or without a header."""
+
+    header: list[str] | None
+    cells: list[list[str]]
+
+    @classmethod
+    def of(cls, X: Any) -> Table:
+        return cls(None, [[repr(value) for value in row] for row in np.asarray(X).tolist()])
+
+    def text(self) -> str:
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerows([self.header] if self.header else [])
+        writer.writerows(self.cells)
+        return out.getvalue()
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Labels as text, and probabilities (N, C)."""
+
+    labels: list[str]
+    probs: Any
+
+    @classmethod
+    def of_csv(cls, text: str) -> Answers:
+        rows = list(csv.DictReader(io.StringIO(text)))
+        probs = [[float(p) for name, p in row.items() if name.startswith("p_")] for row in rows]
+        return cls([row["label"] for row in rows], np.array(probs))
+
+    @classmethod
+    def mean(cls, members: Sequence[Answers]) -> Answers:
+        """What a committee answers: the label of the highest mean probability."""
+        if len(members) == 1:
+            return members[0]
+        probs = np.mean([each.probs for each in members], axis=0)
+        classes = {}  # a class is the label of the rows where it is likeliest
+        for each in members:
+            classes |= dict(zip(each.probs.argmax(axis=1).tolist(), each.labels, strict=True))
+        return cls([classes[k] for k in probs.argmax(axis=1).tolist()], probs)
+
+    def assert_same(self, other: Answers, within: float = 1e-5) -> None:
+        assert self.probs.shape == other.probs.shape
+        np.testing.assert_allclose(self.probs, other.probs, rtol=0, atol=within)
+        if self.labels != other.labels:  # a tie may be broken otherwise
+            differ = [
+                i for i, (a, b) in enumerate(zip(self.labels, other.labels, strict=True)) if a != b
+            ]
+            for i in differ:
+                first, second = np.sort(self.probs[i])[-2:]
+                assert second - first < within, (i, self.labels[i], other.labels[i])
+
+
+def by_onnxruntime(path: Path, table: Table, batch: int | None = None) -> Answers:
+    """What onnxruntime answers, for `batch` rows at a time."""
+    onnxruntime = pytest.importorskip("onnxruntime", reason="extra bench has onnxruntime")
+    session = onnxruntime.InferenceSession(path)
+    labels, probs = [], []
+    for start in range(0, len(table.cells), batch or len(table.cells)):
+        cells = table.cells[start : start + (batch or len(table.cells))]
+        answer = session.run(["label", "probabilities"], feeds(session, table.header, cells))
+        labels += answer[0].tolist()
+        probs.append(answer[1])
+    return Answers([str(label) for label in labels], np.concatenate(probs))
+
+
+def feeds(session: Any, header: Sequence[str] | None, cells: list[list[str]]) -> dict[str, Any]:
+    """The inputs of a session: rows as one array, or each column by its name."""
+    types = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(string)": object}
+    inputs = {each.name: types[each.type] for each in session.get_inputs()}
+    if list(inputs) == ["X"]:
+        return {"X": np.array(cells, inputs["X"])}
+    columns = json.loads(session.get_modelmeta().custom_metadata_map["columns"])
+    result = {}
+    for (name, dtype), column in zip(inputs.items(), columns, strict=True):
+        j = columns.index(column) if header is None else header.index(column)
+        values: list[Any] = [row[j] for row in cells]
+        if dtype is not object:
+            values = [float(value) if value else np.nan for value in values]
+        result[name] = np.array(values, dtype).reshape(-1, 1)
+    return result
+
+
+def by_python(path: Path, table: Table, *flags: str) -> Answers:
+    """What the file answers as a command; `-S` keeps NumPy from it."""
+    done = run_python(path, table.text(), *flags)
+    assert (done.returncode, done.stderr) == (0, "")
+    return Answers.of_csv(done.stdout)
+
+
+def run_python(path: Path, text: str, *flags: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-I", *flags, str(path), "--probabilities"],
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+WAYS: dict[str, tuple[str, Callable[[Path, Table], Answers]]] = {
+    "onnx": (".onnx", by_onnxruntime),
+    "onnx, row by row": (".onnx", lambda path, table: by_onnxruntime(path, table, 1)),
+    "python": (".py", by_python),
+    "python without numpy": (".py", lambda path, table: by_python(path, table, "-S")),
+}
+
+
+@pytest.fixture(params=WAYS)
+def compare(mlp, request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Export models, and compare what is answered there with `mlp predict`."""
+    suffix, answer = WAYS[request.param]
+    if suffix == ".onnx":
+        pytest.importorskip("onnx", reason="extra onnx has onnx")
+        pytest.importorskip("onnxruntime", reason="extra bench has onnxruntime")
+
+    def compare(table: Table, *models: str) -> None:
+        rows, target = mlp.folder / "rows to compare.csv", mlp.folder / f"model{suffix}"
+        rows.write_text(table.text())
+        each = [
+            Answers.of_csv(mlp.ok("predict", model, rows, "--probabilities", "-q").out)
+            for model in models
+        ]
+        mlp.ok("export", *models, target)
+        answer(target, table).assert_same(Answers.mean(each))
+
+    return compare
+
+
+@pytest.fixture
+def table() -> type[Table]:
+    return Table

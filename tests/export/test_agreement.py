@@ -1,0 +1,96 @@
+"""A model answers elsewhere as it does here: ONNX, and one Python file with and without NumPy."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlpcli.data.catalog import open_data
+from mlpcli.nn.activations import ACTIVATIONS
+
+HOSTILE = ['a"b', "x'; import os #", 'c"""\\', "label", "km/h, at {0}", "/Sub_0", "ü\u200d✓ %s"]
+
+
+def random_table(table, names: list[str], seed: int = 0):
+    """Rows of numbers of very different sizes, and labels that depend on them."""
+    rng = np.random.default_rng(seed)
+    Z = rng.normal(size=(60, len(names)))
+    X = Z * 10.0 ** rng.integers(-2, 2, len(names)) + rng.integers(-3, 4, len(names))
+    labels = np.where(Z[:, 0] > 0.5, "late", np.where(Z[:, 1] > 0, "so-so", "on time"))
+    return table(names, [[f"{x:.6g}" for x in row] for row in X]), labels.tolist()
+
+
+def write_csv(path: Path, rows, labels: list[str], label_name: str = "when") -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerows([[*rows.header, label_name]] if rows.header else [])
+        writer.writerows([*row, label] for row, label in zip(rows.cells, labels, strict=True))
+
+
+@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_activation(mlp, compare, table, activation: str, dtype: str) -> None:
+    mlp.ok(
+        *("train", "--data", "spiral", "--hidden", "20,10", "--activation", activation),
+        *("--dtype", dtype, "--epochs", 30, "-q"),
+    )
+    X = open_data("spiral", data_dir=mlp.folder).X
+    compare(table.of(X[::3]), "model.npz")
+
+
+@pytest.mark.parametrize("loss", ["cross-entropy", "mse", "bce"])
+@pytest.mark.parametrize("hidden", ["none", "7"])
+def test_every_loss_and_depth(mlp, compare, table, loss: str, hidden: str) -> None:
+    mlp.ok("train", "--data", "digits", "--hidden", hidden, "--loss", loss, "--epochs", 3, "-q")
+    X = open_data("digits", data_dir=mlp.folder).X
+    compare(table.of(X[::9]), "model.npz")
+
+
+@pytest.mark.parametrize("scale", ["auto", "none", "standard"])
+def test_a_table_by_its_columns_names(mlp, compare, table, scale: str) -> None:
+    rows, labels = random_table(table, ["width", "height", "weight"])
+    write_csv(Path("rows.csv"), rows, labels)
+    mlp.ok("train", "--data", "rows.csv", "--scale", scale, "--hidden", 5, "--epochs", 9, "-q")
+    compare(rows, "model.npz")
+    other_order = table(rows.header[::-1], [row[::-1] for row in rows.cells])
+    compare(other_order, "model.npz")
+
+
+def test_hostile_names_and_labels(mlp, compare, table) -> None:
+    rows, _ = random_table(table, HOSTILE)
+    labels = [HOSTILE[i % 3] + "\\n{}" for i in range(len(rows.cells))]
+    write_csv(Path("rows.csv"), rows, labels)
+    mlp.ok("train", "--data", "rows.csv", "--hidden", 5, "--epochs", 9, "-q")
+    compare(rows, "model.npz")
+
+
+def test_a_table_without_names_and_numbers_for_labels(mlp, compare, table) -> None:
+    rows, labels = random_table(table, ["a", "b", "c", "d"])
+    bare = table(None, rows.cells)
+    write_csv(Path("rows.csv"), bare, [str(10 * len(label)) for label in labels])
+    mlp.ok("train", "--data", "rows.csv", "--hidden", 5, "--epochs", 9, "-q")
+    compare(bare, "model.npz")
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64, np.int8])
+@pytest.mark.parametrize("words", [False, True], ids=["numbers", "words"])
+def test_arrays_of_any_type(mlp, compare, table, dtype: type, words: bool) -> None:
+    X = np.random.default_rng(0).normal(0, 30, (60, 5)).astype(dtype)
+    y = (X[:, 0] > 0).astype(int) + (X[:, 1] > 9)
+    np.savez("data.npz", X=X, y=np.array(["no", "yes", "naïve"])[y] if words else y)
+    mlp.ok("train", "--data", "data.npz", "--hidden", 5, "--epochs", 9, "-q")
+    compare(table.of(X), "model.npz")
+
+
+def test_a_committee_of_networks_that_were_scaled_otherwise(mlp, compare, table) -> None:
+    rows, labels = random_table(table, ["width", "height"])
+    write_csv(Path("rows.csv"), rows, labels)
+    for seed, (hidden, scale) in enumerate([("5", "auto"), ("none", "none"), ("4,3", "auto")]):
+        mlp.ok(
+            *("train", "--data", "rows.csv", "--seed", seed, "--hidden", hidden),
+            *("--scale", scale, "--epochs", 9, "-q", "-o", f"{seed}.npz"),
+        )
+    compare(rows, "0.npz", "1.npz", "2.npz")
