@@ -40,9 +40,5 @@ def export(
     probabilities. Several models become one committee. Only an earlier export is replaced.
     """
     from mlpcli.commands.export import export as run
-    from mlpcli.data.catalog import data_dir as where_data_lie
 
-    console = Console(quiet=quiet, as_json=as_json)
-    made = run(paths, member, data_dir=where_data_lie(data_dir), notice=console.notice)
-    console.json(made)
-    console.result(f"{made['target']} written, {made['bytes']:,} bytes")
+    run(Console(quiet=quiet, as_json=as_json), paths, member=member, data_dir=data_dir)

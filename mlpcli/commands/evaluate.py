@@ -57,7 +57,7 @@ def _named(label: int | str, class_names: list[str] | None) -> str:
     return f"{label} {class_names[label]}"
 
 
-def _refuse_mismatch(first: Model, other: Model) -> None:
+def refuse_mismatch(first: Model, other: Model) -> None:
     """Refuse a committee whose members do not answer the same question."""
     a, b = first.file, other.file
     if a.sizes[0] != b.sizes[0]:
@@ -88,7 +88,7 @@ def evaluate(
         ensure_writable(report_file)
     members = [load(path) for path in models]
     for other in members[1:]:
-        _refuse_mismatch(members[0], other)
+        refuse_mismatch(members[0], other)
     source, rows = rows_to_evaluate(
         members[0],
         where_data_lie(data_dir),

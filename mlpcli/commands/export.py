@@ -8,42 +8,53 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from mlpcli.errors import CheckpointError, OutputError, UsageError
+from mlpcli.commands.console import Console
+from mlpcli.commands.evaluate import refuse_mismatch
+from mlpcli.data.catalog import data_dir as where_data_lie
+from mlpcli.errors import OutputError, UsageError
 from mlpcli.export import EXPORTERS
 from mlpcli.export.request import MARK, Request
 from mlpcli.files import ensure_writable, replacing
 from mlpcli.runs.model import Model, load
+from mlpcli.runs.repeat import train_command
 
 _HEAD = 1024  # bytes, in which an exported file has its mark
 
 
-def export(paths: Sequence[Path], member: int | None, **about: Any) -> dict[str, Any]:
+def export(
+    console: Console, paths: Sequence[Path], *, member: int | None, data_dir: Path | None
+) -> None:
     """Export the models at all `paths` but the last to that one.
 
     Args:
         member: which network of a committee, counted from 0; None for all.
-        about: the rest of the `Request`, for the exporter.
-
-    Returns:
-        {target, kind, bytes}, as `--json` prints it.
+        data_dir: where downloaded data lie; None for the usual place.
 
     Raises:
         UsageError: the target is none, or the model cannot be exported to one of its kind.
         OutputError: the target is somebody else's file, or cannot be written.
         CheckpointError: a model cannot be read, or they cannot be a committee.
     """
-    *models, target = _checked(paths)
+    *files, target = _checked(paths)
     build = _exporter(target)
-    members = [load(path) for path in models]
-    for other in members[1:]:
-        _refuse_mismatch(members[0], other)
+    models = [load(path) for path in files]
+    for other in models[1:]:
+        refuse_mismatch(models[0], other)
     chosen = ["--member", str(member)] if member is not None else []
-    words = ["mlp", "export", *map(str, models), str(target), *chosen]
-    content = build(Request(_chosen(members, member), command=shlex.join(words), **about))
+    command = shlex.join(["mlp", "export", *map(str, files), str(target), *chosen])
+    request = Request(
+        members=_chosen(models, member),
+        commands=[*map(train_command, models), command],
+        data_dir=where_data_lie(data_dir),
+        notice=console.notice,
+    )
     ensure_writable(target)
+    content = build(request)
     with replacing(target) as file:
         file.write(content)
-    return {"target": str(target), "kind": target.suffix[1:].lower(), "bytes": len(content)}
+    kind = target.suffix[1:].lower()
+    console.json({"target": str(target), "kind": kind, "bytes": len(content)})
+    console.result(f"{target} written, {len(content):,} bytes")
 
 
 def _checked(paths: Sequence[Path]) -> Sequence[Path]:
@@ -93,17 +104,3 @@ def _chosen(members: Sequence[Model], member: int | None) -> Sequence[Model]:
             else f"--member {member}: {members[0].file.path} is one network, which is member 0"
         )
     return [members[member]]
-
-
-def _refuse_mismatch(first: Model, other: Model) -> None:
-    """Refuse a committee whose members do not answer the same question."""
-    if first.file.sizes[0] != other.file.sizes[0]:
-        raise CheckpointError(
-            f"{other.file.path}: takes {other.file.sizes[0]} inputs, {first.file.path} takes "
-            f"{first.file.sizes[0]}: they cannot be a committee"
-        )
-    if first.classes.tolist() != other.classes.tolist():
-        raise CheckpointError(
-            f"{other.file.path}: has other classes than {first.file.path}: "
-            "they cannot be a committee"
-        )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlpcli.data.dataset import Array
-from mlpcli.training.checkpoint import Model
+from mlpcli.arrays import Array
+from mlpcli.runs.model import Model
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,7 @@ def _metadata(request: Request, description: Description) -> dict[str, str]:
         "columns": json.dumps(description.columns),
         "data": first.data.source,
         "data_digest": first.data.digest,
-        "repeat": request.command,
+        "repeat": "\n".join(request.commands),
         "mlp": __version__,
     }
     return {key: _utf8(value) for key, value in values.items()}

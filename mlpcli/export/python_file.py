@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mlpcli.data.dataset import Array
+from mlpcli.arrays import Array
 from mlpcli.errors import UsageError
 from mlpcli.export import predictor
 from mlpcli.export.description import Network, describe
@@ -28,7 +28,7 @@ def build(request: Request) -> bytes:
     about = describe(request.members)
     first = request.members[0].data
     model = {
-        "repeat": request.command,
+        "repeat": list(request.commands),
         "data": first.source,
         "data digest": first.digest,
         "inputs": about.D,

@@ -21,12 +21,12 @@ class Request:
 
     Attributes:
         members: the networks, whose answers are averaged; all take the same rows.
-        command: the command line that makes the same file again.
+        commands: the command lines that make the same file again: training, then export.
         data_dir: where downloaded data lie.
         notice: tells the person one line that is no error.
     """
 
     members: Sequence[Model]
-    command: str
+    commands: Sequence[str]
     data_dir: Path
     notice: Callable[[str], None]
