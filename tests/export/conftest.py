@@ -73,7 +73,9 @@ class Answers:
 
 def by_onnxruntime(path: Path, table: Table, batch: int | None = None) -> Answers:
     """What onnxruntime answers, for `batch` rows at a time."""
-    onnxruntime = pytest.importorskip("onnxruntime", reason="extra bench has onnxruntime")
+    onnxruntime = pytest.importorskip(
+        "onnxruntime", reason="onnxruntime is not installed (make test-peers)"
+    )
     session = onnxruntime.InferenceSession(path)
     labels, probs = [], []
     for start in range(0, len(table.cells), batch or len(table.cells)):
@@ -128,13 +130,13 @@ def answers(path: Path, table: Table) -> Iterator[Answers]:
         yield by_python(path, table, "-S")
 
 
-@pytest.fixture(params=[".onnx", ".py"])
+@pytest.fixture(params=[pytest.param(".onnx", marks=pytest.mark.peers), ".py"])
 def compare(mlp, request: pytest.FixtureRequest) -> Callable[..., None]:
     """Export models, and compare what is answered there with `mlp predict`."""
     suffix = request.param
     if suffix == ".onnx":
-        pytest.importorskip("onnx", reason="extra onnx has onnx")
-        pytest.importorskip("onnxruntime", reason="extra bench has onnxruntime")
+        pytest.importorskip("onnx", reason="onnx is not installed (make test-peers)")
+        pytest.importorskip("onnxruntime", reason="onnxruntime is not installed (make test-peers)")
 
     def compare(table: Table, *models: str) -> None:
         rows, target = mlp.folder / "rows to compare.csv", mlp.folder / f"model{suffix}"
