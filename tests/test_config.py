@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mlpcli.config.config import Config, check_flag, make_config, resolve
 from mlpcli.config.kinds import BatchSize, Choice, Labels, NormLimits, Number, Switch, Text, Widths
 from mlpcli.config.options import DISTORTIONS, OPTIONS, SECTIONS, Option
-from mlpcli.config.toml import check_sections, read_config
+from mlpcli.config.toml import check_sections, own_configs, read_config
 from mlpcli.errors import ConfigError, InputError, UsageError
 
 options = pytest.mark.parametrize("option", OPTIONS.values(), ids=lambda option: option.name)
@@ -517,3 +517,37 @@ def test_a_file_made_to_exhaust_the_parser_is_refused(tmp_path: Path, text: str,
 def test_a_device_without_end_is_no_config_file() -> None:
     with pytest.raises(ConfigError, match=r"/dev/zero: has more than 128 KiB"):
         read_config(Path("/dev/zero"))
+
+
+# The configs that come with the package
+
+
+def test_a_name_stands_for_the_config_that_comes_with_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mnist").mkdir()  # a folder, of data perhaps, is no config file
+    folder = Path(__file__).parents[1] / "configs"
+    assert own_configs() == {path.stem: path for path in folder.glob("*.toml")}
+    for name, path in own_configs().items():
+        assert read_config(Path(name)) == read_config(path) != {}
+
+
+def test_an_existing_file_goes_before_the_config_of_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mnist").write_text("[train]\nlr = 0.25\n")
+    assert read_config(Path("mnist")) == {"lr": 0.25}
+
+
+@pytest.mark.parametrize("wrong", ["mnits", "mnist.toml", "configs/mnist.toml"])
+def test_the_nearest_name_is_said_of_a_config_that_is_not_there(
+    wrong: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as error:
+        read_config(Path(wrong))
+    assert str(error.value) == (
+        f"{wrong}: cannot be read: No such file or directory; did you mean mnist?"
+    )

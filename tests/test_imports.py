@@ -6,6 +6,7 @@ import ast
 import os
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -163,3 +164,10 @@ def test_the_threads_are_set_before_numpy_is_imported() -> None:
         check=True,
     )
     assert result.stdout == "False 3\n"
+
+
+def test_the_wheel_is_told_of_every_package() -> None:
+    with (PACKAGE.parent / "pyproject.toml").open("rb") as file:
+        told = tomllib.load(file)["tool"]["setuptools"]["packages"]
+    here = {".".join(path.parent.relative_to(PACKAGE.parent).parts) for path in MODULES}
+    assert told == sorted(here | {"mlpcli.configs"})

@@ -27,6 +27,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sources = tmp_path_factory.mktemp("sources")
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "mlpcli", sources / "mlpcli", ignore=ignore)
+    shutil.copytree(ROOT / "configs", sources / "configs")
     shutil.copytree(ROOT / "tests", sources / "tests", ignore=ignore)  # must stay out
     for name in ("pyproject.toml", "README.md", "LICENSE", "Makefile"):
         shutil.copy(ROOT / name, sources)
@@ -47,7 +48,9 @@ def test_it_holds_the_package_and_its_data_and_nothing_else(wheel: Path) -> None
         for path in (ROOT / "mlpcli").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts and path.name != "README.md"
     }
-    assert names == here
+    configs = {f"mlpcli/configs/{path.name}" for path in (ROOT / "configs").glob("*.toml")}
+    assert configs
+    assert names == here | configs
     assert {"mlpcli/py.typed", "mlpcli/evaluation/report.css"} < names
     assert about == {"METADATA", "WHEEL", "RECORD", "LICENSE", "entry_points.txt", "top_level.txt"}
     assert wheel.stat().st_size < 1_000_000
@@ -118,5 +121,8 @@ def test_it_works_in_an_empty_environment_outside_the_checkout(wheel: Path, tmp_
     assert "64-100-10" in run("mlp", "show", "model.npz")
     assert "passed" in run("mlp", "gradcheck", "--data", "spiral", "--hidden", "3", "--quiet")
     assert "mnist" in run("mlp", "download", "--list")
+    assert "hidden = [1024, 1024, 1024]" in run(
+        "mlp", "train", "--config", "srivastava-maxnorm", "--print-config"
+    )
     (tmp_path / "new.csv").write_text(",".join("0" * 64) + "\n")
     assert run("mlp", "predict", "model.npz", "new.csv").startswith("label\n")

@@ -1,14 +1,17 @@
-"""What the shell completes paths to: checkpoints, configuration files, data."""
+"""What the shell completes paths to: checkpoints, config files, data."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
+from mlpcli.config.toml import own_configs
+from mlpcli.data.catalog import NAMES
 from mlpcli.export import EXPORTERS
 
 _FOLDERS = 50  # looked into for files to offer
@@ -17,19 +20,24 @@ _FOLDERS = 50  # looked into for files to offer
 class FilePath(click.Path):
     """A path; the shell offers files with one of some suffixes, here and in the folders here.
 
-    Where there is none, it offers every file. Click's protocol cannot ask a shell for files by
-    their suffix, nor for a folder without a space after it, so that files in folders are named.
+    If there is none, it offers every file. Click's protocol cannot ask a shell for files by their
+    suffix, nor for a folder without a space after it, so files in folders are named.
+
+    Args:
+        words: returns names that can be given in place of a file, and are offered first.
     """
 
-    def __init__(self, *suffixes: str) -> None:
+    def __init__(self, *suffixes: str, words: Callable[[], Iterable[str]] = tuple) -> None:
         super().__init__(path_type=Path)
         self._suffixes = suffixes
+        self._words = words
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         folder, start = os.path.split(incomplete)
-        found = self._in(folder, start)
+        found = [word for word in self._words() if word.startswith(incomplete)]
+        found += self._in(folder, start)
         for name in _names(folder)[:_FOLDERS]:
             if name.startswith(start) and (start or not name.startswith(".")):
                 found += self._in(os.path.join(folder, name), "")
@@ -67,6 +75,6 @@ def _names(folder: str) -> list[str]:
 
 
 CHECKPOINT = FilePath(".npz")
-CONFIG_FILE = FilePath(".toml")
+CONFIG_FILE = FilePath(".toml", words=own_configs)
 EXPORT = _ExportPath(".npz")
-DATA_FILE = FilePath(".csv", ".tsv", ".npz")
+DATA_FILE = FilePath(".csv", ".tsv", ".npz", words=lambda: NAMES)

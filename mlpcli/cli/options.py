@@ -15,7 +15,6 @@ from mlpcli.config.config import check_flag
 from mlpcli.config.kinds import Switch
 from mlpcli.config.options import OPTIONS, Option
 from mlpcli.config.toml import own_name
-from mlpcli.data.catalog import NAMES
 from mlpcli.errors import ExitCode, UsageError
 from mlpcli.parallel.mpi import join
 from mlpcli.text import as_typed, nearest
@@ -39,12 +38,10 @@ class _Value(click.ParamType[Any]):
     def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[Any]:
         from click.shell_completion import CompletionItem
 
-        words = NAMES if self.option.name == "data" else getattr(self.option.kind, "choices", ())
-        items: list[Any] = [CompletionItem(word) for word in words if word.startswith(incomplete)]
         if self.option.name == "data":
-            files = DATA_FILE.shell_complete(ctx, param, incomplete)
-            items += [item for item in files if not items or item.type == "plain"]
-        return items
+            return DATA_FILE.shell_complete(ctx, param, incomplete)
+        words = getattr(self.option.kind, "choices", ())
+        return [CompletionItem(word) for word in words if word.startswith(incomplete)]
 
 
 def config_options(*sections: str, only: tuple[str, ...] = ()) -> Callable[[F], F]:
@@ -155,8 +152,9 @@ config_file_option = click.option(
     "--config",
     "config_file",
     type=CONFIG_FILE,
-    metavar="FILE.toml",
-    help="Take options from a TOML file; flags go before it.",
+    metavar="FILE.toml|NAME",
+    help="Take options from a TOML file, or from a config that comes with mlp, such as mnist; "
+    "flags override it.",
 )
 
 data_dir_option = click.option(

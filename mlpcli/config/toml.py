@@ -11,25 +11,37 @@ from mlpcli.errors import ConfigError, InputError
 from mlpcli.text import cut, nearest
 
 _MAX_CONFIG = 1 << 17  # bytes of a config file, all comments included
-
-
 _MAX_DOTS = 500  # in a line: a key of n parts costs n²
+
+
+def own_configs() -> dict[str, Path]:
+    """{name: path} of the config files that come with the package, sorted by name."""
+    package = Path(__file__).parents[1]
+    installed, checkout = package / "configs", package.parent / "configs"
+    folder = installed if installed.is_dir() else checkout
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
 def read_config(path: Path) -> dict[str, Any]:
     """The values {name: value} that a TOML file gives.
 
+    Args:
+        path: the file; if there is none, the name of one that comes with the package.
+
     Raises:
         InputError: the file cannot be read.
         ConfigError: it is no TOML, or a section, key or value cannot be.
     """
+    if not path.is_file() and str(path) == path.name:
+        path = own_configs().get(path.name, path)
     try:
         with path.open("rb") as file:
             content = file.read(_MAX_CONFIG + 1)
         _refuse_bomb(content, path)
         document = tomllib.loads(content.decode())
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        near = _nearest_config(path) if isinstance(error, FileNotFoundError) else ""
+        raise InputError(f"{path}: cannot be read: {error.strerror}{near}") from None
     except RecursionError:
         raise ConfigError(f"{path}: is not TOML: nested too deeply") from None
     except ValueError as error:  # its syntax, its encoding, or a number of thousands of digits
@@ -41,6 +53,14 @@ def read_config(path: Path) -> dict[str, Any]:
     for section, keys in document.items():
         values |= _read_section(path, section, keys)
     return values
+
+
+def _nearest_config(path: Path) -> str:
+    """ "; did you mean …?" for a config of ours, if the missing `path` looks like its name."""
+    names = own_configs()
+    if path.suffix or path.parent != Path():
+        return f"; did you mean {path.stem}?" if path.stem in names else ""
+    return nearest(path.name, names)
 
 
 def _refuse_bomb(content: bytes, path: Path) -> None:
