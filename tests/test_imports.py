@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parents[1] / "mlpcli"
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-GROUND = {"errors", "text", "arrays", "files"}
+GROUND = {"errors", "text", "arrays", "files", "schema"}
 CORE = GROUND | {"config", "nn", "parallel"}
 SEEING = CORE | {"data", "tasks", "evaluation"}
 MAY_IMPORT = {
@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "text": set(),
     "arrays": set(),
     "files": {"errors"},
+    "schema": {"text"},
     "config": {"errors", "text", "config"},
     "nn": GROUND | {"nn"},
     "parallel": GROUND | {"parallel"},
