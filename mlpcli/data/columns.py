@@ -1,12 +1,47 @@
-"""What the cells of a table are: numbers, missing values, labels."""
+"""What the columns of a table are, and its cells: numbers, missing values, labels."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 import numpy as np
 
 from mlpcli.text import CONTROL, quoted
+
+UNSEEN = -1.0
+"""The code of a category that the model does not know; a missing one is NaN."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of X as a file has it, before anything is learned of it.
+
+    In X a number is itself, a date days since 1970-01-01 (with a fraction if it has a time of day),
+    a category the position of its text in `categories`, or `UNSEEN`. NaN is missing.
+
+    Attributes:
+        name: the header's, or None without a header.
+        position: in the file, from 0.
+        kind: "number", "category" or "date".
+        categories: of a category, all that the file has, sorted; of one read for a model, those
+            that the model has.
+    """
+
+    name: str | None
+    position: int
+    kind: str = "number"
+    categories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A column of a file that is not one of X, and why: "counts the rows", "constant", …"""
+
+    name: str | None
+    position: int
+    reason: str
+
 
 _MAX_LABEL = 200  # characters; an array of text is as wide as its longest
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlpcli.arrays import Array
+from mlpcli.data.columns import Column, LeftOut
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,9 @@ class Dataset:
         digest: SHA-256 of the contents (`Dataset.digest` of a checkpoint is compared with it).
         full_scale: the largest value a pixel can have (255; 16 for `digits`); None for a table.
         image_shape: (height, width) of an image's pixels in a row of X; None for a table.
-        columns: the names of X's columns, where a header gave them.
+        columns: what the columns of X are, of a table; None if all are numbers without names, as
+            those of arrays and images are.
+        left_out: the table's other columns, with the reasons.
         label_name: the name of the label's column, where a header gave it.
         class_names: what the labels 0 … C-1 stand for, where they are only numbers.
         test_fraction: the share set aside for testing when nobody says otherwise and no test set
@@ -35,7 +38,8 @@ class Dataset:
     y_test: Array | None = None
     full_scale: float | None = None
     image_shape: tuple[int, int] | None = None
-    columns: tuple[str, ...] | None = None
+    columns: tuple[Column, ...] | None = None
+    left_out: tuple[LeftOut, ...] = ()
     label_name: str | None = None
     class_names: tuple[str, ...] | None = None
     test_fraction: float = 0.2

@@ -51,7 +51,7 @@ class DataRecord:
             path=str(path.resolve()) if path.exists() else None,
             digest=data.digest,
             rows=len(data.y),
-            columns=list(data.columns) if data.columns else None,
+            columns=_names(data),
             label_name=data.label_name,
             image_shape=list(data.image_shape) if data.image_shape else None,
             full_scale=data.full_scale,
@@ -77,6 +77,11 @@ class DataRecord:
         ):
             raise ValueError("what it says of the data")
         return record
+
+
+def _names(data: Dataset) -> list[str] | None:
+    names = [column.name for column in data.columns or () if column.name is not None]
+    return names or None
 
 
 @dataclass

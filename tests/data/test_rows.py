@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mlpcli.data.columns import Column
 from mlpcli.data.formats.rows import open_path
 from mlpcli.data.split import split
 from mlpcli.errors import DataError, UsageError
@@ -29,7 +30,7 @@ def test_a_table(table: Path) -> None:
     assert data.source == "flowers.csv"
     assert data.X.tolist() == [[1, 2], [3, 4]]
     assert data.y.tolist() == ["x", "y"]
-    assert data.columns == ("a", "b")
+    assert data.columns == (Column("a", 0), Column("b", 1))
     assert data.label_name == "kind"
     assert (data.full_scale, data.image_shape, data.test_fraction) == (None, None, 0.2)
 
@@ -46,7 +47,7 @@ def test_the_label_column_is_the_last_or_another(table: Path) -> None:
 def test_a_table_of_tabs(tmp_path: Path) -> None:
     path = tmp_path / "flowers.TSV"
     path.write_text("a, or b\tkind\n1\tx\n")
-    assert open_path(path, "t").columns == ("a, or b",)
+    assert open_path(path, "t").columns == (Column("a, or b", 0),)
 
 
 def test_one_class_only_is_for_evaluation(table: Path) -> None:
@@ -102,7 +103,7 @@ def test_a_file_that_may_not_be_read(table: Path) -> None:
 def test_columns_are_matched_by_name(table: Path) -> None:
     table.write_text("kind,id,b,a\nx,first,2,1\ny,second,4,3\n")
     data = open_path(table, "t", columns=("a", "b"), label_name="kind")
-    assert data.columns == ("a", "b")
+    assert data.columns == (Column("a", 3), Column("b", 2))
     assert data.X.tolist() == [[1, 2], [3, 4]]
     assert data.y.tolist() == ["x", "y"]
     data = open_path(table, "t", columns=("b",), label_name="kind", label_column="a")
@@ -113,6 +114,7 @@ def test_columns_are_matched_by_name(table: Path) -> None:
 def test_without_a_header_there_are_no_names_to_match(table: Path) -> None:
     table.write_text("1,2,x\n3,4,y\n")
     data = open_path(table, "t", columns=("b", "a"), label_name="kind")
+    assert data.columns == (Column(None, 0), Column(None, 1))
     assert data.X.tolist() == [[1, 2], [3, 4]]
     assert data.y.tolist() == ["x", "y"]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mlpcli.arrays import Array
+from mlpcli.data.columns import Column
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.formats import idx, numpy_files, pictures
 from mlpcli.data.formats.table import TableReader
@@ -230,7 +231,12 @@ def _open_table(
         X=table.X,
         y=table.labels,
         digest=table.digest,
-        columns=table.columns,
+        columns=tuple(
+            Column(name, position)
+            for name, position in zip(
+                table.columns or (None,) * len(table.positions), table.positions, strict=True
+            )
+        ),
         label_name=table.label_name,
     )
 

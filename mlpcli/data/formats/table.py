@@ -36,6 +36,7 @@ class Table:
     Attributes:
         X: (N, D) float32 features, finite.
         labels: (N,) int64 or text (`<U…`); None where no label was asked for.
+        positions: the D features' places in the file, from 0.
         columns: the D features' names, where there is a header.
         label_name: the name of the label's column, where there is a header.
         digest: SHA-256 of the bytes read.
@@ -43,6 +44,7 @@ class Table:
 
     X: Array
     labels: Array | None
+    positions: tuple[int, ...]
     columns: tuple[str, ...] | None
     label_name: str | None
     digest: str
@@ -168,6 +170,7 @@ class TableReader:
         return Table(
             X=np.concatenate(X_blocks),
             labels=None if label is None else self._labels(codes_of.names, code_blocks, label),
+            positions=tuple(features),
             columns=self.header and tuple(self.header[j] for j in features),
             label_name=self.header[label] if self.header and label is not None else None,
             digest=self._sha256.hexdigest(),
