@@ -20,11 +20,11 @@ _LONGEST = 1500  # characters of a message; its beginning says what, its end wha
 COMMANDS = {
     "download": "Fetch MNIST and Fashion-MNIST.",
     "train": "Train a network and write its checkpoint.",
-    "evaluate": "Loss, accuracy, per-class table, confusion matrix.",
-    "predict": "Label rows or pictures; CSV comes out.",
-    "show": "What is in a checkpoint; several as a table.",
+    "evaluate": "Show loss, accuracy, per-class table and confusion matrix.",
+    "predict": "Label rows or pictures, as CSV.",
+    "show": "Show what is in a checkpoint, or several as a table.",
     "export": "A model as a lesson page, ONNX, or one Python file.",
-    "gradcheck": "Prove the backward pass against central differences.",
+    "gradcheck": "Verify the gradients against central differences.",
 }
 
 
@@ -67,7 +67,7 @@ def group() -> None:
     \b
       mlp download                        get MNIST; without it, digits are used
       mlp train --data points.csv         your own table, its label in the last column
-      mlp train --config mnist.toml       options from a file
+      mlp train --config mnist            options from a file, or a config of mlp's
       mlp gradcheck --hidden 100          are the gradients right?
     """
 

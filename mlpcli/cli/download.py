@@ -20,11 +20,11 @@ from mlpcli.data import catalog
     help="Fetch from here instead of the known mirrors; may be repeated.",
 )
 @click.option("--force", is_flag=True, help="Fetch again what is already there.")
-@click.option("--list", "listing", is_flag=True, help="List the data sets and leave.")
+@click.option("--list", "listing", is_flag=True, help="List the data sets and exit.")
 @click.option(
     "--data-dir",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where downloads lie.  [default: $MLP_DATA_DIR, else ~/.cache/mlp]",
+    help="Folder of downloaded data. [$MLP_DATA_DIR, else ~/.cache/mlp]",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Show only errors.")
 def download(
@@ -44,9 +44,9 @@ def download(
       mlp download --list           what there is, and what is here
       mlp download --mirror http://127.0.0.1:8000/mnist/
 
-    NAME is mnist (the default) or fashion-mnist; digits and spiral come with mlp. What is already
-    there is checked and left alone, a download that broke off is continued, and nothing is put in
-    place before its digest is right.
+    NAME is mnist (the default) or fashion-mnist; digits and spiral come with mlp. Files that are
+    there already are checked and left alone, an interrupted download is continued, and nothing is
+    put in place before its digest is verified.
     """
     console = Console(quiet=quiet)
     from mlpcli.commands.download import download as run

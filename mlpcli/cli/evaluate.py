@@ -18,11 +18,15 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command)
 @click.argument("models", nargs=-1, required=True, type=CHECKPOINT, metavar="MODEL.npz…")
-@config_options(only=("data", "label_column"))
+@config_options(
+    only=("data", "label_column"),
+    data="Evaluate on this name, file or folder, as in `mlp train`. Default: the model's own data.",
+    label_column="Column of the table that holds the labels. Default: as in training.",
+)
 @click.option(
     "--split",
     type=click.Choice(["train", "val", "test"]),
-    help="Which rows of the model's own data. [test; train where there is no test set]",
+    help="Which rows of the model's own data. [test; train if there is no test set]",
 )
 @click.option(
     "--report",
@@ -44,7 +48,7 @@ def evaluate(
     data_dir: Path | None,
     threads: int | None,
 ) -> None:
-    """Loss, accuracy, per-class table and confusion matrix of a model.
+    """Show loss, accuracy, per-class table and confusion matrix of a model.
 
     \b
       mlp evaluate model.npz
@@ -54,9 +58,9 @@ def evaluate(
       mlp evaluate runs/*.npz
       mlp evaluate model.npz --report report.html
 
-    Without --data, the model's own data are found again and their test rows are used. With another
-    file, all of its rows are, or its test set where it has one. Several models are averaged as a
-    committee: each one's figures are shown, and the headline figures are the committee's.
+    Without --data, the model's own data are found again and their test rows are used. Of another
+    file all rows are used, or its test set if it has one. Several models are averaged as a
+    committee: the figures of each are shown, and the headline figures are the committee's.
     """
     set_threads(threads)
     from mlpcli.commands.evaluate import evaluate as run

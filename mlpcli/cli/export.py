@@ -33,11 +33,12 @@ def export(
 
     \b
       mlp export model.npz lesson.html    backpropagation, step by step, in a browser
-      mlp export model.npz model.onnx     for onnxruntime and whatever else reads ONNX
+      mlp export model.npz model.onnx     for onnxruntime and other readers of ONNX
       mlp export model.npz model.py       for Python alone: python model.py < rows.csv
 
-    TARGET ends in .html, .onnx or .py. All of the model goes along, from raw rows to labels and
-    probabilities. Several models become one committee. Only an earlier export is replaced.
+    TARGET ends in .html, .onnx or .py. The export holds all of the model, from raw rows to
+    labels and probabilities. Several models become one committee. Only an earlier export is
+    replaced.
     """
     from mlpcli.commands.export import export as run
 

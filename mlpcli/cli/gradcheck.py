@@ -37,7 +37,13 @@ def _check_tolerance(_: Any, __: Any, text: str) -> float:
 
 @click.command(cls=Command)
 @click.argument("model", required=False, type=CHECKPOINT, metavar="[MODEL.npz]")
-@config_options("data", "model", only=("reg", "label_smoothing", "seed"))
+@config_options(
+    "data",
+    "model",
+    only=("reg", "label_smoothing", "seed"),
+    data="Name, file or folder, as in `mlp train`. Default: the model's own training rows; without "
+    "a model, mnist if downloaded, else digits.",
+)
 @click.option(
     "--tolerance",
     default="1e-6",
@@ -61,17 +67,17 @@ def gradcheck(
     threads: int | None,
     **_: Any,
 ) -> None:
-    """Prove the backward pass against central differences, parameter by parameter.
+    """Verify the backward pass against central differences, parameter by parameter.
 
     \b
       mlp gradcheck                                  the network that `mlp train` starts from
       mlp gradcheck --hidden 50,30 --activation tanh --dropout 0.5
-      mlp gradcheck --config mnist.toml
+      mlp gradcheck --config mnist
       mlp gradcheck model.npz                        a saved one, from its own weights
       mlp gradcheck --json | jq .max_relative_error
 
-    In double precision, with dropout masks drawn once, after a short training: every parameter, or
-    of more than 100,000 a sample of each array. Where a unit crosses the kink of its activation,
+    In double precision, with dropout masks drawn once, after a short training: all parameters up
+    to 100,000, beyond that a sample of each array. If a unit crosses the kink of its activation,
     the entry is skipped and counted. A wrong gradient ends with exit code 5.
     """
     set_threads(threads)

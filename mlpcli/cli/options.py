@@ -44,8 +44,11 @@ class _Value(click.ParamType[Any]):
         return [CompletionItem(word) for word in words if word.startswith(incomplete)]
 
 
-def config_options(*sections: str, only: tuple[str, ...] = ()) -> Callable[[F], F]:
-    """Options for every hyperparameter of these sections, or for those named in `only`."""
+def config_options(*sections: str, only: tuple[str, ...] = (), **helps: str) -> Callable[[F], F]:
+    """Options for every hyperparameter of these sections, and for those named in `only`.
+
+    `helps` has the help texts of those that mean something else here than in `mlp train`.
+    """
 
     def decorate(command: F) -> F:
         for option in reversed(OPTIONS.values()):
@@ -57,7 +60,7 @@ def config_options(*sections: str, only: tuple[str, ...] = ()) -> Callable[[F], 
                     type=None if switch else _Value(option),
                     metavar=None if switch else option.kind.metavar,
                     default=None,
-                    help=_help(option),
+                    help=helps.get(option.name) or _help(option),
                     cls=_Grouped,
                     group="common" if option.common else option.section,
                 )(command)
@@ -81,7 +84,7 @@ class _Grouped(click.Option):
 
 
 HELP_GROUPS = {
-    "common": "First to reach for",
+    "common": "Common options",
     "data": "Data",
     "model": "Model",
     "train": "Training",
@@ -161,7 +164,7 @@ data_dir_option = click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Where downloaded data lie. [$MLP_DATA_DIR, else ~/.cache/mlp]",
+    help="Folder of downloaded data. [$MLP_DATA_DIR, else ~/.cache/mlp]",
 )
 
 

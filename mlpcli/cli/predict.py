@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 @click.command(cls=Command)
 @click.argument("model_file", metavar="MODEL.npz", type=CHECKPOINT)
 @click.argument("sources", nargs=-1, required=True, metavar="INPUT…", type=click.Path())
+@click.option("--probabilities", is_flag=True, help="Add a column per class: p_ and its label.")
 @click.option(
-    "--probabilities", is_flag=True, help="Add a column for each class: p_ and its label."
+    "--label-column", metavar="NAME|INDEX", help="Column of the table that holds labels, if any."
 )
-@click.option("--label-column", metavar="NAME|INDEX", help="The table's column of labels, if any.")
 @click.option(
     "--no-prepare",
     is_flag=True,
@@ -47,7 +47,7 @@ def predict(
     threads: int | None,
     quiet: bool,
 ) -> None:
-    """Label rows or pictures with a model; CSV comes out.
+    """Label rows or pictures with a model, and write CSV.
 
     \b
       mlp predict model.npz new.csv
@@ -55,11 +55,11 @@ def predict(
       mlp predict mnist.npz photo.jpg scans/*.png
       cut -d, -f 2-5 all.csv | mlp predict iris.npz -
 
-    INPUT is a CSV or TSV table (- is CSV on stdin), an .npz with X, an .npy, an IDX file, or PNG
-    and JPEG pictures, as many as you like. A table's columns are matched by name where it has a
-    header; a label column may be there, and then stderr says how many were right.
+    INPUT is a CSV or TSV table (- is CSV on stdin), an .npz with X, an .npy, an IDX file, or any
+    number of PNG and JPEG pictures. The columns of a table are matched by name if it has a header;
+    if it has a column of labels, stderr says how many were right.
 
-    Pictures are prepared as MNIST's digits were: turned to white on black, cut out, fitted into
+    Pictures are prepared as MNIST's digits were: turned to white on black, cropped, fitted into
     20 × 20 pixels, and centred by their mass in 28 × 28.
     """
     set_threads(threads)

@@ -43,14 +43,21 @@ if TYPE_CHECKING:
     "preview_file",
     type=click.Path(path_type=Path),
     metavar="FILE.png",
-    help="Draw images before and after they are distorted, as a model's were, or as these options "
-    "say: --data, --config and those below.",
+    help="Draw images before and after they are distorted, as in a model's training, or by --data, "
+    "--config and the options below.",
 )
-@config_options("augment", only=("data",))
+@config_options(
+    "augment",
+    only=("data",),
+    data="Data of --augment-preview. Default: the model's own; without a model, mnist if "
+    "downloaded, else digits.",
+)
 @config_file_option
 @data_dir_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print a CSV table, a row a model, to stdout.")
+@click.option(
+    "--csv", "as_csv", is_flag=True, help="Print a CSV table to stdout, one row per model."
+)
 @click.option("-q", "--quiet", is_flag=True, help="Show only results and errors.")
 @click.pass_context
 def show(
@@ -67,7 +74,7 @@ def show(
     quiet: bool,
     **_: Any,
 ) -> int:
-    """What is in a checkpoint: network, data, history, configuration.
+    """Show what is in a checkpoint: network, data, history, configuration.
 
     \b
       mlp show model.npz

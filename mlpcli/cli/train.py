@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     "--resume",
     type=CHECKPOINT,
     metavar="FILE.npz",
-    help="Go on with a stopped run, exactly, or with a finished one and more --epochs.",
+    help="Continue a stopped run exactly, or a finished one with more --epochs.",
 )
 @click.option(
     "--init-from",
@@ -59,12 +59,14 @@ if TYPE_CHECKING:
     metavar="FILE.jsonl",
     help="Write the metrics of every epoch as JSON lines.",
 )
-@click.option("--weights-only", is_flag=True, help="Leave out of the checkpoint what resumes it.")
+@click.option(
+    "--weights-only", is_flag=True, help="Leave out of the checkpoint what --resume needs."
+)
 @data_dir_option
 @threads_option
 @click.option("--mpi", is_flag=True, help="Train on all ranks that mpirun or srun started.")
-@click.option("--print-config", is_flag=True, help="Print the options as a config file, and end.")
-@click.option("--dry-run", is_flag=True, help="Check everything, say what would be done, and end.")
+@click.option("--print-config", is_flag=True, help="Print the options as a config file and exit.")
+@click.option("--dry-run", is_flag=True, help="Check everything, say what would be done, and exit.")
 @output_options
 @click.pass_context
 def train(
@@ -92,10 +94,10 @@ def train(
       mlp train --data points.csv --label-column species
       mlp train --hidden 800,800 --dropout 0.5 --epochs 50 -o wide.npz
       mlp train --resume wide.npz --epochs 80
-      mlp train --config mnist.toml --json | jq .validation.accuracy
-      mpirun -n 8 mlp train --mpi --config mnist.toml
+      mlp train --config mnist --json | jq .validation.accuracy
+      mpirun -n 8 mlp train --mpi --config mnist
 
-    The test rows are never looked at. Ctrl-C writes the checkpoint and says how to resume.
+    Training never looks at the test rows. Ctrl-C writes the checkpoint and says how to resume.
     """
     job = join() if mpi else Job()
     try:

@@ -37,7 +37,7 @@ class Option:
         kind: which values it takes.
         default: None where it depends on other values or is off; `help` says which.
         help: a line for the help page.
-        common: whether it is among the dozen that people reach for first.
+        common: whether it is among the dozen that are used most.
         lasting: whether a resumed run takes it from the checkpoint.
         fixed: whether a resumed run cannot change it.
         also: names that other tools have for it, to answer them with ours.
@@ -101,7 +101,7 @@ class DataConfig:
     label_column: str | None = _option(
         None,
         Text("NAME|INDEX"),
-        "The table's column of labels. Default: the last.",
+        "Column of the table that holds the labels. Default: the last.",
         common=True,
         fixed=True,
     )
@@ -122,14 +122,14 @@ class DataConfig:
     test_fraction: float | None = _option(
         None,
         PROBABILITY,
-        "Share set aside for testing where the data have no test set. Default: 0.2; 0 for spiral.",
+        "Share set aside for testing if the data have no test set. Default: 0.2; 0 for spiral.",
         also=("test_size", "test_split"),
         fixed=True,
     )
     class_weight: str = _option(
         "none",
         Choice(("none", "balanced")),
-        "balanced lets rare classes weigh as much as frequent ones.",
+        "balanced gives rare classes as much weight as frequent ones.",
     )
 
 
@@ -140,7 +140,7 @@ class ModelConfig:
     hidden: tuple[int, ...] = _option(
         (100,),
         Widths(),
-        "Widths of the hidden layers; none: softmax regression.",
+        "Widths of the hidden layers, or none for softmax regression.",
         common=True,
         also=("layers", "hidden_size", "hidden_layer_sizes", "hidden_layers", "units"),
         fixed=True,
@@ -148,7 +148,7 @@ class ModelConfig:
     activation: str = _option(
         "relu",
         Choice(("relu", "leaky-relu", "tanh", "sigmoid")),
-        "Of the hidden layers.",
+        "Activation of the hidden layers.",
         common=True,
         also=("nonlinearity",),
         fixed=True,
@@ -156,28 +156,28 @@ class ModelConfig:
     loss: str = _option(
         "cross-entropy",
         Choice(("cross-entropy", "mse", "bce")),
-        "cross-entropy of the softmax; mse and bce of sigmoid outputs.",
+        "cross-entropy of the softmax; mse (Nielsen's quadratic cost) and bce of sigmoid outputs.",
         also=("cost", "criterion", "objective"),
         fixed=True,
     )
     init: str = _option(
         "he",
         Choice(("he", "glorot", "normal")),
-        "Initial weights; see the README.",
+        "Initial weights: he for ReLU, glorot for tanh and sigmoid, normal for N(0, scale²).",
         also=("weight_init",),
         fixed=True,
     )
     init_scale: float | None = _option(
         None,
         NOT_NEGATIVE,
-        "Factor on the initial weights' deviation; with normal, the deviation. "
+        "Factor on the standard deviation of the initial weights; with normal, that deviation. "
         "Default: 1; with normal 0.01.",
         fixed=True,
     )
     dropout: float = _option(
-        0.0, PROBABILITY, "Share of hidden units dropped in a step.", common=True
+        0.0, PROBABILITY, "Share of the hidden units dropped in each step.", common=True
     )
-    input_dropout: float = _option(0.0, PROBABILITY, "Share of inputs dropped in a step.")
+    input_dropout: float = _option(0.0, PROBABILITY, "Share of the inputs dropped in each step.")
     dtype: str = _option(
         "float32", Choice(("float32", "float64")), "Precision of all arithmetic.", fixed=True
     )
@@ -207,7 +207,7 @@ class TrainConfig:
         0.9, PROBABILITY, "Momentum μ; with adam and adamw, β₁.", also=("beta1",)
     )
     final_momentum: float | None = _option(
-        None, PROBABILITY, "Momentum changes linearly to this over the run. Default: it stays."
+        None, PROBABILITY, "Momentum at the end of the run, changed linearly. Default: no change."
     )
     lr_schedule: str = _option(
         "cosine",
@@ -219,7 +219,8 @@ class TrainConfig:
     lr_decay: float | None = _option(
         None,
         Number(above=0, at_most=1),
-        "Factor of the step and exponential schedules. Default: 0.1 a step, 0.95 an epoch.",
+        "Factor of the step schedule per drop, of the exponential one per epoch. Default: 0.1; "
+        "with exponential 0.95.",
         also=("gamma", "decay"),
     )
     lr_step: float = _option(
@@ -228,7 +229,7 @@ class TrainConfig:
     warmup: float = _option(
         0.0,
         Number(at_least=0, at_most=MANY),
-        "Epochs over which the learning rate rises first.",
+        "Epochs over which the learning rate first rises.",
     )
     reg: float = _option(
         1e-4,
@@ -240,20 +241,22 @@ class TrainConfig:
     max_norm: float | tuple[float, ...] | None = _option(
         None,
         NormLimits(),
-        "Largest norm of the weights into a unit, for all layers or one for each, the last for "
-        "the output. Default: no limit.",
+        "Largest norm of the weights into a unit: one number for all layers, or one per layer, "
+        "the output's last. Default: no limit.",
     )
     clip_norm: float | None = _option(
         None,
         POSITIVE,
-        "Largest norm of a step's gradient. Default: no limit.",
+        "Largest norm of the gradient of a step. Default: no limit.",
         also=("grad_clip",),
     )
-    label_smoothing: float = _option(0.0, PROBABILITY, "Share of a target spread over all classes.")
+    label_smoothing: float = _option(
+        0.0, PROBABILITY, "Share of each target that is spread over all classes."
+    )
     batch_size: int | str = _option(
         128,
         BatchSize(),
-        "Samples a step.",
+        "Samples per step.",
         common=True,
         also=("batch", "minibatch", "mini_batch_size"),
         fixed=True,
@@ -261,7 +264,7 @@ class TrainConfig:
     epochs: int | None = _option(
         None,
         COUNT,
-        "Passes over the training rows. Default: 20, or more on small data, to make 1,000 steps.",
+        "Passes over the training rows. Default: 20, or as many as make 1,000 steps on small data.",
         common=True,
         also=("max_iter", "iterations"),
     )
@@ -275,37 +278,38 @@ class TrainConfig:
     average_decay: float = _option(
         0.999,
         Number(above=0, below=1),
-        "Decay a step of the exponential average; lower in the first steps.",
+        "Decay of the exponential average per step; lower in the first steps.",
         also=("ema_decay",),
     )
     average_from: float = _option(
-        0.75, PROBABILITY, "Share of the run after which the tail begins."
+        0.75, PROBABILITY, "Share of the run after which the averaging of the tail begins."
     )
     patience: int | None = _option(
         None,
         COUNT,
-        "Stop when the validation accuracy has not risen for so many epochs. Default: never.",
+        "Stop if the validation accuracy has not risen for this many epochs. Default: never.",
         also=("early_stopping", "n_iter_no_change"),
     )
     max_time: float | None = _option(
         None,
         Number(above=0, metavar="MINUTES"),
-        "Stop after the epoch in which so many minutes are over; --resume goes on.",
+        "Stop after the epoch in which this many minutes have passed; --resume continues.",
         lasting=False,
     )
     stop_after: int | None = _option(
-        None, COUNT, "Stop after this epoch of the plan; --resume goes on.", lasting=False
+        None, COUNT, "Stop after this epoch of the plan; --resume continues.", lasting=False
     )
     checkpoint_every: float = _option(
         10.0,
         Number(above=0, metavar="MINUTES"),
-        "Write the checkpoint within an epoch, too, when the last one is so many minutes old.",
+        "Also write the checkpoint within an epoch, once the last one is this many minutes old.",
         also=("save_every", "checkpoint_interval"),
     )
     seed: int = _option(
         0,
         Number(whole=True, at_least=0, at_most=2**63 - 1, metavar="INTEGER"),
-        "Of the initial weights, the validation rows and the order of samples.",
+        "Seeds the initial weights, the validation split, the order of samples, dropout and "
+        "distortions.",
         common=True,
         also=("random_state", "random_seed"),
         fixed=True,
@@ -319,7 +323,7 @@ class AugmentConfig:
     augment: str = _option(
         "none",
         Choice(("none", "affine", "elastic")),
-        "Distort the images; elastic bends them, too.",
+        "Distort the images anew in every epoch; elastic also bends them.",
         common=True,
         also=("augmentation", "distort", "distortions"),
     )
@@ -332,7 +336,7 @@ class AugmentConfig:
     shear: float | None = _option(
         None,
         Number(at_least=0, below=90, metavar="DEGREES"),
-        "Largest slant to either side. Default: 15; with elastic 10.",
+        "Largest shear to either side. Default: 15; with elastic 10.",
     )
     zoom: float | None = _option(
         None,
@@ -348,21 +352,23 @@ class AugmentConfig:
     elastic_sigma: float | None = _option(
         None,
         Number(at_least=0, at_most=1000, metavar="PIXELS"),
-        "Deviation of the Gaussian that smooths elastic displacements. Default: 5.",
+        "Standard deviation of the Gaussian that smooths the displacements. Default: 5.",
     )
     elastic_alpha: float | None = _option(
         None,
         Number(at_least=0, at_most=MANY, metavar="PIXELS"),
-        "Factor on the smoothed displacements, uniform in ±1 before. Default: 36.",
+        "Factor on the smoothed displacements, which start out uniform in ±1. Default: 36.",
     )
     mirror_images: bool = _option(
         False,
         Switch(),
-        "Mirror one image of two, left to right.",
+        "Mirror half of the images, left to right.",
         also=("flip", "hflip", "horizontal_flip"),
     )
     gentle_classes: tuple[str, ...] = _option(
-        (), Labels(), "Classes that are rotated and slanted half as far, as 1 and 7 of digits."
+        (),
+        Labels(),
+        "Classes that are rotated and sheared half as far, such as the digits 1 and 7.",
     )
 
 
@@ -378,7 +384,7 @@ DISTORTIONS: dict[str, dict[str, float]] = {
         "elastic_alpha": 36.0,
     },
 }
-"""What is not given of each kind; good on MNIST."""
+"""What each kind does if nothing else is given; good on MNIST."""
 
 
 DEFAULT_LR = {"momentum": 0.1, "nesterov": 0.1, "sgd": 0.5, "adam": 1e-3, "adamw": 1e-3}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +14,7 @@ import mlpcli
 from mlpcli import cli
 from mlpcli.cli import COMMANDS, group
 from mlpcli.config.options import OPTIONS
+from mlpcli.config.toml import own_configs
 from mlpcli.errors import (
     CheckpointError,
     ConfigError,
@@ -77,14 +79,30 @@ def test_train_has_a_flag_for_every_hyperparameter(mlp) -> None:
         assert f"{option.flag} " in text
 
 
-def test_help_shows_defaults_and_the_options_to_reach_for_first(mlp) -> None:
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_the_configs_in_examples_come_with_the_package(mlp, name: str) -> None:
+    named = re.findall(r"^  +.*\bmlp .* --config (\S+)", mlp.ok(*name.split(), "--help").out, re.M)
+    assert set(named) <= own_configs().keys()
+
+
+def test_what_data_are_used_by_default_is_said_by_the_command(mlp) -> None:
+    train, *others = (
+        " ".join(mlp.ok(name, "--help").out.split())
+        for name in ("train", "evaluate", "show", "gradcheck")
+    )
+    assert "Default: mnist if downloaded, else digits." in train
+    assert "Default: mnist" not in " ".join(others)
+    assert all("Default: the model's own" in text for text in others)
+
+
+def test_help_shows_defaults_and_the_common_options_first(mlp) -> None:
     text = " ".join(mlp.ok("train", "--help").out.split())
     places = [
-        text.index(f"{word} ") for word in ("reach for:", "--activation", "Files and output:")
+        text.index(f"{word} ") for word in ("Common options:", "--activation", "Files and output:")
     ]
     assert places == sorted(places)
     assert "softmax regression. [100]" in text
-    assert "Passes over the training rows. Default: 20, or more on small data" in text
+    assert "Passes over the training rows. Default: 20, or as many as make 1,000 steps" in text
 
 
 # What is mistyped
