@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ def build(request: Request) -> bytes:
         MlpError: `onnx` is not installed.
         UsageError: the model has a part that cannot be said in ONNX.
     """
-    if find_spec("onnx") is None:
+    if importlib.util.find_spec("onnx") is None:
         raise MlpError(f"export to .onnx needs onnx; install it by: {suggest_install('onnx')}")
     import onnx
 

@@ -148,6 +148,17 @@ def test_whatever_does_not_fit_on_the_disk_is_not_there(mlp, disk: Path, output:
     assert everything(disk) == before
 
 
+def test_an_export_that_does_not_fit_leaves_the_earlier_one(mlp, disk: Path) -> None:
+    make_inputs(mlp)
+    mlp.ok("export", "digits.npz", "disk/model.py")
+    fill(disk, leave=4096)
+    before = everything(disk)
+    mlp.ok(*LARGE, "-o", "large.npz")
+    said = mlp.error("export", "large.npz", "disk/model.py")
+    assert said == (1, f"disk/model.py: cannot be written: {FULL}")
+    assert everything(disk) == before
+
+
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_a_read_only_disk_is_told_at_once(
     mlp, disk: Path, output: str, monkeypatch: pytest.MonkeyPatch
