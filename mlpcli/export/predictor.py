@@ -22,6 +22,7 @@ import functools
 import io
 import itertools
 import math
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -69,9 +70,11 @@ def _answers(rows: Iterable[Any]) -> Iterator[tuple[list[float], Any]]:
 def _values(row: Any, number: int) -> list[float]:
     """The numbers of a row, in order."""
     if isinstance(row, dict):
-        missing = [name for name in MODEL["columns"] or () if name not in row]
-        if missing or not MODEL["columns"]:
-            raise ValueError(f"row {number}: has no column {missing[0] if missing else 'names'!r}")
+        if not MODEL["columns"]:
+            raise ValueError("the columns have no names; give the values of a row in order")
+        for name in MODEL["columns"]:
+            if name not in row:
+                raise ValueError(f"row {number}: has no column {name!r}")
         row = [row[name] for name in MODEL["columns"]]
     if len(row) != MODEL["inputs"]:
         raise ValueError(f"row {number}: has {len(row)} values, expected {MODEL['inputs']}")
@@ -148,8 +151,8 @@ def _layer(kind: str, fan_in: int, fan_out: int, weights: str, biases: str) -> t
 
 def _forward_all(X: Any, shift: Any, factor: Any, layers: Any, f: Any, output: str) -> Any:
     """Probabilities (N, C) of X (N, D), with NumPy."""
-    A = ((X - shift) * factor).astype(layers[0][0].dtype)
     with numpy.errstate(all="ignore"):
+        A = ((X - shift) * factor).astype(layers[0][0].dtype)
         for layer, (W, b) in enumerate(layers, 1):
             A = A @ W + b
             if layer < len(layers):
@@ -276,8 +279,12 @@ def main() -> None:
                 if arguments.probabilities:
                     line += [f"{p:.6g}" for p in probs]
                 out.writerow(line)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the answers has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, ValueError, csv.Error) as error:
-        print(f"{sys.argv[0]}: {error}", file=sys.stderr)
+        text = "the table is not UTF-8 text" if isinstance(error, UnicodeError) else error
+        print(f"{os.path.basename(sys.argv[0])}: {text}", file=sys.stderr)
         sys.exit(3)
 
 

@@ -1,0 +1,235 @@
+"""The exported Python file: as a module, as a command, and as something that people read."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlpcli.export.predictor
+
+ROWS = [[0.1, 9.9], [4.2, 6.0], [7.9, 2.2]]
+RIGHT = ["ant", "bee", "cow"]
+
+
+def imported(path: Path) -> Any:
+    spec = spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def exported(mlp, points: Path) -> Path:
+    """A model of widths and heights, that tells ants, bees and cows apart."""
+    mlp.ok("train", "--data", points, "--epochs", 20, "-q")
+    mlp.ok("export", "model.npz", "points.py")
+    return mlp.folder / "points.py"
+
+
+@pytest.fixture(params=[(), ("-S",)], ids=["with NumPy", "without NumPy"])
+def ask(request: pytest.FixtureRequest, exported: Path) -> Callable[..., Any]:
+    """Run the file on a text; "-S" keeps NumPy from it."""
+
+    def ask(text: str | bytes, *arguments: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-I", *request.param, str(exported), *arguments],
+            input=text if isinstance(text, bytes) else text.encode(),
+            capture_output=True,
+            check=False,
+        )
+        return subprocess.CompletedProcess(
+            done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
+        )
+
+    return ask
+
+
+# As a module
+
+
+@pytest.fixture(params=[True, False], ids=["with NumPy", "without NumPy"])
+def module(request: pytest.FixtureRequest, exported: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    if not request.param:
+        monkeypatch.setitem(sys.modules, "numpy", None)
+    return imported(exported)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ROWS,
+        [tuple(row) for row in ROWS],
+        [[str(value) for value in row] for row in ROWS],
+        [{"height": height, "width": width, "age": 3} for width, height in ROWS],
+        np.array(ROWS),
+        np.array(ROWS, np.float32),
+        (row for row in ROWS),
+    ],
+    ids=["lists", "tuples", "texts", "dicts", "array", "float32", "generator"],
+)
+def test_rows_may_come_in_any_form(module: Any, rows: Any) -> None:
+    assert module.predict(rows) == RIGHT
+
+
+def test_probabilities_are_in_the_order_of_the_classes(module: Any) -> None:
+    probs = module.predict_proba(ROWS)
+    assert module.classes() == RIGHT
+    assert [max(range(3), key=row.__getitem__) for row in probs] == [0, 1, 2]
+    assert all(abs(sum(row) - 1) < 1e-6 for row in probs)
+
+
+def test_it_tells_its_columns(module: Any) -> None:
+    assert module.columns() == ["width", "height"]
+
+
+def test_no_rows_have_no_labels(module: Any) -> None:
+    assert module.predict([]) == []
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ([1.0], "row 2: has 1 values, expected 2"),
+        ([1.0, 2.0, 3.0], "row 2: has 3 values, expected 2"),
+        ({"width": 1.0}, "row 2: has no column 'height'"),
+        ([1.0, "tall"], "row 2, column 'height': 'tall' is not a number"),
+        ([1.0, float("inf")], "row 2, column 'height': inf is not a number"),
+        ([1.0, None], "row 2, column 'height': None is not a number"),
+    ],
+)
+def test_a_row_that_cannot_be_is_told_by_its_number(module: Any, row: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        module.predict([[1.0, 2.0], row])
+
+
+# As a command
+
+
+def test_it_answers_as_mlp_predict_does(mlp, ask: Any) -> None:
+    table = "width,height\n" + "".join(f"{x},{y}\n" for x, y in ROWS)
+    Path("rows.csv").write_text(table)
+    for flags in ((), ("--probabilities",)):
+        done = ask(table, *flags)
+        assert (done.returncode, done.stderr) == (0, "")
+        expected = mlp.ok("predict", "model.npz", "rows.csv", *flags).out
+        if flags:
+            assert done.stdout.splitlines()[0] == expected.splitlines()[0]
+        else:
+            assert done.stdout == expected
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "width,height\n0.1,9.9\n4.2,6.0\n7.9,2.2\n",
+        "height,age,width\n9.9,1,0.1\n6.0,2,4.2\n2.2,3,7.9\n",
+        "width;height\r\n0.1;9.9\r\n4.2;6.0\r\n7.9;2.2",
+        "width\theight\n0.1\t9.9\n\n4.2\t6.0\n7.9\t2.2\n",
+        '\ufeff"width", "height"\n0.1, "9.9"\n4.2,6.0\n7.9,2.2\n',
+        "species,width,height\ncow,0.1,9.9\ncow,4.2,6.0\ncow,7.9,2.2\n",
+        "0.1,9.9\n4.2,6.0\n7.9,2.2\n",
+        "0.1,9.9,cow\n4.2,6.0,cow\n7.9,2.2,cow\n",
+    ],
+    ids=["plain", "order", "semicolon", "tabs", "quoted", "label", "bare", "bare with label"],
+)
+def test_tables_as_people_have_them(ask: Any, table: str) -> None:
+    done = ask(table)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "label\nant\nbee\ncow\n"
+
+
+def test_a_file_may_be_named(ask: Any) -> None:
+    Path("rows.csv").write_text("width,height\n0.1,9.9\n")
+    assert ask("", "rows.csv").stdout == "label\nant\n"
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("", "the table is empty"),
+        ("width,height\n1,2\n3\n", "row 2: has 1 cells, expected 2"),
+        ("width,height\n1,tall\n", "row 1, column 'height': 'tall' is not a number"),
+        ("width,age\n1,2\n", "the table has no column 'height'"),
+        (b"width,height\n\xff,2\n", "the table is not UTF-8 text"),
+    ],
+)
+def test_a_table_that_cannot_be_ends_in_one_line(ask: Any, table: Any, message: str) -> None:
+    done = ask(table)
+    assert done.returncode == 3
+    assert done.stderr == f"points.py: {message}\n"
+
+
+def test_a_reader_that_goes_away_is_no_fault(exported: Path) -> None:
+    table = "width,height\n" + "0.1,9.9\n" * 20_000
+    command = f'"{sys.executable}" -I -S points.py | head -1'
+    done = subprocess.run(
+        command, shell=True, input=table, capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == ("label\n", "")
+
+
+# As something that people read
+
+
+def test_it_needs_the_standard_library_alone_and_an_older_python(exported: Path) -> None:
+    tree = ast.parse(exported.read_text(encoding="utf-8"), feature_version=(3, 9))
+    names = {
+        name.split(".")[0]
+        for node in ast.walk(tree)
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    assert names - {"numpy"} <= sys.stdlib_module_names
+    assert len(exported.read_bytes()) < 20_000 + 2 * (2 * 100 + 100 + 100 * 3 + 3) * 4
+
+
+def test_hostile_names_and_labels_are_literals_and_nothing_else(
+    mlp, points: Path, checkpoints: Any
+) -> None:
+    mlp.ok("train", "--data", points, "--epochs", 1, "-q")
+    meta = checkpoints.meta("model.npz")
+    hostile = ['"""\nimport os\n', "'''); exit(1) #", "\\", "\u2028\x00\ud800{}%s"]
+    meta["classes"] = hostile[:3]
+    meta["data"] |= {"source": hostile[0], "columns": hostile[2:], "label_name": hostile[1]}
+    checkpoints.rewrite("model.npz", meta=json.dumps(meta))
+    mlp.ok("export", "model.npz", "hostile.py")
+    ours = ast.parse(Path(mlpcli.export.predictor.__file__).read_text(encoding="utf-8"))
+    theirs = ast.parse(Path("hostile.py").read_text(encoding="utf-8"))
+    for mine, other in zip(ours.body, theirs.body, strict=True):
+        if isinstance(mine, ast.AnnAssign):
+            assert isinstance(other, ast.AnnAssign)
+            assert other.value is not None
+            model = ast.literal_eval(other.value)
+        else:
+            assert ast.dump(mine) == ast.dump(other)
+    assert (model["classes"], model["columns"]) == (hostile[:3], hostile[2:])
+    assert imported(mlp.folder / "hostile.py").predict([[1, 2]])[0] in hostile
+
+
+def test_names_of_numeric_labels_go_along(mlp, points: Path, checkpoints: Any, ask: Any) -> None:
+    mlp.ok("train", "--data", "digits", "--hidden", 4, "--epochs", 1, "-q")
+    meta = checkpoints.meta("model.npz")
+    meta["data"]["class_names"] = ["zero", "one", "two", "three"]
+    checkpoints.rewrite("model.npz", meta=json.dumps(meta))
+    Path("rows.csv").write_text((",".join("3" * 64) + "\n") + (",".join("0369" * 16) + "\n"))
+    mlp.ok("export", "model.npz", "points.py")
+    assert (
+        ask(Path("rows.csv").read_text()).stdout == mlp.ok("predict", "model.npz", "rows.csv").out
+    )
