@@ -45,7 +45,6 @@ NUMERIC = ("arrays.py", "nn/", "parallel/", "tasks/", "data/", "evaluation/", "t
 ONLY_IN = {
     "click": ("cli/", "commands/"),
     "requests": ("data/download.py",),
-    "urllib3": ("data/download.py",),
     "tqdm": ("commands/console.py",),
     "matplotlib": ("evaluation/",),
     "PIL": ("data/formats/pictures.py", "evaluation/"),

@@ -165,17 +165,29 @@ NAMES = (*DOWNLOADS, *BUILT_IN)
 def data_dir(option: Path | None = None) -> Path:
     """Where downloads lie.
 
-    It is `option`, else MLP_DATA_DIR, else $XDG_CACHE_HOME/mlp, else ~/.cache/mlp.
+    It is `option`, else MLP_DATA_DIR, else $XDG_CACHE_HOME/mlp, else ~/.cache/mlp. The last one
+    still begins with `~` if this user has no home folder: what comes with mlp does not need it.
 
     Raises:
-        UsageError: it begins with `~`, and whose home that is, is not known.
+        UsageError: it begins with `~` as it was chosen, and that home folder is not known.
     """
-    chosen = Path(os.path.expanduser(option or _default_data_dir()))
-    if str(chosen).startswith("~"):
-        raise UsageError(
-            f"{chosen}: that home folder is not known; name a data directory by --data-dir"
-        )
+    given = option or os.environ.get("MLP_DATA_DIR")
+    chosen = Path(os.path.expanduser(given or _default_data_dir()))
+    if given:
+        require_home(chosen)
     return chosen
+
+
+def require_home(data_dir: Path) -> None:
+    """Make sure that the data directory is a known place.
+
+    Raises:
+        UsageError: it begins with `~`, and that home folder is not known.
+    """
+    if str(data_dir).startswith("~"):
+        raise UsageError(
+            f"{data_dir}: that home folder is not known; name a data directory by --data-dir"
+        )
 
 
 def is_downloaded(name: str, data_dir: Path) -> bool:
@@ -206,8 +218,8 @@ def open_data(
 ) -> Dataset:
     """Open what was given as `--data`: the name of a data set, or else a path.
 
-    A name wins over a file called so; that one is `./mnist`. A downloaded data set is opened
-    without reading it, so that it costs no time: `mlp download` is what checks its digests.
+    A name wins over a file called so; that one is `./mnist`. A downloaded data set is mapped, and
+    its digests are taken when they are not known: opening it again costs no time.
 
     Args:
         source: one of `NAMES`, or the path of a file or folder.
@@ -217,7 +229,7 @@ def open_data(
 
     Raises:
         DataError: there is no such data set, it has not been downloaded, or its files are
-            malformed.
+            malformed or not those that were published.
         UsageError: a label column was given for a data set that has none to choose.
     """
     if source in NAMES:
@@ -252,16 +264,23 @@ def _open_named(name: str, data_dir: Path) -> Dataset:
 
         return builtin.digits() if name == "digits" else builtin.spiral()
 
+    from mlpcli.data import stored
     from mlpcli.data.formats import idx
 
+    require_home(data_dir)
+    published, folder = DOWNLOADS[name], data_dir / name
     if not is_downloaded(name, data_dir):
         raise DataError(
-            f"{name}: not downloaded (looked in {data_dir / name}); get it by: "
+            f"{name}: not downloaded (looked in {folder}); get it by: "
             + download_command(name, data_dir)
         )
-    published = DOWNLOADS[name]
+    if wrong := stored.wrong_files(published.files, folder):
+        raise DataError(
+            f"{folder / wrong[0].name}: damaged, its digest is not the published one; "
+            f"get it again by: {download_command(name, data_dir)}"
+        )
     digest = idx.combined_digest(file.sha256 for file in published.files)
-    data = idx.open_folder(data_dir / name, name, digest=digest)
+    data = idx.open_folder(folder, name, digest=digest)
     return replace(data, class_names=published.class_names)
 
 

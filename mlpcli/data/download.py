@@ -1,47 +1,51 @@
 """Fetching data sets: `missing` decides, `fetch` acts.
 
 A file comes as .gz and is stored decompressed, so that it can be memory-mapped. While it comes, two
-files grow beside its place: `NAME.gz.part`, what has come, which a broken download is continued
-from, now or by a later run; and a temporary one with what it unpacks to, which is renamed into
-place once its digest is right. Memory stays bounded whatever a mirror sends, and so does the disk:
-the published size is the bound of both files.
+files grow beside its place: `NAME.gz.part`, what has come, which a later run continues from; and a
+temporary one with what it unpacks to, which is renamed into place once its digest is right. Memory
+stays bounded whatever a mirror sends, and so do the disk, by the published size, and the time.
+
+Attempts are counted here, not by the `Retry` that requests mounts: that one knows only what
+precedes a body, where few downloads break off, reads refused answers to their end, of any length,
+and waits in silence as long as a mirror asks it to.
 """
 
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import http.client
 import os
 import re
 import time
-import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import mktime_tz, parsedate_tz
 from itertools import chain
 from pathlib import Path
-from typing import IO
+from typing import Any
 from urllib.parse import urljoin
 
 import requests
-from urllib3.exceptions import HTTPError as TransportError  # what a body's stream raises
+from requests.adapters import HTTPAdapter, ProtocolError, ReadTimeoutError
 
 from mlpcli import files
-from mlpcli.data.catalog import RemoteFile, RemoteSet, is_stored
+from mlpcli.data.catalog import RemoteFile, RemoteSet, require_home
+from mlpcli.data.pace import Pace, PacedConnection
+from mlpcli.data.stored import wrong_files
+from mlpcli.data.unpack import ContentError, Unpacker, discard, kept_part
 from mlpcli.errors import DownloadError, OutputError, UsageError
+from mlpcli.text import one_line, printable
 
 CONNECT_TIMEOUT = 10.0  # seconds to reach a mirror
-READ_TIMEOUT = 30.0  # seconds in which something must come
-LOWEST_RATE = 100.0  # bytes a second, over READ_TIMEOUT: what comes more slowly has stalled
+READ_TIMEOUT = 30.0  # seconds from a request to the end of the answer's headers
+LOWEST_RATE = 100.0  # bytes of content per second, over any READ_TIMEOUT: less has stalled
 ATTEMPTS = 4  # at one mirror, without any progress, before the next
 LONGEST_WAIT = 60.0  # seconds; a mirror that asks for more is left
 MAX_REDIRECTS = 10
 
 _CHUNK = 1 << 16
 _PROGRESS = 1 << 16  # new bytes that make an attempt count as progress
-_GZIP = 31  # zlib's window bits for gzip's header and trailer
 _GZIP_MAGIC = b"\x1f\x8b"
 
 # Called with a file and how many bytes of its .gz are here.
@@ -49,14 +53,14 @@ Progress = Callable[[RemoteFile, int], None]
 
 
 def missing(data_set: RemoteSet, data_dir: Path, *, force: bool = False) -> tuple[RemoteFile, ...]:
-    """The files of a data set that have to be fetched: all with `force`, else those not there.
+    """The files of a data set that have to be fetched: all with `force`, else those not right.
 
-    A file is there when its size and then its digest are right. Reading 55 MB for the digests
-    takes a fraction of a second, and makes a second `mlp download` the repair of a damaged file.
-
+    Every digest is taken, which needs a fraction of a second: a second `mlp download` is the check
+    and the repair of what is there.
     """
-    folder = data_dir / data_set.name
-    return tuple(file for file in data_set.files if force or not _is_right(file, folder))
+    if force:
+        return data_set.files
+    return wrong_files(data_set.files, data_dir / data_set.name, afresh=True)
 
 
 def fetch(
@@ -83,8 +87,9 @@ def fetch(
     Raises:
         DownloadError: no mirror gave a file with the right digest; the reason of each.
         OutputError: the data directory cannot be written.
-        UsageError: a mirror's URL is not HTTP.
+        UsageError: a mirror's URL is not HTTP, or the data directory is in no known home.
     """
+    require_home(data_dir)
     for mirror in mirrors:
         if not re.match(r"https?://[^/]", mirror):
             raise UsageError(
@@ -97,10 +102,10 @@ def fetch(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be made: {error.strerror}") from error
-    with _locked(folder, notice) as held, _Session() as session:
+    with _locked(folder, notice) as held, _Source() as source:
         # Looked at again: who was waited for may have fetched it all.
         wanted = missing(data_set, data_dir, force=force)
-        transfer = _Transfer(folder, mirrors or data_set.mirrors, session, progress, notice, sleep)
+        transfer = _Transfer(folder, mirrors or data_set.mirrors, source, progress, notice, sleep)
         if wanted:
             megabytes = sum(file.gz_size for file in wanted) / 1e6
             notice(f"{data_set.name}: fetching {megabytes:.1f} MB from {transfer.mirrors[0]}")
@@ -111,9 +116,10 @@ def fetch(
             continued = [] if force else [transfer.part(file) for file in wanted]
             for path in _leftovers(data_set, folder):
                 if path not in continued:
-                    _discard(path)
+                    discard(path)
         for file in wanted:
             transfer.fetch(file)
+        wrong_files(data_set.files, folder)  # remembers them, so that opening them costs nothing
     return wanted
 
 
@@ -124,109 +130,6 @@ class _AttemptError(Exception):
         super().__init__(reason)
         self.again = again
         self.wait = wait
-
-
-class _ContentError(Exception):
-    """What came cannot become the file."""
-
-
-class _Session(requests.Session):
-    """One that follows no redirects: requests would read a redirect's body whole, of any size."""
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        return None
-
-
-class _Unpacker:
-    """Takes a .gz as it comes: keeps it, unpacks it and digests both, within the known size.
-
-    Attributes:
-        received: bytes of the .gz so far.
-        size: bytes they unpack to.
-    """
-
-    def __init__(self, file: RemoteFile, kept: IO[bytes], unpacked: IO[bytes]) -> None:
-        self._file = file
-        self._kept = kept
-        self._unpacked = unpacked
-        self._begin()
-
-    def _begin(self) -> None:
-        self.received = self.size = 0
-        self._inflate = zlib.decompressobj(_GZIP)
-        self._sha256, self._gz_sha256 = hashlib.sha256(), hashlib.sha256()
-
-    @property
-    def complete(self) -> bool:
-        """Whether all that was published has come; what follows it, if anything, does not count."""
-        return self._inflate.eof and self.size == self._file.size
-
-    def restart(self) -> None:
-        """Forget all that came."""
-        self._begin()
-        for file in (self._kept, self._unpacked):
-            file.seek(0)
-            file.truncate()
-
-    def replay(self) -> None:
-        """Take what an earlier attempt kept."""
-        self._kept.seek(0)
-        while not self.complete and (chunk := self._kept.read(_CHUNK)):
-            self._take(chunk)
-
-    def feed(self, chunk: bytes) -> None:
-        """Take what has just come."""
-        self._kept.write(chunk)
-        self._take(chunk)
-
-    def _take(self, data: bytes) -> None:
-        self.received += len(data)
-        self._gz_sha256.update(data)
-        # Even stored without compression, it takes less than 1 % more.
-        bound = self._file.size + self._file.size // 100 + 1024
-        if self.received > bound:
-            raise _ContentError(f"expected at most {bound} bytes of gzip data, got more")
-        while data and not self.complete:
-            if self._inflate.eof:  # several compressed parts may follow each other
-                self._inflate = zlib.decompressobj(_GZIP)
-            try:
-                unpacked = self._inflate.decompress(data, _CHUNK)
-            except zlib.error as error:
-                raise _ContentError(f"damaged gzip data ({error})") from error
-            self.size += len(unpacked)
-            if self.size > self._file.size:
-                raise _ContentError(
-                    f"expected {self._file.size} bytes decompressed, got more; "
-                    "the mirror has another file under this name"
-                )
-            self._sha256.update(unpacked)
-            self._unpacked.write(unpacked)
-            data = self._inflate.unconsumed_tail or self._inflate.unused_data
-
-    def check(self) -> None:
-        """Make sure that what came is what was published.
-
-        Raises:
-            _AttemptError: the end is missing.
-            _ContentError: it is something else.
-        """
-        if not self._inflate.eof:
-            raise _AttemptError(f"cut short after {self.received} bytes", again=True)
-        sha256 = self._sha256.hexdigest()
-        right = sha256 == self._file.sha256 or self._gz_sha256.hexdigest() == self._file.gz_sha256
-        if self.size != self._file.size or not right:
-            raise _ContentError(
-                f"expected {self._file.size} bytes with sha256 {self._file.sha256} decompressed, "
-                f"got {self.size} bytes with {sha256}; "
-                "the mirror has another or a damaged file under this name"
-            )
-
-
-def _is_right(file: RemoteFile, folder: Path) -> bool:
-    try:
-        return is_stored(file, folder) and files.sha256(folder / file.name) == file.sha256
-    except OSError:
-        return False
 
 
 @contextmanager
@@ -271,26 +174,44 @@ class _Transfer:
 
     folder: Path
     mirrors: Sequence[str]
-    session: requests.Session
+    source: _Source
     progress: Progress
     notice: Callable[[str], None]
     sleep: Callable[[float], None]
 
+    def part(self, file: RemoteFile) -> Path:
+        """Where what has come of a file is kept."""
+        return self.folder / f"{file.name}.gz.part"
+
     def fetch(self, file: RemoteFile) -> None:
-        """Fetch one file from the first mirror that gives it."""
+        """Fetch one file from the first mirror that gives it; what came is kept otherwise."""
+        part = self.part(file)
+        # An OSError here is the disk's: the network's are caught where they come from.
+        with files.replacing(self.folder / file.name) as unpacked, kept_part(part) as kept:
+            unpacker = Unpacker(file, kept, unpacked)
+            try:
+                unpacker.replay()
+            except ContentError as error:
+                self.notice(f"{part}: cannot be continued: {error}")
+                unpacker.restart()
+            self.progress(file, unpacker.received)
+            self._fill(unpacker, file)
+        discard(part)
+        self.progress(file, file.gz_size)
+
+    def _fill(self, unpacker: Unpacker, file: RemoteFile) -> None:
+        """Fetch what the unpacker lacks of a file, from one mirror after the other."""
         failures: list[str] = []
         for mirror in self.mirrors:
             url = f"{mirror.rstrip('/')}/{file.name}.gz"
             if failures:
                 self.notice(f"{failures[-1]}; trying the next mirror")
             try:
-                self._fetch_from(url, file)
+                self._fill_from(url, unpacker, file)
+                return
             except _AttemptError as failure:
                 failures.append(f"{url}: {failure}")
-            else:
-                self.progress(file, file.gz_size)
-                return
-        came = _size(self.part(file))
+        came = unpacker.received if self.part(file).is_file() else 0
         raise DownloadError(
             f"{self.folder.name}: {' | '.join(failures)}; "
             "try again later, or name another mirror by --mirror URL"
@@ -298,17 +219,17 @@ class _Transfer:
             * (came > 0)
         )
 
-    def _fetch_from(self, url: str, file: RemoteFile) -> None:
-        """Fetch one file from one mirror: attempts that make progress, and a few that do not."""
-        part = self.part(file)
-        furthest = _size(part)
+    def _fill_from(self, url: str, unpacker: Unpacker, file: RemoteFile) -> None:
+        """The same from one mirror: attempts that make progress, and a few that do not."""
+        furthest = unpacker.received
         failures = 0
         while True:
             try:
-                self._attempt(url, file)
+                self._attempt(url, unpacker, file)
+                return
             except _AttemptError as failure:
-                if _size(part) >= furthest + _PROGRESS:
-                    furthest = _size(part)
+                if unpacker.received >= furthest + _PROGRESS:
+                    furthest = unpacker.received
                     failures = 0
                 failures += 1
                 if not failure.again or failures == ATTEMPTS:
@@ -316,112 +237,116 @@ class _Transfer:
                 wait = 2.0 ** (failures - 1) if failure.wait is None else failure.wait
                 self.notice(f"{url}: {failure}; trying again" + f" in {wait:g} s" * (wait > 0))
                 self.sleep(wait)
-            else:
-                return
 
-    def _attempt(self, url: str, file: RemoteFile) -> None:
-        """One request; the file is in place afterwards, or what came of it is kept."""
-        part = self.part(file)
-        resumed = _size(part) > 0
+    def _attempt(self, url: str, unpacker: Unpacker, file: RemoteFile) -> None:
+        """One request, if anything lacks; all of the file has come afterwards."""
+        continued = unpacker.received > 0
         try:
-            # An OSError here is the disk's: the network's are caught where they come from.
-            with files.replacing(self.folder / file.name) as unpacked, part.open("a+b") as kept:
-                unpacker = _Unpacker(file, kept, unpacked)
-                unpacker.replay()
-                self.progress(file, unpacker.received)
-                if not unpacker.complete:
-                    with _request(self.session, url, unpacker.received) as response:
-                        chunks = _body(response)
-                        if response.status_code == 200:
-                            head = _gzip_head(chunks)  # a log-in page must not cost what was kept
-                            unpacker.restart()
-                            resumed = False
-                            chunks = chain([head], chunks)
-                        for chunk in chunks:
-                            unpacker.feed(chunk)
-                            self.progress(file, unpacker.received)
-                            if unpacker.complete:
-                                break
-                unpacker.check()
-        except _ContentError as error:
-            _discard(part)
-            if resumed:  # what was kept may be of a mirror that compresses differently
+            if not unpacker.complete:
+                with self.source.ask(url, unpacker.received) as response:
+                    chunks = self.source.chunks(response)
+                    if response.status_code == 200:
+                        head = _gzip_head(chunks)  # a log-in page must not cost what was kept
+                        unpacker.restart()
+                        continued = False
+                        chunks = chain([head], chunks)
+                    for chunk in chunks:
+                        unpacker.feed(chunk)
+                        self.progress(file, unpacker.received)
+                        if unpacker.complete:
+                            break
+            if not unpacker.ended:
+                raise _AttemptError(f"cut short after {unpacker.received} bytes", again=True)
+            unpacker.check()
+        except ContentError as error:
+            unpacker.restart()
+            if continued:  # what was kept may be of a mirror that compresses differently
                 reason = f"what came earlier cannot be continued: {error}"
                 raise _AttemptError(reason, again=True, wait=0) from error
             raise _AttemptError(f"wrong content: {error}", again=False) from error
-        except BaseException:
-            if _size(part) == 0:
-                _discard(part)
-            raise
-        _discard(part)
-
-    def part(self, file: RemoteFile) -> Path:
-        """Where what has come of a file is kept."""
-        return self.folder / f"{file.name}.gz.part"
 
 
-def _request(session: requests.Session, url: str, offset: int) -> requests.Response:
-    """Ask for a file from byte `offset` on; the answer is a 200, or a 206 that starts there."""
-    # With identity no server compresses a second time, and lengths and offsets mean something.
-    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={offset}-"} if offset else {})
-    response = _follow(session, url, headers)
-    status = response.status_code
-    if status == 200:
-        return response
-    content_range = _printable(response.headers.get("Content-Range", "no Content-Range"))
-    if status == 206 and offset and content_range.startswith(f"bytes {offset}-"):
-        return response
-    response.close()
-    if status == 206 and offset:
-        raise _ContentError(f"asked for bytes from {offset}, got {content_range}")
-    if status == 416 and offset:
-        raise _ContentError(f"the mirror has nothing after byte {offset}")
-    reason = f"answers {status} {http.client.responses.get(status, '')}".rstrip()
-    if status in (408, 429) or status >= 500:
-        wait = _retry_after(response)
+class _Adapter(HTTPAdapter):
+    """Makes connections that keep a pace."""
+
+    def __init__(self, pace: Pace) -> None:
+        super().__init__()
+        self._pace = pace
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        if not issubclass(pool.ConnectionCls, PacedConnection):
+            bases = (PacedConnection, pool.ConnectionCls)
+            pool.ConnectionCls = type("Connection", bases, {"pace": self._pace})
+        return pool
+
+
+class _Source(requests.Session):
+    """Asks mirrors for files."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pace = Pace()
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, _Adapter(self._pace))
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """None: requests would read a redirect's body whole, of any size."""
+        return None
+
+    def ask(self, url: str, offset: int) -> requests.Response:
+        """Ask for a file from byte `offset` on; the answer is a 200, or a 206 that starts there."""
+        # With identity no server compresses again, and lengths and offsets mean something.
+        headers = {"Accept-Encoding": "identity"}
+        response = self._follow(url, headers | ({"Range": f"bytes={offset}-"} if offset else {}))
+        status = response.status_code
+        if status == 200:
+            return response
+        content_range = printable(one_line(response.headers.get("Content-Range", "no Content-Range")))
+        if status == 206 and offset and content_range.startswith(f"bytes {offset}-"):
+            return response
+        response.close()
+        if status == 206 and offset:
+            raise ContentError(f"asked for bytes from {offset}, got {content_range}")
+        if status == 416 and offset:
+            raise ContentError(f"the mirror has nothing after byte {offset}")
+        reason = f"answers {status} {http.client.responses.get(status, '')}".rstrip()
+        passing = status in (408, 429) or status >= 500
+        wait = _retry_after(response) if passing else None
         if wait is not None and wait > LONGEST_WAIT:
             raise _AttemptError(f"{reason} and asks to wait for {wait:.0f} s", again=False)
-        raise _AttemptError(reason, again=True, wait=wait)
-    raise _AttemptError(reason, again=False)
+        raise _AttemptError(reason, again=passing, wait=wait)
 
+    def _follow(self, url: str, headers: dict[str, str]) -> requests.Response:
+        """The answer at the end of the redirects, its body still to be read."""
+        self._pace.begin("no answer", READ_TIMEOUT)
+        try:
+            for _ in range(MAX_REDIRECTS + 1):
+                left = self._pace.left()
+                timeout = (min(CONNECT_TIMEOUT, left), left)
+                response = self.get(url, headers=headers, stream=True, timeout=timeout)
+                location = response.headers.get("Location")
+                if response.status_code not in (301, 302, 303, 307, 308) or not location:
+                    return response
+                response.close()
+                url = urljoin(url, location)
+        except (OSError, ValueError) as error:  # requests' own are of these two kinds
+            # A URL that is none and a certificate that is wrong stay so; all else may pass.
+            lasting = isinstance(error, ValueError | requests.exceptions.SSLError)
+            raise _AttemptError(_reason(error), again=not lasting) from error
+        raise _AttemptError(f"redirects in a loop ({MAX_REDIRECTS} redirects)", again=False)
 
-def _follow(session: requests.Session, url: str, headers: dict[str, str]) -> requests.Response:
-    """The answer at the end of the redirects, its body still to be read."""
-    try:
-        for _ in range(MAX_REDIRECTS + 1):
-            response = session.get(
-                url, headers=headers, stream=True, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT)
-            )
-            location = response.headers.get("Location")
-            if response.status_code not in (301, 302, 303, 307, 308) or not location:
-                return response
-            response.close()
-            url = urljoin(url, location)
-    except (requests.RequestException, TransportError, OSError, ValueError) as error:
-        # A URL that is none and a certificate that is wrong stay so; all else may pass.
-        lasting = isinstance(error, ValueError | requests.exceptions.SSLError)
-        raise _AttemptError(_reason(error), again=not lasting) from error
-    raise _AttemptError(f"redirects in a loop ({MAX_REDIRECTS} redirects)", again=False)
-
-
-def _body(response: requests.Response) -> Iterator[bytes]:
-    """What comes, as it comes."""
-    # read1 returns what is there instead of waiting for all of it; urllib3 1 does not have it.
-    read: Callable[[int], bytes] = getattr(response.raw, "read1", response.raw.read)
-    received, since = 0, time.monotonic()
-    try:
-        while chunk := read(_CHUNK):
-            yield chunk
-            received += len(chunk)
-            elapsed = time.monotonic() - since
-            if elapsed >= READ_TIMEOUT:
-                if received < LOWEST_RATE * elapsed:
-                    raise _AttemptError(
-                        f"only {received} bytes came in {elapsed:.0f} s", again=True
-                    )
-                received, since = 0, time.monotonic()
-    except (requests.RequestException, TransportError, OSError) as error:
-        raise _AttemptError(f"the transfer broke off: {_reason(error)}", again=True) from error
+    def chunks(self, response: requests.Response) -> Iterator[bytes]:
+        """The body, as it comes."""
+        # read1 returns what is there instead of waiting for all of it; urllib3 1 does not have it.
+        read: Callable[[int], bytes] = getattr(response.raw, "read1", response.raw.read)
+        self._pace.begin("nothing came", READ_TIMEOUT, LOWEST_RATE * READ_TIMEOUT)
+        try:
+            while chunk := read(_CHUNK):
+                self._pace.count(len(chunk))
+                yield chunk
+        except (ProtocolError, ReadTimeoutError, OSError) as error:
+            raise _AttemptError(f"the transfer broke off: {_reason(error)}", again=True) from error
 
 
 def _gzip_head(chunks: Iterator[bytes]) -> bytes:
@@ -458,36 +383,12 @@ def _reason(error: BaseException) -> str:
     """What went wrong, in few words: requests' own texts nest four causes with their classes."""
     if isinstance(error, requests.ConnectTimeout):
         return f"no connection within {CONNECT_TIMEOUT:g} s"
-    if isinstance(error, requests.exceptions.ProxyError):
-        return f"the proxy does not work: {_printable(str(_root(error)))}"
-    root = _root(error)
-    if isinstance(root, TimeoutError) and not root.strerror:
-        return f"nothing came for {READ_TIMEOUT:g} s"
+    root = error
+    while cause := root.__cause__ or (None if root.__suppress_context__ else root.__context__):
+        root = cause
     if isinstance(root, http.client.IncompleteRead):
         return "the connection was closed before the end"
     text = root.strerror if isinstance(root, OSError) and root.strerror else str(root)
-    return _printable(text) or type(root).__name__
-
-
-def _printable(text: str) -> str:
-    """Text that a mirror may have chosen, on one line and without control characters."""
-    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))[:200]
-
-
-def _root(error: BaseException) -> BaseException:
-    """The first cause of an error."""
-    while cause := error.__cause__ or error.__context__:
-        error = cause
-    return error
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
-
-
-def _discard(path: Path) -> None:
-    with suppress(OSError):
-        path.unlink()
+    text = printable(one_line(text)) if text else type(root).__name__
+    proxy = isinstance(error, requests.exceptions.ProxyError)
+    return f"the proxy does not work: {text}" if proxy else text

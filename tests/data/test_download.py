@@ -223,7 +223,10 @@ def test_a_dripping_transfer_has_stalled(
     mirror.script[IMAGES_GZ] = [faults.dripping]
     fetch(mirror)
     assert fetch.all_right()
-    assert re.search(r"gz: only \d+ bytes came in 0 s; trying again in 1 s$", fetch.notices[1])
+    assert re.search(
+        r"gz: the transfer broke off: only \d+ bytes came in 0\.3 s; trying again in 1 s$",
+        fetch.notices[1],
+    )
 
 
 # --- what came is continued
