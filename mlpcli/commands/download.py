@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
@@ -9,31 +10,8 @@ from typing import Self
 from mlpcli.commands.console import Bar, Console
 from mlpcli.data import catalog
 from mlpcli.data.download import fetch
+from mlpcli.data.stored import wrong_files
 from mlpcli.errors import UsageError
-
-
-def _fetch(
-    data_set: catalog.RemoteSet,
-    directory: Path,
-    mirrors: tuple[str, ...],
-    force: bool,
-    console: Console,
-) -> None:
-
-    with _Progress(data_set, console) as progress:
-        fetched = fetch(
-            data_set,
-            directory,
-            mirrors=mirrors,
-            force=force,
-            progress=progress.show,
-            notice=progress.notice,
-        )
-    where = directory / data_set.name
-    if fetched:
-        console.notice(f"{data_set.name}: downloaded to {where}, {_megabytes(data_set.size)}")
-    else:
-        console.notice(f"{data_set.name}: already in {where}, digests right")
 
 
 class _Progress:
@@ -69,32 +47,6 @@ class _Progress:
         self._console.notice(text)
 
 
-def _listing(directory: Path) -> str:
-    """A table: name, state, size, where it is or would be."""
-    rows = []
-    for name in catalog.NAMES:
-        if name in catalog.BUILT_IN:
-            rows.append((name, "built in", "", catalog.BUILT_IN[name]))
-            continue
-        data_set = catalog.DOWNLOADS[name]
-        here = sum(catalog.is_stored(file, directory / name) for file in data_set.files)
-        if here == len(data_set.files):
-            state, size = "downloaded", _megabytes(data_set.size)
-        else:
-            state = f"{here} of {len(data_set.files)} files" if here else "not downloaded"
-            size = f"{_megabytes(data_set.gz_size)} to fetch"
-        rows.append((name, state, size, str(directory / name)))
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    return "\n".join(
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]])
-        for row in rows
-    )
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"
-
-
 def download(
     console: Console,
     names: tuple[str, ...],
@@ -107,7 +59,7 @@ def download(
     """Fetch data sets, or list what there is."""
     directory = catalog.data_dir(data_dir)
     if listing:
-        console.result(_listing(directory))
+        _list(names or catalog.NAMES, directory, console)
         return
     names = names or ("mnist",)
     if mirrors and len(names) > 1:
@@ -115,8 +67,85 @@ def download(
             "--mirror: every data set has files of the same names, so a mirror serves only one; "
             "download one data set at a time"
         )
+    outcome: list[dict[str, str]] = []
     for name in names:
         if name in catalog.BUILT_IN:
             console.notice(f"{name}: comes with mlp; nothing to download")
         else:
-            _fetch(catalog.DOWNLOADS[name], directory, mirrors, force, console)
+            data_set = catalog.DOWNLOADS[name]
+            fetched = _fetch(data_set, directory, mirrors, force, console)
+            status = {file.name: "downloaded" for file in fetched}
+            outcome += _describe(data_set, directory, status)
+    if console.verbose:
+        for file in outcome:
+            console.notice(f"{file['path']}: {file['status']}")
+    console.json({"files": outcome})
+
+
+def _fetch(
+    data_set: catalog.RemoteSet,
+    directory: Path,
+    mirrors: tuple[str, ...],
+    force: bool,
+    console: Console,
+) -> tuple[catalog.RemoteFile, ...]:
+    """Fetch a data set, and say so; the files that came."""
+    with _Progress(data_set, console) as progress:
+        fetched = fetch(
+            data_set,
+            directory,
+            mirrors=mirrors,
+            force=force,
+            progress=progress.show,
+            notice=progress.notice,
+        )
+    where = directory / data_set.name
+    if fetched:
+        console.notice(f"{data_set.name}: downloaded to {where}, {_megabytes(data_set.size)}")
+    else:
+        console.notice(f"{data_set.name}: already in {where}, digests right")
+    return fetched
+
+
+def _list(names: Sequence[str], directory: Path, console: Console) -> None:
+    """A table: name, state, size, where it is or would be."""
+    rows = []
+    outcome: list[dict[str, str]] = []
+    for name in names:
+        if name in catalog.BUILT_IN:
+            rows.append((name, "built in", "", catalog.BUILT_IN[name]))
+            continue
+        data_set, folder = catalog.DOWNLOADS[name], directory / name
+        wrong = wrong_files(data_set.files, folder)
+        here = len(data_set.files) - len(wrong)
+        if wrong:
+            state = f"{here} of {len(data_set.files)} files" if here else "not downloaded"
+            size = f"{_megabytes(sum(file.gz_size for file in wrong))} to fetch"
+        else:
+            state, size = "downloaded", _megabytes(data_set.size)
+        rows.append((name, state, size, str(folder)))
+        status = {f.name: "damaged" if (folder / f.name).exists() else "missing" for f in wrong}
+        outcome += _describe(data_set, directory, status)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
+    for *cells, where in rows:
+        padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
+        console.result("  ".join([*padded, where]))
+    console.json({"files": outcome})
+
+
+def _describe(
+    data_set: catalog.RemoteSet, directory: Path, status: dict[str, str]
+) -> list[dict[str, str]]:
+    """The files of a data set for a script; one that has no other status is present."""
+    return [
+        {
+            "name": file.name,
+            "path": str(directory / data_set.name / file.name),
+            "status": status.get(file.name, "present"),
+        }
+        for file in data_set.files
+    ]
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"

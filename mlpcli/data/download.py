@@ -31,7 +31,7 @@ from requests.adapters import HTTPAdapter, ProtocolError, ReadTimeoutError
 
 from mlpcli import files
 from mlpcli.data.catalog import RemoteFile, RemoteSet, require_home
-from mlpcli.data.pace import Pace, PacedConnection
+from mlpcli.data.pace import Pace, PacedConnection, StalledError
 from mlpcli.data.stored import wrong_files
 from mlpcli.data.unpack import ContentError, Unpacker, discard, kept_part
 from mlpcli.errors import DownloadError, OutputError, UsageError
@@ -302,7 +302,9 @@ class _Source(requests.Session):
         status = response.status_code
         if status == 200:
             return response
-        content_range = printable(one_line(response.headers.get("Content-Range", "no Content-Range")))
+        content_range = printable(
+            one_line(response.headers.get("Content-Range", "no Content-Range"))
+        )
         if status == 206 and offset and content_range.startswith(f"bytes {offset}-"):
             return response
         response.close()
@@ -381,14 +383,13 @@ def _retry_after(response: requests.Response) -> float | None:
 
 def _reason(error: BaseException) -> str:
     """What went wrong, in few words: requests' own texts nest four causes with their classes."""
-    if isinstance(error, requests.ConnectTimeout):
-        return f"no connection within {CONNECT_TIMEOUT:g} s"
     root = error
     while cause := root.__cause__ or (None if root.__suppress_context__ else root.__context__):
         root = cause
     if isinstance(root, http.client.IncompleteRead):
         return "the connection was closed before the end"
-    text = root.strerror if isinstance(root, OSError) and root.strerror else str(root)
-    text = printable(one_line(text)) if text else type(root).__name__
+    if isinstance(root, TimeoutError) and not isinstance(root, StalledError) and not root.strerror:
+        return f"no connection within {CONNECT_TIMEOUT:g} s"
+    text = printable(one_line(getattr(root, "strerror", None) or root))
     proxy = isinstance(error, requests.exceptions.ProxyError)
     return f"the proxy does not work: {text}" if proxy else text

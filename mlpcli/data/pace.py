@@ -12,13 +12,19 @@ import io
 import math
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
+
+
+class StalledError(TimeoutError):
+    """Too little came in the time that there was."""
 
 
 class Pace:
     """A bound on the time in which something comes."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self.begin("nothing came", math.inf)
 
     def begin(self, silence: str, seconds: float, least: float = math.inf) -> None:
@@ -28,12 +34,12 @@ class Pace:
         """
         self._silence, self._seconds, self._least = silence, seconds, least
         self._received = 0
-        self._marks = deque([(time.monotonic(), 0)])  # when how much had come, oldest first
+        self._marks = deque([(self._clock(), 0)])  # when how much had come, oldest first
 
     def count(self, size: int) -> None:
         """So many bytes have come."""
         self._received += size
-        self._marks.append((time.monotonic(), self._received))
+        self._marks.append((self._clock(), self._received))
         while self._received - self._marks[0][1] >= self._least:
             self._marks.popleft()
 
@@ -41,19 +47,19 @@ class Pace:
         """Seconds in which more must come.
 
         Raises:
-            TimeoutError: there are none.
+            StalledError: there are none.
         """
         since, _ = self._marks[0]  # the first after which less than `least` has come
-        left = since + self._seconds - time.monotonic()
+        left = since + self._seconds - self._clock()
         if left <= 0:
             raise self.stalled()
         return left
 
-    def stalled(self) -> TimeoutError:
+    def stalled(self) -> StalledError:
         """The error that says how little came."""
         came = self._received - self._marks[0][1]
         slow = f"only {came} bytes came in" if came else f"{self._silence} for"
-        return TimeoutError(f"{slow} {self._seconds:g} s")
+        return StalledError(f"{slow} {self._seconds:g} s")
 
 
 class _Paced(io.RawIOBase):

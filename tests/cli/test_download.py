@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
+import os
 import subprocess
 import sys
 import threading
@@ -94,6 +96,80 @@ def test_lists_what_there_is_and_what_is_here(mirror: str, tmp_path: Path) -> No
     )
 
 
+def test_json_lists_every_file_with_its_status(mirror: str, tmp_path: Path) -> None:
+    path = tmp_path / "data" / "mnist" / "labels"
+
+    def status(*arguments: str) -> str:
+        result = run(*arguments, "--json", "-q")
+        assert (result.exit_code, result.stderr) == (0, "")
+        (file,) = json.loads(result.stdout)["files"]
+        assert file == {"name": "labels", "path": str(path), "status": file["status"]}
+        return file["status"]
+
+    assert status("mnist", "--list") == "missing"
+    assert status("--mirror", mirror) == "downloaded"
+    assert status("--mirror", mirror) == "present"
+    assert status("mnist", "--list") == "present"
+    path.write_bytes(bytes(len(CONTENT)))
+    assert status("mnist", "--list") == "damaged"
+    assert status("--mirror", mirror) == "downloaded"
+    assert status("--mirror", mirror, "--force") == "downloaded"
+
+
+def test_json_of_several_data_sets_is_one_object(mirror: str, tmp_path: Path) -> None:
+    result = run("fashion-mnist", "digits", "--json")
+    assert json.loads(result.stdout) == {
+        "files": [
+            {
+                "name": "labels",
+                "path": str(tmp_path / "data" / "fashion-mnist" / "labels"),
+                "status": "downloaded",
+            }
+        ]
+    }
+    assert [file["status"] for file in json.loads(run("--list", "--json").stdout)["files"]] == [
+        "missing",
+        "present",
+    ]
+
+
+def test_json_says_nothing_of_a_download_that_failed(mirror: str) -> None:
+    result = run("--mirror", f"{mirror}/elsewhere", "--json")
+    assert isinstance(result.exception, DownloadError)
+    assert result.stdout == ""
+
+
+def test_a_damaged_file_does_not_count_in_the_list(mirror: str, tmp_path: Path) -> None:
+    run("--mirror", mirror)
+    (tmp_path / "data" / "mnist" / "labels").write_bytes(bytes(len(CONTENT)))
+    assert run("--list").stdout.splitlines()[0].split()[:3] == ["mnist", "not", "downloaded"]
+
+
+def test_verbose_names_every_file(mirror: str, tmp_path: Path) -> None:
+    result = run("--mirror", mirror, "-v")
+    assert result.stderr.splitlines()[-1] == f"{tmp_path}/data/mnist/labels: downloaded"
+
+
+def test_without_a_home_only_a_download_needs_a_directory(
+    mlp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in `docker run -u 54321`: no HOME, and a user whom the system does not know."""
+    for name in ("HOME", "XDG_CACHE_HOME", "MLP_DATA_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 54321)
+    mlp.ok("train", "--data", "digits", "--hidden", "4", "--epochs", "1")
+    mlp.ok("train", "--hidden", "4", "--epochs", "1")
+    mlp.ok("evaluate", "model.npz")
+    mlp.ok("gradcheck", "--hidden", "4")
+    mlp.ok("show", "model.npz")
+    assert "not downloaded" in mlp.ok("download", "--list").out
+    mlp.ok("download", "digits")
+    assert mlp.error("download") == (
+        2,
+        "~/.cache/mlp: that home folder is not known; name a data directory by --data-dir",
+    )
+
+
 def test_a_mirror_serves_one_data_set(mirror: str) -> None:
     error = run("mnist", "fashion-mnist", "--mirror", mirror).exception
     assert isinstance(error, UsageError)
@@ -120,7 +196,7 @@ def test_an_unknown_name_is_a_usage_error(mirror: str) -> None:
 
 def test_help_shows_examples_before_options() -> None:
     text = run("--help").stdout
-    assert text.index("mlp download fashion-mnist") < text.index("Options:")
+    assert text.index("mlp download fashion-mnist") < text.index("Files and output:")
 
 
 def test_importing_it_imports_neither_numpy_nor_requests() -> None:

@@ -155,6 +155,16 @@ def serve(handler: Handler, body: bytes) -> None:
         handler.answer(206, body[offset:], Content_Range=content_range)
 
 
+def drip(handler: Handler, piece: bytes, pause: float = 0.02) -> None:
+    """Send `piece` every `pause` seconds, until nobody listens."""
+    end = time.monotonic() + 10
+    while time.monotonic() < end and not handler.mirror.stopped.wait(pause):
+        try:
+            handler.wfile.write(piece)
+        except OSError:
+            return
+
+
 class faults:  # noqa: N801 — a namespace that fixtures can hand on
     """What a mirror can do wrong."""
 
@@ -213,12 +223,18 @@ class faults:  # noqa: N801 — a namespace that fixtures can hand on
     def dripping(handler: Handler, body: bytes) -> None:
         """Sends a few bytes now and then, so that no read times out."""
         handler.answer(200, body[:300], length=len(body))
-        end = time.monotonic() + 5
-        while time.monotonic() < end and not handler.mirror.stopped.wait(0.02):
-            try:
-                handler.wfile.write(b"\0")
-            except OSError:
-                return
+        drip(handler, b"\0")
+
+    @staticmethod
+    def raw(start: Callable[[bytes], bytes], piece: bytes, pause: float = 0.02) -> Fault:
+        """Sends what `start` makes of the body, then `piece` again and again, without end."""
+
+        def fault(handler: Handler, body: bytes) -> None:
+            handler.close_connection = True
+            handler.wfile.write(start(body))
+            drip(handler, piece, pause)
+
+        return fault
 
     @staticmethod
     def length(difference: int) -> Fault:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -55,6 +56,26 @@ def test_a_home_that_is_not_known_is_a_usage_error(environment: pytest.MonkeyPat
     )
 
 
+@pytest.fixture
+def homeless(environment: pytest.MonkeyPatch) -> None:
+    """No HOME, and a user whom the system does not know, as in `docker run -u 54321`."""
+    environment.delenv("HOME")
+    environment.setattr(os, "getuid", lambda: 54321)
+
+
+@pytest.mark.usefixtures("homeless")
+def test_without_a_home_what_comes_with_mlp_opens(tmp_path: Path) -> None:
+    directory = catalog.data_dir()
+    assert catalog.default_source(directory) == "digits"
+    assert catalog.open_data("digits", data_dir=directory).X.shape == (1797, 64)
+    with pytest.raises(UsageError) as error:
+        catalog.open_data("mnist", data_dir=directory)
+    assert str(error.value) == (
+        "~/.cache/mlp: that home folder is not known; name a data directory by --data-dir"
+    )
+    assert catalog.data_dir(tmp_path) == tmp_path
+
+
 def test_importing_it_imports_neither_numpy_nor_requests() -> None:
     code = (
         "import sys, mlpcli.data.catalog as c; print(*c.NAMES); "
@@ -100,6 +121,21 @@ def test_opening_a_downloaded_data_set_reads_none_of_it(data_dir: Path) -> None:
     assert time.perf_counter() - start < 0.05  # 0.5 ms; the rest is for a busy machine
     assert isinstance(data.X, np.memmap)
     assert Path(str(data.X.filename)) == large
+
+
+def test_a_damaged_data_set_is_refused(data_dir: Path) -> None:
+    path = data_dir / "fashion-mnist" / "t10k-images-idx3-ubyte"
+    catalog.open_data("fashion-mnist", data_dir=data_dir)
+    content = path.read_bytes()
+    path.write_bytes(content[:16] + bytes(len(content) - 16))  # it is still a good IDX file
+    with pytest.raises(DataError) as error:
+        catalog.open_data("fashion-mnist", data_dir=data_dir)
+    assert str(error.value) == (
+        f"{path}: damaged, its digest is not the published one; "
+        f"get it again by: mlp download fashion-mnist --data-dir {data_dir}"
+    )
+    path.write_bytes(content)
+    assert catalog.open_data("fashion-mnist", data_dir=data_dir).X.shape == (400, 784)
 
 
 def test_what_was_not_downloaded_names_the_command(

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import pickle
 import random
 import re
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 import tracemalloc
 import zlib
+from collections.abc import Iterator
+from contextlib import suppress
 from email.utils import formatdate
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -22,7 +26,8 @@ from pathlib import Path
 
 import pytest
 
-from mlpcli.data import catalog, download
+from mlpcli.data import catalog, download, stored
+from mlpcli.data.pace import Pace, StalledError
 from mlpcli.errors import DownloadError, OutputError, UsageError
 
 IMAGES = "train-images-idx3-ubyte"
@@ -128,6 +133,21 @@ def test_a_second_run_does_nothing(fetch: Fetcher, mirror) -> None:
     assert fetch.all_right()
 
 
+def test_a_download_takes_every_digest_whatever_is_remembered(fetch: Fetcher, mirror) -> None:
+    """A disk that rots leaves size, times and inode as they were."""
+    fetch(mirror)
+    path = fetch.folder / IMAGES
+    path.write_bytes(bytes(path.stat().st_size))
+    record = fetch.data_dir / ".noise.checked.json"
+    remembered = json.loads(record.read_text())
+    found = path.stat()
+    remembered[IMAGES][:4] = found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+    record.write_text(json.dumps(remembered))
+    assert stored.wrong_files(fetch.published.data_set.files, fetch.folder) == ()
+    assert fetch(mirror) == (IMAGES,)
+    assert fetch.all_right()
+
+
 def test_a_file_that_was_damaged_later_is_fetched_again(fetch: Fetcher, mirror) -> None:
     fetch(mirror)
     path = fetch.folder / IMAGES
@@ -227,6 +247,146 @@ def test_a_dripping_transfer_has_stalled(
         r"gz: the transfer broke off: only \d+ bytes came in 0\.3 s; trying again in 1 s$",
         fetch.notices[1],
     )
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+def in_chunks(content: bytes) -> bytes:
+    return CHUNKED + b"%x\r\n%s\r\n" % (len(content), content)
+
+
+@pytest.mark.parametrize(
+    ("start", "piece", "pause"),
+    [
+        (b"", b"H", 0.02),
+        (HEAD + b"X: ", b"x", 0.02),
+        (HEAD, b"X: x\r\n", 0.02),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.02),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100, 0),
+    ],
+    ids=["a status line", "a header", "headers", "100 Continue", "100 Continue in a flood"],
+)
+def test_headers_that_do_not_end_have_one_deadline(
+    fetch: Fetcher, mirror, faults, monkeypatch, start: bytes, piece: bytes, pause: float
+) -> None:
+    monkeypatch.setattr(download, "READ_TIMEOUT", 0.4)
+    mirror.script[IMAGES_GZ] = [faults.raw(lambda body: start, piece, pause)]
+    begin = time.monotonic()
+    fetch(mirror)
+    assert fetch.all_right()
+    assert fetch.notices[1:] == [
+        f"{mirror.url}{IMAGES_GZ}: no answer for 0.4 s; trying again in 1 s"
+    ]
+    assert time.monotonic() - begin < 4
+
+
+def test_redirects_share_the_deadline_of_the_first_request(
+    fetch: Fetcher, mirror, faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "READ_TIMEOUT", 0.5)
+
+    def redirect(handler, body: bytes) -> None:
+        time.sleep(0.2)
+        handler.answer(302, Location=IMAGES_GZ)
+
+    mirror.script[IMAGES_GZ] = [redirect] * 3
+    fetch(mirror)
+    assert fetch.all_right()
+    assert fetch.notices[1].endswith(".gz: no answer for 0.5 s; trying again in 1 s")
+
+
+@pytest.mark.parametrize(
+    ("kept", "piece", "pause"),
+    [
+        (100_000, b"0", 0.02),
+        (100_000, b"1;" + b"x" * 60_000 + b"\r\n\0\r\n", 0.005),
+        (-1000, b"0\r\n" + b"X: x\r\n", 0.02),
+    ],
+    ids=["a chunk's size", "chunks of one byte with long extensions", "trailers"],
+)
+def test_a_chunked_transfer_that_stalls_by_drips_is_continued(
+    fetch: Fetcher, mirror, faults, monkeypatch, kept: int, piece: bytes, pause: float
+) -> None:
+    """Whatever else comes meanwhile, only content counts."""
+    monkeypatch.setattr(download, "READ_TIMEOUT", 0.4)
+    monkeypatch.setattr(download, "LOWEST_RATE", 10_000)
+    size = len(mirror.files[IMAGES_GZ][:kept])
+    first = piece.partition(b"X: ")[0] if kept < 0 else b""
+    mirror.script[IMAGES_GZ] = [
+        faults.raw(lambda body: in_chunks(body[:kept]) + first, piece.removeprefix(first), pause)
+    ]
+    fetch(mirror)
+    assert fetch.all_right()
+    assert re.search(
+        r"\.gz: the transfer broke off: (nothing came for|only \d+ bytes came in) 0\.4 s; ",
+        fetch.notices[1],
+    )
+    assert asked(mirror)[1] is not None
+    assert size <= int(asked(mirror)[1].removeprefix("bytes=").removesuffix("-")) <= size + 3000
+
+
+@pytest.mark.parametrize("sent", [b"", b"\x16\x03\x03\x3f\xff"])
+def test_a_handshake_that_stalls_by_drips_has_a_deadline(
+    published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(download, "CONNECT_TIMEOUT", 0.2)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    over = threading.Event()
+
+    def answer(listener: socket.socket) -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            with client, suppress(OSError):
+                client.sendall(sent)
+                while not over.wait(0.02):
+                    client.sendall(b"\x02" * bool(sent))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, args=(listener,))
+        thread.start()
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}/"
+        begin = time.monotonic()
+        with pytest.raises(DownloadError) as error:
+            download.fetch(published.data_set, tmp_path, mirrors=[url], sleep=lambda wait: None)
+        assert time.monotonic() - begin < 6
+        over.set()
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    assert f"{IMAGES_GZ}: no connection within 0.2 s; try again later" in str(error.value)
+
+
+def test_the_pace_is_kept_over_any_stretch_of_time() -> None:
+    """Against all stretches, counted one by one."""
+    rng = random.Random(0)
+    outcomes = set()
+    for _ in range(300):
+        now = 0.0
+        pace = Pace(lambda: now)  # noqa: B023
+        pace.begin("nothing came", 3, 50)
+        events: list[tuple[float, int]] = []
+        while now < 12:
+            size = rng.choice([1, 5, 20, 60])
+            wait = rng.uniform(0, 2)
+            starts = [0.0, *(at for at, _ in events)]
+            slow = any(
+                now + wait - start >= 3 and sum(n for at, n in events if at > start) < 50
+                for start in starts
+            )
+            now += wait
+            if slow:
+                with pytest.raises(StalledError, match=r"came (in|for) 3 s$"):
+                    pace.left()
+                break
+            assert 0 < pace.left() <= 3
+            pace.count(size)
+            events.append((now, size))
+        outcomes.add(now < 12)
+    assert outcomes == {True, False}
 
 
 # --- what came is continued
@@ -473,6 +633,58 @@ def zlib_of_zeros(size: int) -> bytes:
 
 
 # --- the disk, and other processes
+
+
+@pytest.fixture
+def victim(tmp_path: Path) -> Iterator[Path]:
+    """A file that no download may touch."""
+    path = tmp_path / "victim"
+    path.write_bytes(b"precious")
+    yield path
+    assert path.read_bytes() == b"precious"
+    assert path.stat().st_nlink <= 2
+
+
+PLANTED = {
+    "a link": lambda path, victim: path.symlink_to(victim),
+    "a link to nothing": lambda path, victim: path.symlink_to(victim.parent / "new"),
+    "a second name": lambda path, victim: path.hardlink_to(victim),
+    "a pipe": lambda path, victim: os.mkfifo(path),
+}
+
+
+@pytest.mark.parametrize("plant", PLANTED.values(), ids=list(PLANTED))
+@pytest.mark.parametrize("name", [f"{IMAGES_GZ}.part", IMAGES])
+def test_what_was_planted_is_not_written_to(
+    fetch: Fetcher, mirror, faults, victim: Path, plant, name: str
+) -> None:
+    fetch.folder.mkdir()
+    plant(fetch.folder / name, victim)
+    mirror.script[IMAGES_GZ] = [faults.broken_after(80_000)]
+    fetch(mirror)
+    assert fetch.all_right()
+    assert not any((fetch.folder / name).is_symlink() for name in fetch.here())
+    assert asked(mirror) == [None, "bytes=80000-"]
+    assert not (victim.parent / "new").exists()
+
+
+def test_a_folder_in_the_way_of_the_part_does_not_block(
+    fetch: Fetcher, mirror, faults, published
+) -> None:
+    in_the_way = fetch.folder / f"{IMAGES_GZ}.part"
+    (in_the_way / "with").mkdir(parents=True)
+    mirror.script[IMAGES_GZ] = [faults.broken_after(80_000), *[faults.status(404)] * 9]
+    with pytest.raises(DownloadError) as error:
+        fetch(mirror)
+    assert "404" in str(error.value)
+    assert "are kept" not in str(error.value)  # for a later run they are not
+    mirror.script[IMAGES_GZ] = [faults.broken_after(80_000)]
+    mirror.requests.clear()
+    fetch(mirror)
+    assert fetch.here() == {*published.plain, in_the_way.name}
+    assert (in_the_way / "with").is_dir()
+    assert asked(mirror) == [None, "bytes=80000-"]
+    assert download.missing(published.data_set, fetch.data_dir) == ()
 
 
 def test_a_folder_that_cannot_be_made(published, tmp_path: Path) -> None:
