@@ -97,7 +97,7 @@ def evaluate(
         split_name=split,
     )
     refuse_seen(members, rows)
-    networks = [(m.network(), m.scaling) for m in members]
+    networks = [(m.network(), m.encoding) for m in members]
     with np.errstate(all="ignore"):  # what overflows is told by the loss
         each, scores = score_committee(networks, rows)
     for path, own in zip(models, each, strict=True):

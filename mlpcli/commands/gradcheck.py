@@ -15,7 +15,7 @@ from mlpcli.config.options import OPTIONS
 from mlpcli.data.batches import Batches
 from mlpcli.data.catalog import data_dir as where_data_lie
 from mlpcli.data.catalog import default_source
-from mlpcli.data.encoding import Scaling
+from mlpcli.data.encoding import Encoding
 from mlpcli.data.split import Split
 from mlpcli.errors import DataError, GradientCheckError, UsageError
 from mlpcli.nn.gradcheck.check import check_network
@@ -47,7 +47,7 @@ def _of_config(
         config = replace(config, data=replace(config.data, data=name))
     material = build.prepare(config, directory)
     net = build.network(config, *material.sizes)
-    X, y = _draw(material.splits.train, material.scaling, config.train.seed)
+    X, y = _draw(material.splits.train, material.encoding, config.train.seed)
     loss = _loss(config, net)
     loss["class_weights"] = build.class_weights(config, material.splits, "float64")
     _announce(net, config, material.data.source, console)
@@ -75,7 +75,7 @@ def _of_model(
             label_column=flags.get("label_column"),
             split_name=None if source else "train",
         )
-        X, y = _draw(rows, saved.scaling, config.train.seed)
+        X, y = _draw(rows, saved.encoding, config.train.seed)
     except DataError as error:
         if source:
             raise
@@ -93,11 +93,11 @@ def _loss(config: Config, net: MLP) -> dict[str, Any]:
     return {"reg": train.reg, "targets": targets, "seed": train.seed}
 
 
-def _draw(split: Split, scaling: Scaling, seed: int) -> tuple[Array, Array]:
+def _draw(split: Split, encoding: Encoding, seed: int) -> tuple[Array, Array]:
     """(X, y) of up to _POOL rows, drawn by the seed, in double precision."""
 
-    batches = Batches(split, scaling, _POOL, np.float64, seed)
-    X, y = np.empty((batches.size, split.X.shape[1])), np.empty(batches.size, np.intp)
+    batches = Batches(split, encoding, _POOL, np.float64, seed)
+    X, y = np.empty((batches.size, encoding.width)), np.empty(batches.size, np.intp)
     batches.cut(batches.order(0), 0, X, y)
     return X, y
 

@@ -28,7 +28,7 @@ def _wanted(model: Model) -> Wanted:
     shape = model.data.image_shape
     return Wanted(
         model=model.file.path,
-        D=model.file.sizes[0],
+        D=model.encoding.raw_width,
         source=model.data.source,
         columns=model.data.columns,
         label_name=model.data.label_name,
@@ -55,7 +55,7 @@ def _table(
     head += [f"p_{label}" for label in labels] if probabilities else []
     yield _csv([head])
     done = 0
-    for probs in probabilities_of(model.network(), model.scaling, X):
+    for probs in probabilities_of(model.network(), model.encoding, X):
         if not np.isfinite(probs).all():
             raise DataError(
                 f"row {done + int(np.argmin(np.isfinite(probs).all(axis=1))) + 1} is too large "

@@ -141,7 +141,7 @@ class TrainingRun:
                 self.config,
                 self.material.data,
                 self.material.splits.classes,
-                self.material.scaling,
+                self.material.encoding,
                 threads,
                 init_from=str(init_from) if init_from else model.init_from if model else None,
                 changed=model is not None and (model.changed or _changes(model, self.config)),
@@ -398,9 +398,9 @@ class TrainingRun:
         """One clean pass with the weights that were saved: the results."""
 
         self.trainer.use_best()
-        splits, scaling = self.material.splits, self.material.scaling
+        splits, encoding = self.material.splits, self.material.encoding
         scores = {
-            part: Scorer(self.net, rows, scaling, self.ranks).score() if rows else None
+            part: Scorer(self.net, rows, encoding, self.ranks).score() if rows else None
             for part, rows in (("train", splits.train), ("validation", splits.val))
         }
         if not all(s is None or math.isfinite(s.loss) for s in scores.values()):

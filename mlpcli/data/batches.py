@@ -9,7 +9,7 @@ import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.data.augment import Augmenter, Distortions
-from mlpcli.data.encoding import Scaling
+from mlpcli.data.encoding import Encoding
 from mlpcli.data.split import Split
 
 _ORDER_STREAM = 1  # which of the streams of random numbers under a seed
@@ -17,13 +17,13 @@ _AUGMENT_STREAM = 3
 
 
 class Batches:
-    """The batches of a split: scaled inputs and class indices, written into arrays given.
+    """The batches of a split: encoded inputs and class indices, written into arrays given.
 
     Pixels stay uint8 until their batch is cut; memory-mapped rows stay on the disk.
 
     Args:
         split: the rows to cut.
-        scaling: of the inputs.
+        encoding: of the inputs.
         size: samples a batch; the last batch of an epoch has the remainder.
         dtype: of the inputs that are written.
         seed: the order of epoch e is a function of (seed, e) alone.
@@ -35,7 +35,7 @@ class Batches:
     def __init__(
         self,
         split: Split,
-        scaling: Scaling,
+        encoding: Encoding,
         size: int,
         dtype: Any,
         seed: int = 0,
@@ -45,8 +45,9 @@ class Batches:
     ) -> None:
         self.size = min(size, len(split))
         self.steps = math.ceil(len(split) / self.size)
-        self._split = split
-        self._scaling = scaling.fitted_to(split.X.dtype, dtype)
+        self.split = split
+        self.encoding = encoding
+        self._encoder = encoding.encoder(split.X.dtype, dtype)
         self._seed = seed
         self._raw = np.empty((self.size, split.X.shape[1]), split.X.dtype)
         self._augmenter: Augmenter | None = None
@@ -55,16 +56,16 @@ class Batches:
             self._augmenter = Augmenter(image_shape, distortions, self.size, dtype)
 
     def __len__(self) -> int:
-        return len(self._split)
+        return len(self.split)
 
     def order(self, epoch: int) -> Array:
         """(N,) the split's rows in the order of an epoch."""
         rng = np.random.default_rng([self._seed, _ORDER_STREAM, epoch])
-        return rng.permutation(self._split.rows)
+        return rng.permutation(self.split.rows)
 
     def in_order(self) -> Array:
         """(N,) the split's rows as they come."""
-        return self._split.rows
+        return self.split.rows
 
     def count(self, step: int) -> int:
         """How many samples batch `step` of an epoch has."""
@@ -88,11 +89,11 @@ class Batches:
         n = len(rows)
         raw = self._raw[:n]
         # "clip" writes to `out` directly, where "raise" would go through a copy; rows are valid
-        np.take(self._split.X, rows, axis=0, out=raw, mode="clip")
-        np.take(self._split.y, rows, out=y[:n], mode="clip")
+        np.take(self.split.X, rows, axis=0, out=raw, mode="clip")
+        np.take(self.split.y, rows, out=y[:n], mode="clip")
         if self._augmenter is not None and epoch is not None:
             rng = np.random.default_rng([self._seed, _AUGMENT_STREAM, epoch, step])
             self._augmenter.apply(raw, y[:n], rng, X[:n], first=share.start or 0)
             raw = X[:n]
-        self._scaling.apply(raw, X[:n])
+        self._encoder.apply(raw, X[:n])
         return n

@@ -14,7 +14,7 @@ class Dataset:
 
     Attributes:
         source: what was given as `--data`: a name, or a path.
-        X: (N, D) inputs: uint8 pixels, float32 or float64; may be memory-mapped.
+        X: (N, R) raw columns: uint8 pixels, float32 or float64; may be memory-mapped.
         y: (N,) labels as the person wrote them: int64, or text (dtype `<U…`).
         X_test, y_test: a test set that comes with the data, or None.
         digest: SHA-256 of the contents (`Dataset.digest` of a checkpoint is compared with it).
@@ -44,8 +44,3 @@ class Dataset:
     class_names: tuple[str, ...] | None = None
     test_fraction: float = 0.2
     standardise: bool = True
-
-    @property
-    def input_dim(self) -> int:
-        """D, the number of inputs of a sample."""
-        return int(self.X.shape[1])

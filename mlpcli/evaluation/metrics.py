@@ -9,7 +9,7 @@ import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.data.batches import Batches
-from mlpcli.data.encoding import Scaling
+from mlpcli.data.encoding import Encoding
 from mlpcli.data.split import Split
 from mlpcli.nn.network import CHUNK, MLP
 from mlpcli.parallel.ranks import Alone, Ranks
@@ -24,11 +24,11 @@ class Scorer:
     """
 
     def __init__(
-        self, net: MLP, split: Split, scaling: Scaling, ranks: Ranks | None = None
+        self, net: MLP, split: Split, encoding: Encoding, ranks: Ranks | None = None
     ) -> None:
         self._net = net
         self._ranks = ranks or Alone()
-        self._chunks = Batches(split, scaling, CHUNK, net.dtype)
+        self._chunks = Batches(split, encoding, CHUNK, net.dtype)
         self._buffers = net.buffers(-(-self._chunks.size // self._ranks.size))
 
     def score(self) -> Scores:
@@ -51,13 +51,13 @@ class Scorer:
 
 
 def score_committee(
-    members: Sequence[tuple[MLP, Scaling]], split: Split
+    members: Sequence[tuple[MLP, Encoding]], split: Split
 ) -> tuple[list[Scores], Scores]:
-    """The scores of each (network, scaling), and of the mean of their probabilities.
+    """The scores of each (network, encoding), and of the mean of their probabilities.
 
     All have the same inputs and classes. The loss of the committee is of the first one's kind.
     """
-    each = [Scorer(net, split, scaling).score() for net, scaling in members]
+    each = [Scorer(net, split, encoding).score() for net, encoding in members]
     if len(each) == 1:  # its own loss is exact, where probabilities have vanished, too
         return each, each[0]
     first = members[0][0]
@@ -91,8 +91,8 @@ class Predictions:
         return wrong[np.argsort(-self.confidence[wrong], kind="stable")][:count]
 
 
-def predict_split(members: Sequence[tuple[MLP, Scaling]], split: Split) -> Predictions:
-    """The predictions of one (network, scaling), or of several by the mean of their probabilities.
+def predict_split(members: Sequence[tuple[MLP, Encoding]], split: Split) -> Predictions:
+    """The predictions of one (network, encoding), or of several by the mean of their probabilities.
 
     All have the same inputs and classes.
     """
@@ -104,20 +104,20 @@ def predict_split(members: Sequence[tuple[MLP, Scaling]], split: Split) -> Predi
     return Predictions(*(np.concatenate(parts) for parts in (y, predicted, confidence)))
 
 
-def probabilities_of(net: MLP, scaling: Scaling, X: Array) -> Iterator[Array]:
+def probabilities_of(net: MLP, encoding: Encoding, X: Array) -> Iterator[Array]:
     """The class probabilities (n, C) float64 of rows of X (N, D), chunk by chunk."""
     N = len(X)
     split = Split("input", X, np.zeros(N, np.intp), np.arange(N))
-    return (probs for _, probs in _probabilities([(net, scaling)], split))
+    return (probs for _, probs in _probabilities([(net, encoding)], split))
 
 
 def _probabilities(
-    members: Sequence[tuple[MLP, Scaling]], split: Split
+    members: Sequence[tuple[MLP, Encoding]], split: Split
 ) -> Iterator[tuple[Array, Array]]:
     """(y (n,), mean probabilities (n, C) float64), chunk by chunk."""
     C = members[0][0].sizes[-1]
-    chunks = [Batches(split, scaling, CHUNK, net.dtype) for net, scaling in members]
-    X = [np.empty((chunks[0].size, split.X.shape[1]), net.dtype) for net, _ in members]
+    chunks = [Batches(split, encoding, CHUNK, net.dtype) for net, encoding in members]
+    X = [np.empty((chunks[0].size, encoding.width), net.dtype) for net, encoding in members]
     y = np.empty(chunks[0].size, np.intp)
     for step in range(chunks[0].steps):
         n = 0

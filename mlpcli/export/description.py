@@ -72,9 +72,10 @@ def _label_position(model: Model) -> int:
 
 def _network(model: Model) -> Network:
     params, count = model.file.params, len(model.file.sizes) - 1
+    shift, factor = model.encoding.affine()
     return Network(
-        shift=model.scaling.shift,
-        factor=model.scaling.factor,
+        shift=shift,
+        factor=factor,
         layers=[(params[f"W{layer}"], params[f"b{layer}"]) for layer in range(1, count + 1)],
         activation=model.config.model.activation,
         output="softmax" if model.config.model.loss == "cross-entropy" else "sigmoid",

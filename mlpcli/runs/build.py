@@ -15,7 +15,7 @@ from mlpcli.data.augment import Augmenter, Distortions
 from mlpcli.data.batches import Batches
 from mlpcli.data.catalog import open_data
 from mlpcli.data.dataset import Dataset
-from mlpcli.data.encoding import Scaling, learn_scaling
+from mlpcli.data.encoding import Encoding, learn_encoding
 from mlpcli.data.split import Splits, split
 from mlpcli.errors import UsageError
 from mlpcli.evaluation.metrics import Scorer
@@ -43,17 +43,17 @@ class Material:
     Attributes:
         data: as it was read.
         splits: its three parts.
-        scaling: learned on the training part.
+        encoding: learned on the training part.
     """
 
     data: Dataset
     splits: Splits
-    scaling: Scaling
+    encoding: Encoding
 
     @property
     def sizes(self) -> tuple[int, int]:
         """(D, C)."""
-        return self.data.input_dim, len(self.splits.classes)
+        return self.encoding.width, len(self.splits.classes)
 
 
 def prepare(config: Config, data_dir: Path) -> Material:
@@ -66,7 +66,7 @@ def prepare(config: Config, data_dir: Path) -> Material:
 def prepare_opened(config: Config, data: Dataset) -> Material:
     """The same for data that are open."""
     splits = split_as_configured(config, data)
-    return Material(data, splits, learn_scaling(config.data.scale, data, splits.train))
+    return Material(data, splits, learn_encoding(config.data.scale, data, splits.train))
 
 
 def split_as_configured(config: Config, data: Dataset) -> Splits:
@@ -126,7 +126,7 @@ def trainer(config: Config, material: Material, net: MLP, ranks: Ranks | None = 
     size = batch_size(config, material)
     batches = Batches(
         splits.train,
-        material.scaling,
+        material.encoding,
         size,
         dtype,
         train.seed,
@@ -154,7 +154,7 @@ def trainer(config: Config, material: Material, net: MLP, ranks: Ranks | None = 
         max_norm=norm_limits(config),
         clip_norm=train.clip_norm,
         average=average(config, net, ranks, steps_per_epoch=batches.steps),
-        validation=Scorer(net, splits.val, material.scaling, ranks) if splits.val else None,
+        validation=Scorer(net, splits.val, material.encoding, ranks) if splits.val else None,
         ranks=ranks,
     )
 

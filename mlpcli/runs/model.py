@@ -12,8 +12,9 @@ from mlpcli import __version__
 from mlpcli.arrays import Array
 from mlpcli.config.config import Config, make_config
 from mlpcli.config.toml import check_sections
+from mlpcli.data.columns import Column
 from mlpcli.data.dataset import Dataset
-from mlpcli.data.encoding import Scaling
+from mlpcli.data.encoding import Encoding, Pixels, encode_numbers
 from mlpcli.errors import CheckpointError, UsageError
 from mlpcli.nn.model_file import FORMAT, ModelFile, read_model
 from mlpcli.nn.network import MLP
@@ -91,7 +92,7 @@ class Model:
     Attributes:
         config: the run's resolved configuration.
         classes: (C,) the labels as the person wrote them; int64 or text.
-        scaling: of the inputs.
+        encoding: of the inputs.
         data: what it was trained on.
         history: a dict an epoch, as in the log.
         epoch: the epoch that the weights are of.
@@ -105,7 +106,7 @@ class Model:
     file: ModelFile
     config: Config
     classes: Array
-    scaling: Scaling
+    encoding: Encoding
     data: DataRecord
     history: list[dict[str, Any]]
     epoch: int
@@ -134,12 +135,13 @@ def load(path: Path, *, resume: bool = False) -> Model:
     meta, sizes = file.meta, file.sizes
     try:
         config = make_config(check_sections(meta["config"], f"{path}: `meta`"))
+        data = DataRecord.from_json(meta["data"])
         model = Model(
             file=file,
             config=config,
             classes=np.array(meta["classes"]),
-            scaling=Scaling.from_json(meta["scaling"]),
-            data=DataRecord.from_json(meta["data"]),
+            encoding=_encoding(meta["scaling"], sizes[0], data, path),
+            data=data,
             history=meta["history"],
             epoch=int(meta["epoch"]),
             threads=int(meta["threads"]),
@@ -151,14 +153,9 @@ def load(path: Path, *, resume: bool = False) -> Model:
         raise CheckpointError(f"{path}: `meta` is damaged: {error} is missing") from None
     except (TypeError, ValueError, OverflowError, RecursionError, UsageError) as error:
         raise CheckpointError(f"{path}: `meta` is damaged: {error}") from None
-    D, C = sizes[0], sizes[-1]
+    C = sizes[-1]
     if model.classes.shape != (C,) or model.classes.dtype.kind not in "iU":
         raise CheckpointError(f"{path}: has {len(model.classes)} classes for {C} outputs")
-    for part in (model.scaling.shift, model.scaling.factor):
-        if isinstance(part, np.ndarray) and part.shape != (D,):
-            raise CheckpointError(f"{path}: scales {part.shape} inputs where {D} come in")
-        if part is not None and not np.isfinite(part).all():
-            raise CheckpointError(f"{path}: scales inputs by values that are not finite")
     if not all(_is_epoch(entry) for entry in model.history):
         raise CheckpointError(f"{path}: `meta` is damaged: its history is none of epochs")
     if list(config.model.hidden) != sizes[1:-1]:
@@ -167,6 +164,23 @@ def load(path: Path, *, resume: bool = False) -> Model:
             f"the weights are of {sizes[1:-1]}"
         )
     return model
+
+
+def _encoding(scaling: dict[str, Any], D: int, data: DataRecord, path: Path) -> Encoding:
+    """The encoding that `meta` has as shift and factor."""
+    shift = None if scaling["shift"] is None else np.array(scaling["shift"], np.float64)
+    factor = scaling["factor"]
+    factor = np.array(factor, np.float64) if isinstance(factor, list) else float(factor)
+    for part in (shift, factor):
+        if isinstance(part, np.ndarray) and part.shape != (D,):
+            raise CheckpointError(f"{path}: scales {part.shape} inputs where {D} come in")
+        if part is not None and not np.isfinite(part).all():
+            raise CheckpointError(f"{path}: scales inputs by values that are not finite")
+    if shift is None and isinstance(factor, float) and not data.columns:
+        return Encoding((Pixels("pixels", D, factor),))
+    shift = np.zeros(D) if shift is None else shift
+    columns = [Column(name, j) for j, name in enumerate(data.columns or ())]
+    return encode_numbers(shift.tolist(), np.broadcast_to(factor, D).tolist(), columns)
 
 
 def _is_epoch(entry: Any) -> bool:
@@ -187,7 +201,7 @@ def new_meta(
     config: Config,
     data: Dataset,
     classes: Array,
-    scaling: Scaling,
+    encoding: Encoding,
     threads: int,
     *,
     init_from: str | None = None,
@@ -200,7 +214,7 @@ def new_meta(
         "mlp": __version__,
         "config": config.sections(),
         "classes": classes.tolist(),
-        "scaling": scaling.to_json(),
+        "scaling": encoding.to_json(),
         "data": vars(DataRecord.of(data)),
         "threads": threads,
         "init_from": init_from,

@@ -130,10 +130,10 @@ def refuse_seen(members: Sequence[Model], rows: Split) -> None:
 
 
 def _refuse_width(model: Model, data: Dataset) -> None:
-    D = model.file.sizes[0]
-    if data.input_dim != D:
+    R = model.encoding.raw_width
+    if data.X.shape[1] != R:
         raise DataError(
-            f"{data.source}: has {data.input_dim} inputs a row, {model.file.path} takes {D}"
+            f"{data.source}: has {data.X.shape[1]} inputs a row, {model.file.path} takes {R}"
         )
 
 
@@ -142,7 +142,7 @@ def own_material(model: Model, config: Config, data_dir: Path) -> Material:
     given = config.data.data
     moved = given if given != model.config.data.data else None
     data = own_data(model, data_dir, source=moved)
-    return Material(data, split_as_configured(config, data), model.scaling)
+    return Material(data, split_as_configured(config, data), model.encoding)
 
 
 def copy_weights(path: Path, net: MLP, material: Material) -> None:

@@ -192,7 +192,7 @@ def best_of_epochs(config_name: str, seed: int) -> dict[str, Any]:
     net = build.network(config, *material.sizes)
     trainer = build.trainer(config, material, net)
     assert material.splits.test is not None
-    scorer = Scorer(net, material.splits.test, material.scaling)
+    scorer = Scorer(net, material.splits.test, material.encoding)
     each = [scorer.score().accuracy for _ in trainer.epochs(config.train.epochs, lambda: None)]
     return {"value": 100 * max(each), "seconds": time.perf_counter() - begun}
 

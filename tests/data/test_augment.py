@@ -10,7 +10,7 @@ import pytest
 
 from mlpcli.data.augment import Augmenter, Distortions, gaussian, inverse_maps
 from mlpcli.data.batches import Batches
-from mlpcli.data.encoding import Scaling
+from mlpcli.data.encoding import Encoding, Pixels
 from mlpcli.data.split import Split
 
 SHAPES = [(28, 28), (8, 8), (5, 11), (40, 3), (1, 6), (96, 70)]
@@ -344,7 +344,7 @@ def batches(size: int, n: int = 25) -> tuple[Batches, Any, Any]:
     split = Split("train", X, np.arange(n) % 3, np.arange(n))
     made = Batches(
         split,
-        Scaling(factor=1 / 255),
+        Encoding((Pixels("pixels", 64, 1 / 255),)),
         size,
         np.float32,
         seed=9,

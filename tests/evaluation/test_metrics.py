@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlpcli.data.encoding import Scaling
+from mlpcli.data.encoding import Encoding, encode_numbers
 from mlpcli.data.split import Split
 from mlpcli.evaluation import metrics
 from mlpcli.evaluation.metrics import Scorer, score_committee
@@ -22,6 +22,10 @@ CONFUSION = np.array([[8, 2, 0, 0], [1, 4, 0, 0], [0, 0, 0, 0], [2, 0, 0, 0]])
 
 def scores_of(right: int, samples: int) -> Scores:
     return Scores(0.0, np.array([[right, samples - right], [0, 0]]))
+
+
+def unscaled(D: int) -> Encoding:
+    return encode_numbers([0.0] * D, [1.0] * D)
 
 
 def linear(W: Any, b: Any = None, loss: str = "cross-entropy", dtype: Any = np.float64) -> MLP:
@@ -84,7 +88,7 @@ def test_the_ends_of_the_interval_are_where_the_score_test_just_rejects() -> Non
 def test_scores_by_hand() -> None:
     # scores (x, 0): class 0 where x > 0; the loss is log(1 + e^∓x)
     net = linear([[1.0, 0.0]])
-    scores = Scorer(net, split_of([[2.0], [-1.0], [3.0]], [0, 1, 1]), Scaling()).score()
+    scores = Scorer(net, split_of([[2.0], [-1.0], [3.0]], [0, 1, 1]), unscaled(1)).score()
     assert scores.confusion.tolist() == [[1, 0], [1, 1]]
     losses = [math.log1p(math.exp(-2)), math.log1p(math.exp(-1)), math.log1p(math.exp(3))]
     assert scores.loss == pytest.approx(sum(losses) / 3, rel=1e-14)
@@ -93,7 +97,7 @@ def test_scores_by_hand() -> None:
 def test_only_the_rows_of_the_split_count_and_inputs_are_scaled() -> None:
     net = linear([[1.0, 0.0]])
     split = split_of([[2.0], [9.0], [12.0]], [0, -1, 1], rows=np.array([0, 2]))
-    scores = Scorer(net, split, Scaling(shift=np.array([10.0]), factor=0.5)).score()
+    scores = Scorer(net, split, encode_numbers([10.0], [0.5])).score()
     assert scores.confusion.tolist() == [[0, 1], [1, 0]]  # −4 and 1
     assert scores.loss == pytest.approx((math.log1p(math.exp(4)) + math.log1p(math.exp(1))) / 2)
 
@@ -105,7 +109,7 @@ def test_the_size_of_the_chunks_makes_no_difference(
 ) -> None:
     rng = np.random.default_rng(0)
     nets = [MLP([3, 5, 4], "tanh", loss, dtype=np.float64, seed=seed) for seed in (1, 2)]
-    members = [(net, Scaling()) for net in nets]
+    members = [(net, unscaled(3)) for net in nets]
     split = split_of(rng.normal(size=(31, 3)), rng.integers(4, size=31))
     each, committee = score_committee(members, split)
     monkeypatch.setattr(metrics, "CHUNK", chunk)
@@ -121,8 +125,8 @@ def test_the_size_of_the_chunks_makes_no_difference(
 def test_a_committee_averages_probabilities() -> None:
     # softmax(log 9, 0) = (0.9, 0.1) and softmax(0, log 4) = (0.2, 0.8); the mean is (0.55, 0.45)
     members = [
-        (linear([[math.log(9), 0.0]]), Scaling()),
-        (linear([[0.0, math.log(4)]]), Scaling()),
+        (linear([[math.log(9), 0.0]]), unscaled(1)),
+        (linear([[0.0, math.log(4)]]), unscaled(1)),
     ]
     each, committee = score_committee(members, split_of([[1.0], [1.0]], [0, 1]))
     assert [one.confusion.tolist() for one in each] == [[[1, 0], [1, 0]], [[0, 1], [0, 1]]]
@@ -133,7 +137,7 @@ def test_a_committee_averages_probabilities() -> None:
 def test_each_member_scales_by_itself_and_has_its_own_precision() -> None:
     single = linear([[1.0, 0.0]], dtype=np.float32)
     double = linear([[1.0, 0.0]], dtype=np.float64)
-    members = [(single, Scaling(factor=0.5)), (double, Scaling(shift=np.array([1.0])))]
+    members = [(single, encode_numbers([0.0], [0.5])), (double, encode_numbers([1.0], [1.0]))]
     each, committee = score_committee(members, split_of([[2.0]], [0]))
     alone = [math.log1p(math.exp(-1)), math.log1p(math.exp(-1))]
     assert [one.loss for one in each] == pytest.approx(alone, rel=1e-6)
@@ -142,20 +146,20 @@ def test_each_member_scales_by_itself_and_has_its_own_precision() -> None:
 
 def test_one_model_is_scored_as_itself_where_probabilities_vanish_too() -> None:
     each, committee = score_committee(
-        [(linear([[10_000.0, 0.0]]), Scaling())], split_of([[1.0]], [1])
+        [(linear([[10_000.0, 0.0]]), unscaled(1))], split_of([[1.0]], [1])
     )
     assert committee.loss == each[0].loss == 10_000.0
 
 
 def test_a_committee_that_is_certain_and_wrong_has_a_finite_loss() -> None:
-    members = [(linear([[10_000.0, 0.0]]), Scaling())] * 2
+    members = [(linear([[10_000.0, 0.0]]), unscaled(1))] * 2
     _, committee = score_committee(members, split_of([[1.0]], [1]))
     assert 700 < committee.loss < math.inf
 
 
 def test_scores_follow_the_weights_as_they_change() -> None:
     net = linear([[1.0, 0.0]])
-    scorer = Scorer(net, split_of([[1.0]], [0]), Scaling())
+    scorer = Scorer(net, split_of([[1.0]], [0]), unscaled(1))
     assert scorer.score().accuracy == 1.0
     net.params["W1"][:] *= -1
     assert scorer.score().accuracy == 0.0

@@ -59,7 +59,7 @@ def test_the_training_loss_is_the_mean_over_samples_each_before_its_own_step() -
     trainer = trainer_of(lr=1e-300, optimizer="sgd")
     result = run(trainer, 1)[0]
     probs = trainer.net.predict_proba(scaled(trainer))
-    y = trainer.batches._split.y[trainer.batches.in_order()]
+    y = trainer.batches.split.y[trainer.batches.in_order()]
     losses = -np.log(probs[np.arange(len(y)), y])
     assert result.train_loss == pytest.approx(losses.mean(), rel=1e-12)
     assert result.train_accuracy == pytest.approx((probs.argmax(axis=1) == y).mean(), rel=1e-12)
@@ -70,7 +70,7 @@ def scaled(trainer: Trainer) -> Any:
     X = np.empty((len(trainer.batches), D))
     y = np.empty(len(trainer.batches), np.intp)
     whole = type(trainer.batches)(
-        trainer.batches._split, trainer.batches._scaling, len(trainer.batches), np.float64
+        trainer.batches.split, trainer.batches.encoding, len(trainer.batches), np.float64
     )
     whole.cut(whole.in_order(), 0, X, y)
     return X

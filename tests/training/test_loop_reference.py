@@ -121,6 +121,6 @@ def test_the_run_learns():
     _, trainer, material = trained()
     X = np.empty((N, D))
     y = np.empty(N, np.intp)
-    whole = build.Batches(material.splits.train, material.scaling, N, np.float64)
+    whole = build.Batches(material.splits.train, material.encoding, N, np.float64)
     whole.cut(whole.in_order(), 0, X, y)
     assert np.mean(trainer.net.forward(X).argmax(axis=1) == y) > 0.8
