@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parents[1] / "mlpcli"
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-GROUND = {"errors", "text", "arrays", "files", "schema"}
+GROUND = {"errors", "text", "arrays", "files", "schema", "npz"}
 CORE = GROUND | {"config", "nn", "parallel"}
 SEEING = CORE | {"data", "tasks", "evaluation"}
 MAY_IMPORT = {
@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "arrays": set(),
     "files": {"errors"},
     "schema": {"text"},
+    "npz": {"errors", "text", "arrays"},
     "config": {"errors", "text", "config"},
     "nn": GROUND | {"nn"},
     "parallel": GROUND | {"parallel"},
@@ -41,7 +42,17 @@ MAY_IMPORT = {
 }
 """Each part of the package, and the parts that it may import."""
 
-NUMERIC = ("arrays.py", "nn/", "parallel/", "tasks/", "data/", "evaluation/", "training/", "runs/")
+NUMERIC = (
+    "arrays.py",
+    "npz.py",
+    "nn/",
+    "parallel/",
+    "tasks/",
+    "data/",
+    "evaluation/",
+    "training/",
+    "runs/",
+)
 ONLY_IN = {
     "click": ("cli/", "commands/"),
     "requests": ("data/download.py",),

@@ -108,6 +108,10 @@ class Choice:
         return value
 
 
+MAX_HIDDEN = 1000
+"""How many hidden layers a network may have: as many as a checkpoint is read with."""
+
+
 @dataclass(frozen=True)
 class Widths:
     """The widths of the hidden layers: [800, 800] in TOML, 800,800 as a flag; [] or none: none."""
@@ -129,6 +133,8 @@ class Widths:
             isinstance(n, int) and not isinstance(n, bool) and 0 < n <= 1_000_000 for n in value
         ):
             raise ValueError("expected widths from 1 to 1000000, as in 100 or 800,800, or none")
+        if len(value) > MAX_HIDDEN:
+            raise ValueError(f"expected at most {MAX_HIDDEN} hidden layers, not {len(value)}")
         return tuple(value)
 
 

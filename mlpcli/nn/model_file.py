@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-import struct
-import zipfile
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -22,14 +19,23 @@ from mlpcli.arrays import Array
 from mlpcli.errors import CheckpointError
 from mlpcli.nn.activations import ACTIVATIONS
 from mlpcli.nn.losses import LOSSES
-from mlpcli.text import one_line
+from mlpcli.npz import Archive, Purpose, open_archive
+from mlpcli.text import quoted
 
 FORMAT = 1
 """The version of the format; a file of a newer one is refused."""
 
-_META_LIMIT = 64 * 2**20  # bytes
-_RATIO_LIMIT = 100  # no honest weights compress better than this
-_DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError)
+MAX_LAYERS = 1001
+"""No network has more, with the output layer; `--hidden` takes as many widths less one."""
+
+_LAYER = re.compile(r"[Wb][1-9]\d{0,5}")
+_PURPOSE = Purpose(
+    CheckpointError,
+    "a checkpoint of mlp",
+    damaged="if there is no other copy, train it again",
+    objects="no checkpoint has them",
+    bomb="no checkpoint does",
+)
 
 
 @dataclass
@@ -62,99 +68,36 @@ def read_model(path: Path, *, resume: bool = False) -> ModelFile:
         CheckpointError: it is missing, no checkpoint, of a newer format, or damaged, and how.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = _members(archive, path)
-            meta = _read_meta(archive, members, path)
-            names = [n for n in members if re.fullmatch(r"[Wb][1-9]\d{0,5}", n)]
-            params = {n: _read_array(archive, members[n], path) for n in _in_order(names, path)}
+        with (
+            path.open("rb") as file,
+            open_archive(file, str(path), _PURPOSE) as archive,
+        ):
+            meta = _read_meta(archive, path)
+            names = [name for name in archive.names if _LAYER.fullmatch(name)]
+            params = {name: archive.read(name) for name in _in_order(names, path)}
             extra = {
-                n.removeprefix("resume/"): _read_array(archive, info, path)
-                for n, info in members.items()
-                if resume and n.startswith("resume/")
+                name.removeprefix("resume/"): archive.read(name)
+                for name in archive.names
+                if resume and name.startswith("resume/")
             }
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such file; `mlp train -o {path}` makes one") from None
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (*_DAMAGED, NotImplementedError, RuntimeError) as error:  # a method or password, too
-        raise CheckpointError(
-            f"{path}: is no checkpoint, or a damaged one: {one_line(error)}"
-        ) from None
     _check_shapes(params, path)
     return ModelFile(path, meta, params, extra)
 
 
-def _members(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]:
-    """The arrays in the file by name, none larger than such a file can honestly hold."""
-    members: dict[str, zipfile.ZipInfo] = {}
-    unpacked = 0
-    for info in archive.infolist():
-        name = info.filename.removesuffix(".npy")
-        if name in members:
-            raise CheckpointError(f"{path}: holds {name} twice; it is damaged")
-        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise CheckpointError(f"{path}: {name} is compressed in a way that numpy never writes")
-        if info.file_size > _RATIO_LIMIT * max(info.compress_size, 1000):
-            raise CheckpointError(f"{path}: {name} would unpack to {info.file_size} bytes; refused")
-        unpacked += info.file_size
-        known = name == "meta" or name.startswith("resume/") or re.fullmatch(r"[Wb]\d+", name)
-        if not known:
-            raise CheckpointError(f"{path}: holds an array {name[:80]!r}, which no checkpoint has")
-        members[name] = info
-    size = path.stat().st_size
-    if unpacked > _RATIO_LIMIT * size:  # many names for the same bytes
-        raise CheckpointError(f"{path}: its {size} bytes would unpack to {unpacked}; refused")
-    if "meta" not in members:
+def _read_meta(archive: Archive, path: Path) -> dict[str, Any]:
+    """`meta`, if the archive is a checkpoint at all, and no bomb."""
+    if "meta" not in archive.names:
         raise CheckpointError(f"{path}: is no checkpoint of mlp: it has no `meta`")
-    return members
-
-
-def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Array:
-    """An array of the archive; what its header claims is compared with what is there first."""
-    name = info.filename.removesuffix(".npy")
-    with archive.open(info) as file:
-        try:
-            shape, _, dtype = _read_header(file)
-            if dtype.hasobject:
-                raise CheckpointError(
-                    f"{path}: {name} holds Python objects, which are never loaded"
-                )
-            claimed = dtype.itemsize
-            for n in shape:
-                claimed *= n
-            if claimed + file.tell() != info.file_size:
-                raise CheckpointError(
-                    f"{path}: {name} claims the shape {shape}, but has {info.file_size} bytes"
-                )
-            file.seek(0)
-            array: Array = np.lib.format.read_array(file, allow_pickle=False)
-        except CheckpointError:
-            raise
-        except Exception as error:  # numpy evaluates the header as Python: much can go wrong
-            raise CheckpointError(f"{path}: {name} is damaged: {one_line(error)}") from None
-    return array
-
-
-def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    version = np.lib.format.read_magic(file)
-    read = (
-        np.lib.format.read_array_header_1_0
-        if version == (1, 0)
-        else np.lib.format.read_array_header_2_0
-    )
-    return read(file)
-
-
-def _read_meta(
-    archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], path: Path
-) -> dict[str, Any]:
-    if members["meta"].file_size > _META_LIMIT:
-        raise CheckpointError(f"{path}: `meta` has {members['meta'].file_size} bytes; refused")
-    text = _read_array(archive, members["meta"], path)
-    if text.shape != () or text.dtype.kind != "U":
-        raise CheckpointError(f"{path}: `meta` is no text")
+    for name in archive.names:
+        if name != "meta" and not name.startswith("resume/") and not _LAYER.fullmatch(name):
+            raise CheckpointError(f"{path}: holds an array {quoted(name)}, which no checkpoint has")
+    archive.bound(archive.names)
     try:
-        meta: Any = json.loads(str(text))
+        meta: Any = json.loads(archive.read_text("meta"))
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: `meta` is not JSON: {error}") from None
     if not isinstance(meta, dict) or not isinstance(version := meta.get("format"), int):
@@ -187,13 +130,13 @@ def _check_meta(meta: dict[str, Any], path: Path) -> None:
 
 def _in_order(names: list[str], path: Path) -> list[str]:
     """W1, b1, W2, …: complete, none missing."""
-    layers = max((int(name[1:]) for name in names), default=1)
-    if layers > len(names):
-        layers = len(names) + 1
+    there = set(names)
+    layers = -(-max(len(names), 1) // 2)
+    if layers > MAX_LAYERS:
+        raise CheckpointError(f"{path}: has {layers:,} layers; at most {MAX_LAYERS:,} can be read")
     wanted = [f"{kind}{layer}" for layer in range(1, layers + 1) for kind in "Wb"]
-    for name in wanted:
-        if name not in names:
-            raise CheckpointError(f"{path}: the array {name} is missing")
+    if missing := [name for name in wanted if name not in there]:
+        raise CheckpointError(f"{path}: the array {missing[0]} is missing")
     return wanted
 
 

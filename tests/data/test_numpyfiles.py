@@ -154,12 +154,12 @@ def test_dtypes(tmp_path: Path, dtype: str) -> None:
         ),
         (
             {"X": X.astype(object), "y": y},
-            "X: holds Python objects, which are not read; "
+            "X: holds Python objects, which are never loaded; "
             "convert it to an array of numbers, or labels to text by .astype(str)",
         ),
         (
             {"X": X, "y": np.array(["a", "b", None, "c"])},
-            "y: holds Python objects, which are not read; "
+            "y: holds Python objects, which are never loaded; "
             "convert it to an array of numbers, or labels to text by .astype(str)",
         ),
         (
@@ -257,7 +257,7 @@ BAD_FILES = [
 def size_message(name: str, shape: str, expected: int, size: int) -> str:
     return (
         f"{name}: its header says {shape} of float32, {expected} bytes in all, "
-        f"but it has {size}; save it again"
+        f"but it has {size}; save it again by np.save or np.savez"
     )
 
 
@@ -326,7 +326,7 @@ def test_not_an_archive(tmp_path: Path) -> None:
         numpy_files.open_npz(tmp_path / "data.npz", "data.npz")
     assert str(refused.value) == (
         "data.npz: not an .npz archive, or a damaged one (File is not a zip file); "
-        "save it again by np.savez"
+        "save it again by np.save or np.savez"
     )
 
 
@@ -340,7 +340,7 @@ def test_a_damaged_archive(tmp_path: Path) -> None:
         numpy_files.open_npz(tmp_path / "data.npz", "data.npz")
     assert str(refused.value) == (
         "data.npz: not an .npz archive, or a damaged one (Bad CRC-32 for file 'X.npy'); "
-        "save it again by np.savez"
+        "save it again by np.save or np.savez"
     )
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mlpcli.config.kinds import MAX_HIDDEN
 from mlpcli.errors import CheckpointError, OutputError
 from mlpcli.nn.model_file import read_model
 from mlpcli.runs import checkpoint
@@ -23,6 +24,10 @@ from mlpcli.runs.checkpoint import Writer
 from mlpcli.runs.model import load
 from mlpcli.training.progress import Snapshot
 
+NAMES = (
+    *("W1", "b1", "W2", "b2", "meta"),
+    *("resume/last", "resume/progress", "resume/optimizer/velocity"),
+)
 TRAIN = ("train", "--data", "digits", "--hidden", "4", "--epochs", "3", "-q")
 
 
@@ -59,10 +64,7 @@ def meta(model: Path, checkpoints) -> dict[str, Any]:
 
 def test_it_opens_without_pickle_and_names_everything(model: Path) -> None:
     with np.load(model, allow_pickle=False) as file:
-        assert set(file.files) == {
-            *("W1", "b1", "W2", "b2", "meta"),
-            *("resume/last", "resume/progress", "resume/optimizer/velocity"),
-        }
+        assert set(file.files) == set(NAMES)
         assert file["meta"].shape == ()
         assert file["meta"].dtype.kind == "U"
 
@@ -193,7 +195,7 @@ def test_an_array_of_objects_is_never_loaded(mlp, model: Path, checkpoints) -> N
     np.savez(model, **arrays)
     assert mlp.error("evaluate", model) == (
         3,
-        "model.npz: W1 holds Python objects, which are never loaded",
+        "model.npz: W1: holds Python objects, which are never loaded; no checkpoint has them",
     )
 
 
@@ -230,6 +232,33 @@ def test_arrays_that_are_no_network_are_refused_with_the_reason(
     assert refused(**changes) == said
 
 
+def layers_of_one_unit(count: int) -> dict[str, Any]:
+    """Arrays of a network of so many layers."""
+    one = np.ones((1, 1), np.float32)
+    return {
+        f"{kind}{layer}": one if kind == "W" else one[0]
+        for layer in range(1, count + 1)
+        for kind in "Wb"
+    }
+
+
+def test_as_many_layers_are_read_as_can_be_trained_and_no_more(
+    mlp, model: Path, meta, checkpoints
+) -> None:
+    widths = ",".join("1" * MAX_HIDDEN)
+    mlp.ok("train", "--data", "spiral", "--hidden", widths, "--epochs", "1", "-q", "-o", "d.npz")
+    mlp.ok("evaluate", "d.npz")
+    code, text = mlp.error("train", "--data", "spiral", "--hidden", f"{widths},1")
+    assert code == 2
+    assert text.startswith("--hidden 1,1,1,")
+    assert text.endswith(": expected at most 1000 hidden layers, not 1001")
+    np.savez(model, meta=np.array(json.dumps(meta)), **layers_of_one_unit(1_002))
+    assert mlp.error("evaluate", model) == (
+        3,
+        "model.npz: has 1,002 layers; at most 1,001 can be read",
+    )
+
+
 # What is refused: meta
 
 
@@ -251,7 +280,7 @@ def test_a_meta_that_says_nothing_is_refused(refused: Any, text: str | None, sai
 
 
 def test_a_meta_that_is_no_text_is_refused(refused: Any) -> None:
-    assert refused(meta=np.zeros(3)) == "`meta` is no text"
+    assert refused(meta=np.zeros(3)) == "meta is no text"
 
 
 DEEP: Any = 0
@@ -375,13 +404,17 @@ def test_where_a_run_stands_must_be_possible(
 # What is refused: the file
 
 
+DAMAGED = "model.npz: not a checkpoint of mlp, or a damaged one"
+AGAIN = "if there is no other copy, train it again"
+
+
 def test_a_file_cut_short_is_refused_wherever_it_is_cut(mlp, model: Path) -> None:
     content = model.read_bytes()
     for size in (0, 1, 100, len(content) // 2, len(content) - 1):
         model.write_bytes(content[:size])
         code, text = mlp.error("evaluate", model)
         assert code == 3
-        assert text.startswith("model.npz: is no checkpoint, or a damaged one: ")
+        assert text.startswith(DAMAGED)
 
 
 def npy(shape: tuple[int, ...], dtype: str = "<f4", data: bytes = b"") -> bytes:
@@ -404,9 +437,23 @@ def replace_member(path: Path, name: str, content: bytes, method: int = zipfile.
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(mlp, model: Path) -> None:
     size = 50_000_000
     replace_member(model, "W1", npy((size // 4,), data=bytes(size)), zipfile.ZIP_DEFLATED)
+    others = sum(zipfile.ZipFile(model).getinfo(f"{n}.npy").file_size for n in NAMES if n != "W1")
     assert mlp.error("evaluate", model) == (
         3,
-        f"model.npz: W1 would unpack to {size + 128} bytes; refused",
+        f"model.npz: {model.stat().st_size} bytes that unpack to {others + size + 128}; "
+        "no checkpoint does",
+    )
+
+
+def test_a_small_bomb_in_a_large_file_is_refused(mlp, model: Path) -> None:
+    zeros = npy((250_000,), data=bytes(1_000_000))
+    noise = np.random.default_rng(0).bytes(200_000)
+    replace_member(model, "resume/last", npy((50_000,), data=noise))
+    replace_member(model, "W1", zeros, zipfile.ZIP_DEFLATED)
+    packed = zipfile.ZipFile(model).getinfo("W1.npy").compress_size
+    assert mlp.error("evaluate", model) == (
+        3,
+        f"model.npz: W1 has {packed} bytes that unpack to 1000128; no checkpoint does",
     )
 
 
@@ -422,7 +469,7 @@ def test_many_names_for_the_same_bytes_are_refused(mlp, model: Path) -> None:
         archive._didModify = True  # type: ignore[attr-defined]
     code, text = mlp.error("evaluate", model)
     assert code == 3
-    assert re.fullmatch(r"model\.npz: its \d+ bytes would unpack to \d+; refused", text)
+    assert re.fullmatch(r"model\.npz: \d+ bytes that unpack to \d+; no checkpoint does", text)
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
@@ -430,7 +477,7 @@ def test_other_compressions_are_refused(mlp, model: Path, method: int) -> None:
     replace_member(model, "W1", npy((2,), data=bytes(8)), method)
     assert mlp.error("evaluate", model) == (
         3,
-        "model.npz: W1 is compressed in a way that numpy never writes",
+        f"{DAMAGED} (compressed in a way that NumPy does not use); {AGAIN}",
     )
 
 
@@ -444,14 +491,24 @@ def test_weights_that_are_compressed_as_numpy_does_are_read(model: Path) -> None
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (npy((10**12, 10**12)), "W1 claims the shape (1000000000000, 1000000000000), but has 128"),
-        (npy((2, 2), data=bytes(15)), "W1 claims the shape (2, 2), but has 143 bytes"),
-        (npy((-1, -4), data=bytes(16)), "W1 is damaged: "),
-        (b"", "W1 is damaged: "),
-        (b"not an array", "W1 is damaged: the magic string is not correct"),
-        (b"\x93NUMPY\x01\x00\x10\x00{'descr': (((((", "W1 is damaged: "),
-        (b"\x93NUMPY\x09\x00\x10\x00", "W1 is damaged: "),
-        (npy((1,), dtype="O", data=bytes(8)), "W1 holds Python objects, which are never loaded"),
+        (
+            npy((10**12, 10**12)),
+            "its header says 1000000000000 × 1000000000000 of float32, "
+            f"{4 * 10**24 + 128} bytes in all, but it has 128; {AGAIN}",
+        ),
+        (
+            npy((2, 2), data=bytes(15)),
+            f"its header says 2 × 2 of float32, 144 bytes in all, but it has 143; {AGAIN}",
+        ),
+        (npy((-1, -4), data=bytes(16)), "its header says -1 × -4 of float32, which cannot be"),
+        (b"", f"not an array that NumPy saved; {AGAIN}"),
+        (b"not an array", f"not an array that NumPy saved; {AGAIN}"),
+        (b"\x93NUMPY\x01\x00\x10\x00{'descr': (((((", f"not an array that NumPy saved; {AGAIN}"),
+        (b"\x93NUMPY\x09\x00\x10\x00", f"not an array that NumPy saved; {AGAIN}"),
+        (
+            npy((1,), dtype="O", data=bytes(8)),
+            "holds Python objects, which are never loaded; no checkpoint has them",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -459,16 +516,14 @@ def test_an_array_that_is_not_what_it_claims_is_refused(
     mlp, model: Path, content: bytes, said: str
 ) -> None:
     replace_member(model, "W1", content)
-    code, text = mlp.error("evaluate", model)
-    assert code == 3
-    assert text.startswith(f"model.npz: {said}")
+    assert mlp.error("evaluate", model) == (3, f"model.npz: W1: {said}")
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
 def test_an_array_that_is_there_twice_is_refused(mlp, model: Path) -> None:
     with zipfile.ZipFile(model, "a") as archive:
         archive.writestr("W1.npy", npy((2,), data=bytes(8)))
-    assert mlp.error("evaluate", model) == (3, "model.npz: holds W1 twice; it is damaged")
+    assert mlp.error("evaluate", model) == (3, "model.npz: holds 'W1' twice; it is damaged")
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -6,14 +6,8 @@ Nothing is unpickled, and headers are checked before memory is taken for values.
 from __future__ import annotations
 
 import hashlib
-import math
-import os
-import warnings
-import zipfile
-import zlib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,13 +15,19 @@ import numpy.typing as npt
 from mlpcli.arrays import Array
 from mlpcli.data.dataset import Dataset
 from mlpcli.errors import DataError
-from mlpcli.text import one_line, quoted, times
+from mlpcli.npz import Archive, Header, Purpose, open_archive, read_header
+from mlpcli.text import quoted, times
 
 _ARRAYS = ("X", "y", "X_test", "y_test")
 
-# A small archive may unpack to this much, or to this many times its size, whichever is more.
-_UNPACKED_FREELY = 64 << 20
-_MAX_RATIO = 100
+_PURPOSE = Purpose(
+    DataError,
+    "an .npz archive",
+    damaged="save it again by np.save or np.savez",
+    objects="convert it to an array of numbers, or labels to text by .astype(str)",
+    bomb="if they are meant to, give a folder with X.npy and y.npy, which is read in parts",
+)
+_UNPACKED_FREELY = 64 << 20  # bytes: what an archive of any size may unpack to
 
 # Mapped arrays are digested and checked for NaN in full up to so much, and in parts beyond.
 _DIGESTED_IN_FULL = 256 << 20
@@ -71,7 +71,7 @@ def read_npy(path: Path, source: str) -> Array:
         DataError: what is wrong with it.
     """
     with path.open("rb") as stream:
-        header = _read_header(stream, path.stat().st_size, source)
+        header = read_header(stream, path.stat().st_size, source, _PURPOSE)
     _check_inputs(header)
     order: Literal["C", "F"] = "F" if header.fortran_order else "C"
     X = np.memmap(path, header.dtype, "r", offset=header.offset, shape=header.shape, order=order)
@@ -81,20 +81,12 @@ def read_npy(path: Path, source: str) -> Array:
 
 def _read_npz(
     path: Path, source: str, *, labelled: bool = True
-) -> tuple[dict[str, Array], dict[str, _Header], str]:
+) -> tuple[dict[str, Array], dict[str, Header], str]:
     """The arrays of an archive, their headers, and the file's digest."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-        try:
-            with zipfile.ZipFile(file) as archive:
-                arrays, headers = _unpack(archive, source, path.stat().st_size, labelled=labelled)
-        except (DataError, MemoryError):
-            raise
-        except Exception as error:  # BadZipFile, zlib.error, EOFError, OSError, struct.error, …
-            raise DataError(
-                f"{source}: not an .npz archive, or a damaged one ({one_line(error, 100)}); "
-                "save it again by np.savez"
-            ) from error
+        with open_archive(file, source, _PURPOSE) as archive:
+            arrays, headers = _unpack(archive, source, labelled=labelled)
     return arrays, headers, digest
 
 
@@ -111,10 +103,10 @@ def open_folder(path: Path, source: str) -> Dataset:
         DataError: what is wrong with which file.
     """
     files = {name: path / f"{name}.npy" for name in _ARRAYS if (path / f"{name}.npy").exists()}
-    headers: dict[str, _Header] = {}
+    headers: dict[str, Header] = {}
     for name, file in files.items():
         with file.open("rb") as stream:
-            headers[name] = _read_header(stream, file.stat().st_size, str(file))
+            headers[name] = read_header(stream, file.stat().st_size, str(file), _PURPOSE)
     _check_headers(headers, source, ".npy")
     arrays: dict[str, Array] = {}
     for name, file in files.items():
@@ -135,51 +127,8 @@ def open_folder(path: Path, source: str) -> Dataset:
     return _as_dataset(arrays, headers, source=source, digest=_folder_digest(files))
 
 
-@dataclass(frozen=True)
-class _Header:
-    """What the header of an array says, before any of its values is read."""
-
-    where: str
-    offset: int
-    shape: tuple[int, ...]
-    fortran_order: bool
-    dtype: np.dtype[Any]
-
-
-def _read_header(stream: IO[bytes], size: int, where: str) -> _Header:
-    """Read the header of an .npy file of `size` bytes, and check it against that size."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            if np.lib.format.read_magic(stream) != (1, 0):  # later ones are for records only
-                raise ValueError
-            shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
-    except (OSError, zipfile.BadZipFile, zlib.error):
-        raise
-    except Exception as error:  # NumPy evaluates the header as Python: much can go wrong
-        raise DataError(
-            f"{where}: not an array that NumPy saved; save it again by np.save or np.savez"
-        ) from error
-    if dtype.hasobject:
-        raise DataError(
-            f"{where}: holds Python objects, which are not read; "
-            "convert it to an array of numbers, or labels to text by .astype(str)"
-        )
-    shape = tuple(int(length) for length in shape)
-    if min(shape, default=0) < 0 or dtype.itemsize == 0:
-        raise DataError(f"{where}: its header says {_described(shape, dtype)}, which cannot be")
-    offset = stream.tell()
-    expected = offset + math.prod(shape) * dtype.itemsize
-    if size != expected:
-        raise DataError(
-            f"{where}: its header says {_described(shape, dtype)}, {expected} bytes in all, "
-            f"but it has {size}; save it again"
-        )
-    return _Header(where, offset, shape, fortran_order, dtype)
-
-
 def _check_headers(
-    headers: dict[str, _Header], source: str, suffix: str, *, labelled: bool = True
+    headers: dict[str, Header], source: str, suffix: str, *, labelled: bool = True
 ) -> None:
     """Check that X and y are there, perhaps with a test set, and go together in shape and dtype.
 
@@ -213,7 +162,7 @@ def _check_headers(
             )
 
 
-def _check_inputs(header: _Header) -> None:
+def _check_inputs(header: Header) -> None:
     if header.dtype.kind not in "biuf" or header.dtype.itemsize > 8:
         raise DataError(f"{header.where}: is of dtype {header.dtype}; convert it to float32")
     if len(header.shape) not in (2, 3):
@@ -225,7 +174,7 @@ def _check_inputs(header: _Header) -> None:
         raise DataError(f"{header.where}: is empty: its shape is {header.shape}")
 
 
-def _check_labels(header: _Header) -> None:
+def _check_labels(header: Header) -> None:
     if header.dtype.kind not in "biufU":
         raise DataError(
             f"{header.where}: is of dtype {header.dtype}; labels are integers or text: "
@@ -239,7 +188,7 @@ def _check_labels(header: _Header) -> None:
         )
 
 
-def _as_dataset(arrays: dict[str, Array], headers: dict[str, _Header], **more: Any) -> Dataset:
+def _as_dataset(arrays: dict[str, Array], headers: dict[str, Header], **more: Any) -> Dataset:
     """Arrays whose headers have been checked, as a data set."""
     X, X_test = arrays["X"], arrays.get("X_test")
     return Dataset(
@@ -296,55 +245,27 @@ def _refuse_non_finite(X: Array, rows: npt.NDArray[np.intp], where: str) -> None
             )
 
 
-def _described(shape: tuple[int, ...], dtype: np.dtype[Any]) -> str:
-    return f"{times(shape)} of {dtype}"
-
-
 def _unpack(
-    archive: zipfile.ZipFile, source: str, size: int, *, labelled: bool
-) -> tuple[dict[str, Array], dict[str, _Header]]:
+    archive: Archive, source: str, *, labelled: bool
+) -> tuple[dict[str, Array], dict[str, Header]]:
     """The arrays of the archive that have a name of ours, and their headers."""
-    members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-    ours = {name: members[name] for name in _ARRAYS if name in members}
+    ours = [name for name in _ARRAYS if name in archive.names]
     if "X" not in ours and "y" not in ours:
-        there = ", ".join(quoted(name) for name in list(members)[:10]) or "nothing"
+        there = ", ".join(quoted(name) for name in archive.names[:10]) or "nothing"
         raise DataError(
             f"{source}: has no arrays X and y, but {there}; save np.savez(file, X=X, y=y)"
         )
-    declared = sum(info.file_size for info in ours.values())
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if declared > memory or declared > max(_UNPACKED_FREELY, _MAX_RATIO * size):
-        raise DataError(
-            f"{source}: {size} bytes that unpack to {declared}; if they are meant to, "
-            "give a folder with X.npy and y.npy, which is read in parts"
-        )
-    headers: dict[str, _Header] = {}
-    for name, info in ours.items():
-        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise zipfile.BadZipFile("compressed in a way that NumPy does not use")
-        with archive.open(info) as stream:
-            headers[name] = _read_header(stream, info.file_size, f"{source}: {name}")
+    archive.bound(ours, freely=_UNPACKED_FREELY)
+    headers = {name: archive.header(name) for name in ours}
     _check_headers(headers, source, "", labelled=labelled)
-    return {name: _unpack_array(archive, ours[name], headers[name]) for name in ours}, headers
+    return {name: _converted(archive.read(name), headers[name]) for name in ours}, headers
 
 
-def _unpack_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, header: _Header) -> Array:
-    """The values: labels as they are, X C-ordered and finite, as uint8, float32 or float64."""
-    dtype = header.dtype
-    raw = np.empty(math.prod(header.shape) * dtype.itemsize, np.uint8)
-    with archive.open(info) as stream:
-        stream.read(header.offset)
-        have = 0
-        while have < raw.size:
-            chunk = stream.read(_CHUNK)
-            if not chunk:
-                raise EOFError("cut short")
-            raw[have : have + len(chunk)] = np.frombuffer(chunk, np.uint8)
-            have += len(chunk)
-    array = raw.view(dtype).reshape(header.shape, order="F" if header.fortran_order else "C")
+def _converted(array: Array, header: Header) -> Array:
+    """Labels as they are; X C-ordered and finite, as uint8, float32 or float64."""
     if array.ndim == 1:
         return array
-    dtype = dtype.newbyteorder("=")
+    dtype = header.dtype.newbyteorder("=")
     if dtype not in (np.uint8, np.float32, np.float64):
         dtype = np.dtype(np.float32)
     X = np.ascontiguousarray(array, dtype)
