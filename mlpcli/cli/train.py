@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -18,16 +19,12 @@ from mlpcli.cli.options import (
     output_options,
 )
 from mlpcli.cli.threads import set_threads, thread_count, threads_option, training_processes
-from mlpcli.commands.begin import begin
+from mlpcli.commands.begin import Request, begin
 from mlpcli.commands.console import Console
-from mlpcli.errors import (
-    MlpError,
-)
+from mlpcli.errors import MlpError
+from mlpcli.parallel.cores import Cores
 from mlpcli.parallel.job import Job
 from mlpcli.parallel.mpi import join
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command(cls=Command)
@@ -74,17 +71,8 @@ def train(
     /,
     console: Console,
     output: Path | None,
-    resume: Path | None,
-    init_from: Path | None,
-    config_file: Path | None,
-    log_file: Path | None,
-    weights_only: bool,
-    data_dir: Path | None,
-    threads: int | None,
-    mpi: bool,
     print_config: bool,
-    dry_run: bool,
-    **_: Any,
+    **options: Any,
 ) -> None:
     """Train a network, show progress, and write the best epoch's weights to a checkpoint.
 
@@ -99,19 +87,17 @@ def train(
 
     Training never looks at the test rows. Ctrl-C writes the checkpoint and says how to resume.
     """
-    job = join() if mpi else Job()
+    asked = {f.name: options[f.name] for f in fields(Request) if f.name in options}
+    request = Request(output=output or asked["resume"] or Path("model.npz"), **asked)
+    job = join() if request.mpi else Job()
     try:
         with job.whole():
-            cores = thread_count(threads, job.cores())
-            processes = 1 if job.size > 1 else training_processes(cores)
-            set_threads(cores // processes)
+            count = thread_count(request.threads, job.cores())
+            cores = Cores(count, 1 if job.size > 1 else training_processes(count))
+            set_threads(cores.count // cores.processes)
             if job.rank:
                 console = Console(silent=True)
-            output = output or resume or Path("model.npz")
-            start = partial(
-                begin, given_flags(ctx), config_file, resume, init_from, log_file, output
-            )
-            model, config = job.first(start)
+            model, config = job.first(partial(begin, request, given_flags(ctx)))
             if print_config:
                 if not job.rank:
                     click.echo(config.to_toml(), nl=False)
@@ -119,22 +105,7 @@ def train(
 
             from mlpcli.commands.train import train as run
 
-            run(
-                console,
-                job,
-                config,
-                model,
-                output=output,
-                init_from=init_from,
-                log_file=log_file,
-                data_dir=data_dir,
-                threads=threads,
-                cores=cores,
-                processes=processes,
-                weights_only=weights_only,
-                dry_run=dry_run,
-                mpi=mpi,
-            )
+            run(console, job, request, cores, config, model)
     except MlpError as error:
         if job.rank and error.of_all_ranks:  # rank 0 tells it
             ctx.exit(error.exit_code)

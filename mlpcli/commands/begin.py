@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlpcli.commands.console import Console
 from mlpcli.config.config import Config, resolve
 from mlpcli.config.options import OPTIONS
+from mlpcli.data.catalog import default_source
 from mlpcli.errors import UsageError
 from mlpcli.text import as_typed
 
@@ -14,31 +17,70 @@ if TYPE_CHECKING:
     from mlpcli.runs.model import Model
 
 
+@dataclass(frozen=True)
+class Request:
+    """What a command line of `mlp train` asks for beside the hyperparameters.
+
+    Attributes:
+        output: the checkpoint to write.
+        resume: the checkpoint of the run that goes on.
+        init_from: the checkpoint whose weights start a new run.
+        config_file: options from a file.
+        log_file: the metrics log to write.
+        data_dir, threads: as given.
+        weights_only: leave out of the checkpoint what resumes it.
+        dry_run: train nothing and write nothing.
+        mpi: train on the ranks that a launcher started.
+    """
+
+    output: Path = Path("model.npz")
+    resume: Path | None = None
+    init_from: Path | None = None
+    config_file: Path | None = None
+    log_file: Path | None = None
+    data_dir: Path | None = None
+    threads: int | None = None
+    weights_only: bool = False
+    dry_run: bool = False
+    mpi: bool = False
+
+
 def same_file(a: Path, b: Path) -> bool:
     return a.resolve() == b.resolve()
 
 
-def begin(
-    flags: dict[str, Any],
-    config_file: Path | None,
-    resume: Path | None,
-    init_from: Path | None,
-    log_file: Path | None,
-    output: Path,
-) -> tuple[Model | None, Config]:
+def begin(request: Request, flags: dict[str, Any]) -> tuple[Model | None, Config]:
     """(the run that goes on, or None; the configuration)."""
-    if resume and init_from:
+    log, output = request.log_file, request.output
+    if request.resume and request.init_from:
         raise UsageError("--resume goes on with a run, --init-from starts one: give one of them")
-    if log_file and same_file(log_file, output):
-        raise UsageError(f"--log {log_file}: is where the checkpoint goes; name another file")
-    if resume is None:
-        return None, resolve(flags, config_file)
+    if log and same_file(log, output):
+        raise UsageError(f"--log {log}: is where the checkpoint goes; name another file")
+    if request.resume is None:
+        return None, resolve(flags, request.config_file)
     from mlpcli.runs.model import load
 
-    model = load(resume, resume=True)
-    config = resolve(flags, config_file, model.config)
+    model = load(request.resume, resume=True)
+    config = resolve(flags, request.config_file, model.config)
     _refuse_changes(model, config)
     return model, config
+
+
+def name_data(config: Config, data_dir: Path, console: Console, doing: str) -> Config:
+    """`config` with the name of its data: without any, what is there, and a notice of it.
+
+    Args:
+        doing: "training" or another word for what is done with them.
+    """
+    if config.data.data is not None:
+        return config
+    name = default_source(data_dir)
+    if name != "mnist":
+        console.notice(
+            f"no --data given and MNIST is not downloaded: {doing} on {name}; "
+            "`mlp download` gets MNIST"
+        )
+    return replace(config, data=replace(config.data, data=name))
 
 
 def _refuse_changes(model: Model, config: Config) -> None:

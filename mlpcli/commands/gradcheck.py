@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mlpcli.arrays import Array
+from mlpcli.commands.begin import name_data
 from mlpcli.commands.console import Console
 from mlpcli.config.config import Config, resolve
 from mlpcli.config.options import OPTIONS
 from mlpcli.data.batches import Batches
 from mlpcli.data.catalog import data_dir as where_data_lie
-from mlpcli.data.catalog import default_source
 from mlpcli.data.encoding import Encoding
 from mlpcli.data.split import Split
 from mlpcli.errors import DataError, GradientCheckError, UsageError
@@ -37,14 +36,7 @@ def _of_config(
     config: Config, directory: Path, console: Console
 ) -> tuple[MLP, Array, Array, dict[str, Any]]:
     """(network, X, y, further arguments of `check_network`) of a configuration."""
-    if config.data.data is None:
-        name = default_source(directory)
-        if name != "mnist":
-            console.notice(
-                f"no --data given and MNIST is not downloaded: checking on {name}; "
-                "`mlp download` gets MNIST"
-            )
-        config = replace(config, data=replace(config.data, data=name))
+    config = name_data(config, directory, console, "checking")
     material = build.prepare(config, directory)
     net = build.network(config, *material.sizes)
     X, y = _draw(material.splits.train, material.encoding, config.train.seed)

@@ -1,0 +1,182 @@
+"""What a run of `mlp train` consists of, built as a whole before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlpcli.commands.begin import Request, name_data, same_file
+from mlpcli.commands.console import Console
+from mlpcli.config.config import Config
+from mlpcli.config.options import OPTIONS
+from mlpcli.data.catalog import data_dir as where_data_lie
+from mlpcli.files import ensure_writable
+from mlpcli.nn.network import MLP
+from mlpcli.parallel.cores import Cores
+from mlpcli.parallel.job import Job
+from mlpcli.parallel.mpi import Mpi
+from mlpcli.runs import build, own_data
+from mlpcli.runs.build import Material
+from mlpcli.runs.checkpoint import Writer, snapshot_of
+from mlpcli.runs.keeper import Keeper
+from mlpcli.runs.model import Model, new_meta
+from mlpcli.text import name_ranks
+from mlpcli.training.log import MetricsLog
+from mlpcli.training.loop import Trainer
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that is ready to train.
+
+    Attributes:
+        request: what the command line asks for.
+        job: the processes that a launcher started, or this one.
+        cores: that each of them has.
+        config: complete.
+        model: the run that goes on, or None.
+        material: what is trained on.
+        trainer: of the network, standing where the run goes on.
+        log: of its metrics.
+    """
+
+    request: Request
+    job: Job
+    cores: Cores
+    config: Config
+    model: Model | None
+    material: Material
+    trainer: Trainer
+    log: MetricsLog
+
+    @property
+    def planned(self) -> int:
+        """The epochs of the plan."""
+        assert self.config.train.epochs is not None  # `build.complete` has filled it in
+        return self.config.train.epochs
+
+    @property
+    def until(self) -> int:
+        """The last epoch that is trained now."""
+        return min(self.planned, self.config.train.stop_after or self.planned)
+
+    def description(self) -> dict[str, Any]:
+        """What is trained on what."""
+        splits, net = self.material.splits, self.trainer.net
+        parts = {"train": splits.train, "val": splits.val, "test": splits.test}
+        return {
+            "data": self.material.data.source,
+            "architecture": net.sizes,
+            "parameters": len(net.parameters.flat),
+            "samples": {part: len(rows) if rows else 0 for part, rows in parts.items()},
+        }
+
+
+def build_run(
+    console: Console, job: Job, request: Request, cores: Cores, config: Config, model: Model | None
+) -> Run:
+    """Open the data, build what trains, and make sure that the output can be written."""
+    with job.together():
+        if not job.rank:
+            ensure_writable(request.output, make_folders=not request.dry_run)
+        config, material = _open(request, config, model, console)
+        net = build.network(config, *material.sizes)
+        if request.init_from and not job.rank:
+            own_data.copy_weights(request.init_from, net, material)
+        trainer = _trainer(job, cores, config, material, net)
+        if model:
+            trainer.restore(snapshot_of(model, trainer))
+            trainer.seconds = float(model.history[-1]["seconds"]) if model.history else 0.0
+            _compare_machines(model, job, cores, console)
+        log = _open_log(job, request, trainer if model else None, console)
+    job.same("data", material.data.digest.encode())
+    job.send(net.parameters.flat)
+    return Run(request, job, cores, config, model, material, trainer, log)
+
+
+def _open(
+    request: Request, config: Config, model: Model | None, console: Console
+) -> tuple[Config, Material]:
+    """(the complete configuration, the data)."""
+    directory = where_data_lie(request.data_dir)
+    if model:
+        material = own_data.own_material(model, config, directory)
+    else:
+        config = name_data(config, directory, console, "training")
+        material = build.prepare(config, directory)
+    return build.complete(config, material), material
+
+
+def _trainer(job: Job, cores: Cores, config: Config, material: Material, net: MLP) -> Trainer:
+    ranks = job if isinstance(job, Mpi) else build.ranks(config, material, net, cores.processes)
+    return build.trainer(config, material, net, ranks)
+
+
+def _compare_machines(model: Model, job: Job, cores: Cores, console: Console) -> None:
+    """Say what keeps a run that goes on from being repeated to the bit."""
+    path = model.file.path
+    if model.threads != cores.count:
+        console.notice(
+            f"{path} was trained by {model.threads} threads, now there are "
+            f"{cores.count}: the last digits may differ; --threads {model.threads} keeps them"
+        )
+    if model.ranks != job.size:
+        console.notice(
+            f"{path} was trained by {name_ranks(model.ranks)}, now by "
+            f"{name_ranks(job.size)}: the last digits may differ, and what is dropped"
+        )
+
+
+def build_keeper(run: Run, notice: Callable[[str], None]) -> Keeper:
+    """What keeps the run's checkpoint, and tells what became of the one that was there."""
+    request, model, material = run.request, run.model, run.material
+    init_from: Path | str | None = request.init_from or (model.init_from if model else None)
+    meta = new_meta(
+        run.config,
+        material.data,
+        material.splits.classes,
+        material.encoding,
+        run.cores.count,
+        init_from=str(init_from) if init_from else None,
+        changed=model is not None and (model.changed or _changes(model, run.config)),
+        ranks=run.job.size,
+    )
+    continues = model is not None and same_file(model.file.path, request.output)
+    writer = Writer(
+        request.output,
+        run.trainer.net.sizes,
+        meta,
+        weights_only=request.weights_only,
+        continues=continues,
+    )
+    return Keeper(
+        run.trainer,
+        writer,
+        minutes=run.config.train.checkpoint_every,
+        history=model.history if model else (),
+        unsaved=model is not None and (request.weights_only or not continues),
+        notice=notice,
+    )
+
+
+def _changes(model: Model, config: Config) -> bool:
+    """Whether a run that goes on does so with other options."""
+    before = model.config.values()
+    return any(
+        OPTIONS[name].lasting and now != before[name] and name not in ("data", "checkpoint_every")
+        for name, now in config.values().items()
+    )
+
+
+def _open_log(job: Job, request: Request, goes_on: Trainer | None, console: Console) -> MetricsLog:
+    """The metrics log; of a run that goes on it has the epochs so far."""
+    path = request.log_file if not job.rank and not request.dry_run else None
+    log = MetricsLog(path, resumed=goes_on.progress.epoch if goes_on else None)
+    if log.kept:
+        console.notice(
+            f"{path} had epochs that come again, after the last checkpoint; "
+            f"as it was it is kept as {log.kept}"
+        )
+    return log

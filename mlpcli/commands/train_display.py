@@ -1,0 +1,183 @@
+"""What a person sees of a run: its headline, its bar, a line per epoch, its results."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from mlpcli.commands.console import Bar, Console
+from mlpcli.commands.train_build import Run
+from mlpcli.runs.keeper import Keeper
+from mlpcli.runs.repeat import train_words
+from mlpcli.tasks.classification import Scores
+from mlpcli.text import dashed, name_ranks, percent
+from mlpcli.training.diagnostics import STEPS, advice_on_rate
+from mlpcli.training.progress import EpochResult
+
+_BAR_EVERY = 16  # steps between two moves of the bar
+_BAR = "{desc} |{bar}| {rate_fmt} {remaining}"
+_LINES = 100  # off a terminal, a plan of more than twice as many epochs is told in about so many
+
+
+def headline(run: Run) -> str:
+    """What is trained on what, in a line."""
+    about = run.description()
+    samples = about["samples"]
+    ranks = f"; {name_ranks(run.job.size)}" if run.job.size > 1 else ""
+    return (
+        f"{dashed(about['architecture'])} "
+        f"({about['parameters']:,} parameters, {run.config.model.dtype}) "
+        f"on {about['data']}: {samples['train']:,} rows to train on, "
+        f"{samples['val']:,} to validate, {samples['test']:,} to test{ranks}"
+    )
+
+
+def how_to_resume(run: Run) -> str:
+    """The command that goes on with a run that was stopped."""
+    request = run.request
+    if request.weights_only:
+        return f"{request.output} holds weights only and cannot be resumed"
+    words = [*train_words(run.job.size), "--resume", str(request.output)]
+    for flag, value in (
+        ("--data-dir", request.data_dir),
+        ("--log", request.log_file),
+        ("--threads", request.threads),
+    ):
+        words += [flag, str(value)] if value is not None else []
+    return f"resume with: {shlex.join(words)}"
+
+
+def lower_rate(run: Run) -> str:
+    """What may keep a run from diverging."""
+    train = run.config.train
+    lr = train.lr or 0.0
+    clip = "" if train.clip_norm else " or add --clip-norm 1"
+    return f"lower --lr from {lr:g} to {lr / 10:g}{clip}"
+
+
+def remedy(run: Run, keeper: Keeper) -> str:
+    """What helps a run that diverged, and what was saved of it."""
+    if not keeper.has_saved:
+        return f"{lower_rate(run)}; nothing was saved"
+    best = run.trainer.progress.best_epoch
+    weights = f"the weights of epoch {best}" if best else "the initial weights"
+    return f"{lower_rate(run)}; {keeper.path} keeps {weights}"
+
+
+class TrainDisplay:
+    """Shows a run while it trains."""
+
+    def __init__(self, console: Console, run: Run, keeper: Keeper) -> None:
+        self._console = console
+        self._run = run
+        self._keeper = keeper
+        self._trainer = run.trainer
+        self._judged = run.model is not None or run.request.init_from is not None  # the rate
+
+    @contextmanager
+    def bar(self) -> Iterator[Bar]:
+        """A bar over the samples of the plan, on a terminal."""
+        total, shown = self._run.until * len(self._trainer.batches), self._samples()
+        with self._console.bar(total, self._status(), " samples", shown, layout=_BAR) as bar:
+            self._shown = shown
+            yield bar
+
+    def move(self, bar: Bar) -> None:
+        """Show a step, or every so many-th."""
+        if self._trainer.progress.step % _BAR_EVERY == 0:
+            bar.set_description_str(self._status(), refresh=False)
+            samples = self._samples()
+            bar.update(samples - self._shown)
+            self._shown = samples
+
+    def _samples(self) -> int:
+        """How many samples were trained on since the first epoch, a sample once an epoch."""
+        now, batches = self._trainer.progress, self._trainer.batches
+        return now.epoch * len(batches) + now.batch * batches.size
+
+    def _status(self) -> str:
+        """What the bar says: epoch, loss of the epoch so far, validation accuracy and its best."""
+        now, plan, history = self._trainer.progress, self._run.planned, self._keeper.history
+        text = f"epoch {min(now.epoch + 1, plan)}/{plan}"
+        if now.batch:
+            text += f"  loss {now.loss_sum / (now.batch * self._trainer.batches.size):.4f}"
+        elif history:
+            text += f"  loss {history[-1]['train_loss']:.4f}"
+        if history and (accuracy := history[-1]["val_accuracy"]) is not None:
+            text += f"  val {percent(accuracy)} best {percent(now.best_accuracy)}"
+        return text
+
+    def epoch(self, result: EpochResult) -> None:
+        """A line of an epoch off a terminal, and what it says about the learning rate."""
+        self._show(result)
+        self._judge_rate(result)
+
+    def _show(self, result: EpochResult) -> None:
+        plan, console = self._run.planned, self._console
+        thinned = max(1, plan // _LINES) if plan > 2 * _LINES else 1
+        if (console.moves and not console.verbose) or result.epoch % thinned:
+            return
+        figures = f"loss {result.train_loss:.4f}  accuracy {percent(result.train_accuracy)}"
+        if result.val_accuracy is not None:
+            figures += (
+                f"  validation loss {result.val_loss:.4f}  accuracy {percent(result.val_accuracy)}"
+                f" (best {percent(self._trainer.progress.best_accuracy)})"
+            )
+        if console.verbose:
+            figures += (
+                f"  lr {result.lr:.3g}  update ratio {result.update_ratio:.1e}"
+                f"  gradient norm {result.gradient_norm:.2g}"
+            )
+            if result.dead_units is not None:
+                figures += f"  dead units {100 * result.dead_units:.1f} %"
+        epoch = f"{result.epoch:>{len(str(plan))}}/{plan}"
+        speed = f"{result.samples_per_second:,.0f} samples/s"
+        console.notice(f"epoch {epoch}  {figures}  {speed}")
+
+    def _judge_rate(self, result: EpochResult) -> None:
+        """Once in a run that starts anew: say so if the learning rate is plainly off."""
+        train, net = self._run.config.train, self._trainer.net
+        if self._judged or result.step < STEPS or result.epoch <= train.warmup:
+            return
+        self._judged = True
+        advice = advice_on_rate(
+            result, lr=train.lr or 0.0, loss_at_chance=net.loss.at_chance(net.sizes[-1])
+        )
+        if advice:
+            self._console.warning(advice)
+
+    def outcome(self, scores: dict[str, Scores | None]) -> dict[str, Any]:
+        """What the run came to, as JSON has it; `scores` are of the parts of the data."""
+        about, now = self._run.description(), self._trainer.progress
+        trained, seconds = now.epoch * about["samples"]["train"], self._trainer.seconds
+        return {
+            "checkpoint": str(self._keeper.path),
+            "data": about["data"],
+            "architecture": about["architecture"],
+            "parameters": about["parameters"],
+            "epochs": now.epoch,
+            "best_epoch": now.best_epoch,
+            **{
+                part: {"loss": s.loss, "accuracy": s.accuracy} if s else None
+                for part, s in scores.items()
+            },
+            "seconds": seconds,
+            "samples_per_second": trained / seconds if seconds else 0.0,
+        }
+
+    def results(self, scores: dict[str, Scores | None], outcome: dict[str, Any]) -> None:
+        """The results, for a person or a script."""
+        now, console = self._trainer.progress, self._console
+        console.json(outcome)
+        for part, s in scores.items():
+            if s:
+                console.result(
+                    f"{part + ':':<11} accuracy {percent(s.accuracy)}  loss {s.loss:.4f}  "
+                    f"({s.samples:,} samples, epoch {now.best_epoch} of {now.epoch})"
+                )
+        console.result(
+            f"{self._keeper.path} written: {self._trainer.seconds:.1f} s of training, "
+            f"{outcome['samples_per_second']:,.0f} samples/s"
+        )

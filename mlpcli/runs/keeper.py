@@ -1,0 +1,99 @@
+"""What is kept of a run while it trains: its snapshots, and when the checkpoint is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from mlpcli.runs.checkpoint import Writer
+from mlpcli.training.loop import Trainer
+from mlpcli.training.progress import EpochResult, Snapshot
+
+
+class Keeper:
+    """Keeps the checkpoint of a run; on ranks above 0 it does nothing.
+
+    Args:
+        trainer: of the run, standing where it begins.
+        writer: of the checkpoint.
+        minutes: between two writes within an epoch.
+        history: the epochs so far.
+        unsaved: whether it begins with something that the file does not hold.
+        notice: tells a person something.
+
+    Attributes:
+        history: the epochs so far.
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        writer: Writer,
+        *,
+        minutes: float,
+        history: Sequence[dict[str, Any]] = (),
+        unsaved: bool = False,
+        notice: Callable[[str], None],
+    ) -> None:
+        self.history = list(history)
+        self._trainer = trainer
+        self._writer = writer
+        self._minutes = minutes
+        self._notice = notice
+        self._latest = trainer.snapshot()
+        self._saved = None if unsaved else self._latest
+        self._ran_ahead = False  # the file holds more than the last epoch's end
+
+    @property
+    def path(self) -> Path:
+        """Where the checkpoint is."""
+        return self._writer.path
+
+    @property
+    def has_saved(self) -> bool:
+        """Whether the file there is of this run."""
+        return self._writer.continues
+
+    @property
+    def weights_only(self) -> bool:
+        """Whether what resumes the run is left out."""
+        return self._writer.weights_only
+
+    def take(self, result: EpochResult | None = None) -> None:
+        """Note where the run stands: at the end of an epoch, whose result it is, or within one."""
+        if result is not None:
+            self.history.append(asdict(result))
+        if self._trainer.ranks.rank == 0:
+            self._latest = self._trainer.snapshot()
+
+    def save_in_time(self) -> None:
+        """Write what was noted last, if the last write is long enough ago."""
+        if self._writer.due():
+            self.save()
+
+    def save(self) -> None:
+        """Write what was noted last, unless the file holds it."""
+        if self._latest is self._saved or self._trainer.ranks.rank:
+            return
+        self._write(self._latest)
+        self._saved, self._ran_ahead = self._latest, False
+
+    def save_within(self) -> None:
+        """Write where the run stands within an epoch, if the last write is very long ago."""
+        if self._trainer.ranks.rank == 0 and self._writer.overdue(self._minutes):
+            self._write(self._trainer.snapshot())
+            self._saved, self._ran_ahead = self._latest, True
+
+    def go_back(self) -> None:
+        """Write the last epoch's end again, where the file holds what ran away after it."""
+        if self._ran_ahead:
+            self._saved = None
+        self.save()
+
+    def _write(self, snapshot: Snapshot) -> None:
+        self._writer.write(snapshot, self.history)
+        if self._writer.kept:
+            self._notice(f"the checkpoint that was there is kept as {self._writer.kept}")
+            self._writer.kept = None
