@@ -54,7 +54,7 @@ def set_threads(count: int | None) -> None:
 
 
 def training_processes(threads: int) -> int:
-    """How many processes share so many cores in training; the BLAS library of each has the rest.
+    """Return how many processes to fork for this many cores; the BLAS libraries use the rest.
 
     Elsewhere than on Linux, BLAS libraries do not survive a fork.
     """
@@ -62,7 +62,7 @@ def training_processes(threads: int) -> int:
 
 
 def thread_count(given: int | None, cores: int | None = None) -> int:
-    """How many threads to use: `given`, as the BLAS library's variables say, or one a core.
+    """Return the number of threads: `given`, else as the BLAS variables say, else one per core.
 
     Args:
         cores: how many there are for this process; None: all.

@@ -14,7 +14,7 @@ import click
 
 
 class Bar(Protocol):
-    """A progress bar, or the nothing that stands for it off a terminal."""
+    """A progress bar, or a no-op off a terminal."""
 
     def update(self, n: float = 1) -> Any: ...
     def set_description_str(self, desc: str | None = None, refresh: bool = True) -> Any: ...

@@ -1,1 +1,1 @@
-"""Arrays and numbers only: the network, its losses, its optimizers, its gradient check."""
+"""The network, its losses, its optimizers and its gradient check, on arrays alone."""

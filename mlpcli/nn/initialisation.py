@@ -1,4 +1,4 @@
-"""Initial weights. Biases start at 0, but with "normal" they are drawn as the weights are."""
+"""Initial weights. Biases start at 0, except with "normal", which draws them like the weights."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ INITS = ("he", "glorot", "normal")
 
 
 def standard_deviation(init: str, fan_in: int, fan_out: int, scale: float | None = None) -> float:
-    """The deviation σ of a weight matrix's initial N(0, σ²) entries.
+    """Return the standard deviation σ of the initial entries N(0, σ²) of a weight matrix.
 
     - "he": √(2/fan_in), for ReLU (He et al. 2015, equation 10)
     - "glorot": √(2/(fan_in + fan_out)), for tanh and sigmoid (Glorot & Bengio 2010, equation 12)
     - "normal": 1, of the biases too (Nielsen, chapter 1)
 
-    `scale` multiplies it; where it is None it is 1, and 0.01 for "normal" (CS231n's case study).
+    `scale` multiplies it; None is 1, and 0.01 for "normal" (CS231n's case study).
     """
     if init == "normal":
         return 0.01 if scale is None else scale

@@ -1,7 +1,7 @@
 """Optimizers: gradient → new weights.
 
-Each lays the parameters w, the gradient g and its own state side by side as rows of one array, and
-goes through them block by block: a block stays in the cache for all that is done to it. A sum like
+Each keeps the parameters w, the gradient g and its own state side by side as rows of one array, and
+updates them block by block, so that a block stays in the cache during its whole update. A sum like
 μv − ηg − ηλw is itself a matrix product, coefficients · rows, which reads each number once.
 """
 
@@ -17,26 +17,26 @@ from mlpcli.nn.network import MLP
 from mlpcli.nn.parameters import Parameters
 
 BLOCK = 32_768
-"""How many parameters are updated at a time: in float32, five rows of them are 640 kB."""
+"""Parameters updated at a time: in float32, five rows of them are 640 kB."""
 
 _LINE = 16  # numbers; rows begin where a cache line does
 
 
 class Optimizer:
-    """Updates a network's parameters in place. A subclass says how, and what else it remembers.
+    """Updates a network's parameters in place. A subclass says how, and which state it needs.
 
     Args:
-        net: whose parameters are moved beside the optimizer's state.
+        net: the network, whose parameters move beside the optimizer's state.
         reg: λ of ½λΣ‖W‖².
-        zeros: makes the array of all rows, where others shall see it, too.
+        zeros: allocates the array of all rows, if other processes have to see it.
 
     Attributes:
-        gradient: where the gradient of the data's loss is to be put before a step.
-        steps: how many steps were taken.
+        gradient: the gradient of the data's loss, to be filled in before each step.
+        steps: the number of steps taken.
     """
 
     remembers: tuple[str, ...] = ()
-    """The names of the rows of state, which come after those of w and g."""
+    """Names of the state's rows, which come after those of w and g."""
 
     def __init__(self, net: MLP, reg: float = 0.0, zeros: Callable[..., Array] = np.zeros) -> None:
         flat = net.parameters.flat
@@ -51,14 +51,14 @@ class Optimizer:
         self.update_only(slice(0, P))
 
     def update_only(self, part: slice) -> None:
-        """Leave all but `part` of the parameters to others from now on."""
+        """Restrict updates to `part` of the parameters; other processes do the rest."""
         self._blocks = [
             (self._rows[:, start:stop], self._scratch[:, : stop - start], reg)
             for start, stop, reg in self._spans(part)
         ]
 
     def _spans(self, part: slice) -> Iterator[tuple[int, int, float]]:
-        """(start, stop, λ) of each block: biases, which are not penalised, are in other ones."""
+        """Yield (start, stop, λ) of each block; biases, without penalty, have their own blocks."""
         n = self._n_weights
         weights = (part.start, min(part.stop, n), self._reg)
         biases = (max(part.start, n), part.stop, 0.0)
@@ -67,17 +67,17 @@ class Optimizer:
                 yield start, min(start + BLOCK, last), reg
 
     def step(self, lr: float, momentum: float) -> None:
-        """One update with learning rate η = lr."""
+        """Update the parameters once, with learning rate η = lr."""
         self.steps += 1
         for rows, scratch, reg in self._blocks:
             self._update(rows, scratch, reg, lr, momentum)
 
     def _update(self, rows: Array, scratch: Array, reg: float, lr: float, momentum: float) -> None:
-        """The same for a block: rows w, g and what is remembered, (2 + k, n); scratch (2, n)."""
+        """Update one block; `rows` (2 + k, n) is w, g, then the state; scratch (2, n)."""
         raise NotImplementedError
 
     def state(self) -> dict[str, Array]:
-        """The arrays (P,) that, with `steps`, continue the optimizer exactly."""
+        """Return the arrays (P,) from which, with `steps`, the optimizer continues exactly."""
         return dict(zip(self.remembers, self._rows[2:], strict=True))
 
     def restore(self, state: dict[str, Array], steps: int) -> None:
@@ -158,7 +158,7 @@ class Adam(Optimizer):
         np.subtract(w, change, out=w)
 
     def _penalise(self, w: Array, g: Array, scratch: Array, lr: float, reg: float) -> Array:
-        """The gradient with the penalty's."""
+        """Return the gradient with the penalty's added."""
         if not reg:
             return g
         np.multiply(w, reg, out=scratch)
@@ -166,7 +166,7 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with the penalty out of g: w ← w − ηλw besides (Loshchilov & Hutter 2019)."""
+    """Adam with the penalty not in g but apart, w ← w − ηλw (Loshchilov & Hutter 2019)."""
 
     def _penalise(self, w: Array, g: Array, scratch: Array, lr: float, reg: float) -> Array:
         if reg:
@@ -186,13 +186,13 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
     "adam": Adam,
     "adamw": AdamW,
 }
-"""Each optimizer by the name that `--optimizer` knows it by."""
+"""The optimizers, by their names in `--optimizer`."""
 
 
 def optimizer(
     name: str, net: MLP, reg: float = 0.0, zeros: Callable[..., Array] = np.zeros
 ) -> Optimizer:
-    """The optimizer of that name for `net`; for the arguments see `Optimizer`.
+    """Return the optimizer of that name for `net`; for the arguments, see `Optimizer`.
 
     With "adamw", `reg` is the decoupled decay.
     """

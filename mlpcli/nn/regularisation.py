@@ -20,8 +20,8 @@ def draw_dropout_masks(
 ) -> None:
     """Fill each mask with 0 (probability p) or 1/(1 − p), layer by layer.
 
-    "Inverted" dropout: the expected input of a unit stays what it is, so that nothing is scaled
-    when the network is used (Srivastava et al. 2014, section 10).
+    "Inverted" dropout: the expected input of a unit is unchanged, so nothing needs scaling when
+    the network is used (Srivastava et al. 2014, section 10).
     """
     for mask, p in zip(masks, rates, strict=True):
         if mask is not None:
@@ -43,7 +43,7 @@ def limit_norms(W: Array, limit: float) -> None:
 def clip_norm(gradient: Array, limit: float, norm: float | None = None) -> None:
     """Scale a whole gradient to norm ≤ `limit`, in place (Pascanu et al. 2013).
 
-    Where `gradient` is only a part of it, `norm` is that of the whole.
+    If `gradient` is only a part of it, `norm` is that of the whole.
     """
     if norm is None:
         norm = math.sqrt(np.dot(gradient, gradient))

@@ -1,4 +1,4 @@
-"""Learning rates and momenta as pure functions of the step: resuming needs the step and no more."""
+"""Learning rates and momenta as pure functions of the step: to resume, the step is enough."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ def lr_schedule(
     decay: float = 0.1,
     decay_epochs: float = 1,
 ) -> Schedule:
-    """The learning rate at a step (counted from 0) of a plan of `steps` steps.
+    """Return the learning rate at a step (counted from 0) of a plan of `steps` steps.
 
-    After the warm-up, with t the share of the remaining plan that is done and e the epochs since:
+    After the warm-up, with t the share of the remaining plan that is done and e the epochs since
+    then:
 
     - "constant": lr
     - "linear": lr·(1 − t)

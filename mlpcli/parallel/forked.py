@@ -21,10 +21,10 @@ from mlpcli.errors import MlpError
 _LINE = 16  # numbers; parts end where cache lines end, so that no two ranks write to one
 
 
-_SLOT = 1024  # float64 that a rank can show the others at a time
+_SLOT = 1024  # float64 numbers that a rank can show the others at a time
 
 
-_SPINS = 5000  # tries to pass a semaphore before sleeping on it, 1 ms: who wakes is late again
+_SPINS = 5000  # tries to pass a semaphore before sleeping on it, 1 ms: a sleeper wakes late
 
 
 _PATIENCE = 0.2  # seconds asleep before looking whether the others are still alive
@@ -36,15 +36,15 @@ class Forked:
     Args:
         size: how many processes.
 
-    Each goes forward and back through its share of a batch by itself, element-wise work and all,
-    where the BLAS library's threads share only the products. Then each computes the gradient of its
-    part of the parameters from all rows, and updates that part.
+    Each runs its share of a batch forward and back by itself, including the element-wise work,
+    whereas threads of the BLAS library share only the products. Then each computes the gradient of
+    its part of the parameters from all rows, and updates that part.
 
-    As a context manager it makes the others on entry (everything that they need must be there by
-    then) and ends them on exit. A rank above 0 never leaves the block: it ends with it, silently.
+    As a context manager it forks the others on entry (everything that they need must exist by
+    then) and ends them on exit. A rank above 0 never leaves the block: its process ends there.
 
     Raises:
-        MlpError: from a call that waits, where another rank has died.
+        MlpError: from a call that waits, if another rank has died.
     """
 
     def __init__(self, size: int) -> None:
@@ -54,7 +54,7 @@ class Forked:
         self.shared = True
         self._children: list[int] = []
         self._parent = os.getpid()
-        # One semaphore for each pair: a quick rank that comes again is not taken for another.
+        # One semaphore per pair, so that a fast rank that comes again is not taken for another.
         self._arrived = [[context.Semaphore(0) for _ in range(size)] for _ in range(size)]
         self._slots = self.zeros((2, size, _SLOT), np.float64)
         self._turn = 0
@@ -75,7 +75,9 @@ class Forked:
                     signal.signal(name, signal.SIG_IGN)
                 break
             self._children.append(child)
-        if len(self._cores) == self.size:  # else the scheduler lets two that wake share one a while
+        if (
+            len(self._cores) == self.size
+        ):  # else the scheduler lets two that wake share a core for a while
             os.sched_setaffinity(0, {sorted(self._cores)[self.rank]})
         return self
 
@@ -108,7 +110,7 @@ class Forked:
         return slice(*(min(end, n) for end in ends))
 
     def sum_gradient(self, gradient: Array) -> None:
-        pass  # each has that of its part from all rows
+        pass  # each already has that of its part from all rows
 
     def over_parts(self, value: float) -> float:
         values = np.array([value])
@@ -119,7 +121,7 @@ class Forked:
         flat = values.reshape(-1)
         for start in range(0, len(flat), _SLOT):
             chunk = flat[start : start + _SLOT]
-            # Two sets take turns: a quick rank writes to one while a slow one reads the other.
+            # Two sets take turns: a fast rank writes to one while a slow one reads the other.
             self._turn = 1 - self._turn
             slots = self._slots[self._turn, :, : len(chunk)]
             slots[self.rank] = chunk
@@ -133,7 +135,7 @@ class Forked:
         self._wait()
 
     def same(self, what: str, contents: Any) -> None:
-        """They are in memory that all share."""
+        """They lie in memory that all share."""
 
     def _wait(self) -> None:
         """Wait until every rank has come here."""

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Job:
-    """All processes of a run, seen from one of them; here, from one that started alone.
+    """All processes of a run, seen from one of them; here, from a process that started alone.
 
     Attributes:
         rank: which one this is; only rank 0 prints and writes.
@@ -25,19 +25,19 @@ class Job:
     size = 1
 
     def first(self, make: Callable[[], T]) -> T:
-        """What `make` returns on rank 0, where alone it is called.
+        """Call `make` on rank 0 alone, and return its result on every rank.
 
         Raises:
-            RanksError: what it raised there, on all ranks.
+            RanksError: on all ranks, what it raised there.
         """
         return make()
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """A block in which no rank waits for another. All come through it, or none.
+        """Return a block in which no rank waits for another: all ranks get through it, or none.
 
         Raises:
-            RanksError: what the first of the ranks that failed raised there, on all ranks.
+            RanksError: on all ranks, what the first rank that failed raised there.
         """
         yield
 
@@ -55,15 +55,15 @@ class Job:
         """Wait until all ranks have come here."""
 
     def cores(self) -> int | None:
-        """How many cores a rank has to itself; None: all that there are."""
+        """Return how many cores a rank has to itself; None: all of the machine's."""
         return None
 
     @contextmanager
     def whole(self) -> Iterator[None]:
-        """The whole run: an error that the others do not have ends them, too."""
+        """Return a block around the whole run: an error on this rank alone ends the others too."""
         yield
 
     @contextmanager
     def watched(self, say: Callable[[], None]) -> Iterator[None]:
-        """Training: `say` is called where a signal finds this rank waiting for one that is gone."""
+        """Return a block around training; `say` is called if a signal comes during a vain wait."""
         yield

@@ -1,7 +1,7 @@
 """Training on several machines: ranks that a launcher such as mpirun or srun starts, over MPI.
 
-`Mpi` is to the training loop what `mlpcli.parallel.ranks` says, and to the command what `Job` says:
-what the ranks do together before and after. Importing this imports neither mpi4py nor numpy.
+`Mpi` is the `Ranks` of the training loop and the `Job` of the command, that is, what the ranks do
+together before and after training. Importing this imports neither mpi4py nor numpy.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 _STARTED = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS")
 """Where launchers say how many processes they started."""
 
-_TOLD = 0.3  # seconds that a launcher has to pass on an error, before it is told to end the job
+_TOLD = 0.3  # seconds for a launcher to pass on an error before it is told to end the job
 _SOON = 0.1  # seconds after SIGTERM; mpirun kills a quarter of a second after it
-_LATE = 10.0  # seconds in which a rank that is only slow would have come
+_LATE = 10.0  # seconds after which a rank cannot be merely slow
 
 
 def join() -> Job:
-    """The ranks that a launcher such as mpirun or srun started, this process among them.
+    """Return the ranks that a launcher such as mpirun or srun started, this process among them.
 
     Raises:
         UsageError: there is no mpi4py, no MPI library, or another one than the launcher's.
@@ -67,7 +67,7 @@ def join() -> Job:
 class Mpi(Job):
     """Two processes or more that MPI connects: a `Job`, and `Ranks` for the training loop.
 
-    Every rank has all parameters and updates all of them, by the sum of all gradients.
+    Every rank has all parameters and updates all of them, with the sum of all gradients.
     """
 
     def __init__(self, mpi: Any) -> None:
@@ -92,7 +92,7 @@ class Mpi(Job):
         return np.zeros(shape, dtype)
 
     def share(self, n: int) -> slice:
-        """They differ by one row at most, and the first ranks have the most."""
+        """Shares differ by at most one row; the first ranks have the larger ones."""
         every, more = divmod(n, self.size)
         begin = self.rank * every + min(self.rank, more)
         return slice(begin, begin + every + (self.rank < more))
@@ -170,7 +170,7 @@ class Mpi(Job):
         mine = affinity(0) if affinity else set(range(os.cpu_count() or 1))
         shared = len(set().union(*local.allgather(mine))) // local.Get_size()
         local.Free()
-        # the same everywhere: only then do all ranks round alike
+        # the same on all ranks, so that all round alike
         count: int = self._comm.allreduce(max(1, min(len(mine), shared)), op=self._mpi.MIN)
         return count
 
@@ -192,7 +192,7 @@ class Mpi(Job):
             raise
 
     def _end_all(self, code: int) -> None:
-        """End every rank, once this one has told its error and ends: the others wait for it."""
+        """End every rank after this one has printed its error, since the others wait for it."""
         if self.rank:
             print(f"{self._name(self.rank)} ends the run:", file=sys.stderr)
 
@@ -212,7 +212,7 @@ class Mpi(Job):
         reader, writer = os.pipe()
         os.set_blocking(writer, False)
         before = signal.set_wakeup_fd(writer)
-        # A rank that waits does not return to Python, so that no handler runs: a thread looks on.
+        # A rank that waits does not return to Python, so no handler runs; a thread watches instead.
         done = threading.Event()
         thread = threading.Thread(target=self._look_on, args=(reader, done, say), daemon=True)
         thread.start()

@@ -1,7 +1,7 @@
-"""Data-parallel training: ranks that share every batch out among them.
+"""Data-parallel training: ranks that divide every batch among themselves.
 
 Every rank runs the whole training loop on its share of each batch, and all of them take the same
-step. What the loop needs of its ranks is `Ranks`; a single process is `Alone`, several on one
+step. `Ranks` is what the loop needs of them; a single process is `Alone`, several on one
 machine are `Forked`, and those of an MPI job are in `mlpcli.parallel.mpi`. `Forked` ranks see the
 whole batch, so each computes a part of its gradient from all rows; those of MPI sum gradients.
 """
@@ -21,7 +21,7 @@ class Ranks(Protocol):
     Attributes:
         rank: which one this is; only rank 0 prints and writes.
         size: how many there are.
-        shared: whether an array from `zeros` is one that all ranks have in common.
+        shared: whether all ranks see the same array from `zeros`.
     """
 
     rank: int
@@ -29,37 +29,37 @@ class Ranks(Protocol):
     shared: bool
 
     def zeros(self, shape: tuple[int, ...], dtype: Any) -> Array:
-        """An array for a batch, or for parameters and what goes with them."""
+        """Return an array for a batch, or for parameters and their state."""
 
     def share(self, n: int) -> slice:
-        """Which of n rows are this rank's; none where there are fewer rows than ranks."""
+        """Return which of n rows are this rank's; none if there are fewer rows than ranks."""
 
     def part(self, n: int) -> slice:
-        """Which of n numbers in an array from `zeros` this rank keeps up to date."""
+        """Return which of n numbers in an array from `zeros` this rank updates."""
 
     def sum_gradient(self, gradient: Array) -> None:
-        """Sum over the ranks, in place, where each has that of its share of the rows."""
+        """Sum the gradient over the ranks in place, if each has that of its own rows only."""
 
     def over_parts(self, value: float) -> float:
-        """The sum of a value that each rank has computed of its part."""
+        """Return the sum of a value that each rank has computed for its part."""
 
     def total(self, values: Array) -> None:
-        """Sum float64 `values` over the ranks, in place, once all of them have come to it."""
+        """Sum float64 `values` over the ranks in place, once all ranks have called this."""
 
     def agree(self, number: int) -> int:
-        """What rank 0 says, on every rank."""
+        """Return rank 0's value on every rank."""
 
     def settle(self) -> None:
-        """Wait until every rank's part is up to date."""
+        """Wait until every rank has updated its part."""
 
     def same(self, what: str, contents: Any) -> None:
-        """Raise RanksError where the bytes of an array from `zeros` differ between the ranks."""
+        """Raise RanksError if the bytes of an array from `zeros` differ between the ranks."""
 
     def __enter__(self) -> Any:
         """Begin to work together."""
 
     def __exit__(self, *error: Any) -> None:
-        """Part."""
+        """Separate."""
 
 
 class Alone:

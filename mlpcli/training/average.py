@@ -1,4 +1,4 @@
-"""Averages of the weights over the steps of a run, which generalise better than its last ones.
+"""Averages of the weights over the steps of a run, which generalise better than the last ones.
 
 Every few steps the weights w are mixed into the average a in place, a ← a + c·(w − a):
 
@@ -16,7 +16,7 @@ import numpy as np
 from mlpcli.arrays import Array
 
 EVERY = 8
-"""At most so many steps are between two weights that are mixed in; an epoch has 16 and more."""
+"""The largest number of steps between two weights that are mixed in; at least 16 per epoch."""
 
 _CHUNK = 1 << 15  # parameters at a time, which stay in the cache
 
@@ -24,18 +24,18 @@ _CHUNK = 1 << 15  # parameters at a time, which stay in the cache
 class Average:
     """The average of a network's parameters.
 
-    What is mixed in when is a function of the step alone; `flat` and `count` continue it exactly.
+    When weights are mixed in depends on the step alone; `flat` and `count` continue it exactly.
 
     Args:
         kind: "ema" or "tail".
-        flat: (P,) where the average is put.
-        decay: of "ema", a step.
+        flat: (P,) the array for the average.
+        decay: of "ema", per step.
         first: the step after which "tail" begins.
         steps_per_epoch: see EVERY.
 
     Attributes:
-        flat: (P,) the average, of no meaning while `count` is 0.
-        count: how many weights it is of.
+        flat: (P,) the average; meaningless while `count` is 0.
+        count: the number of weights in it.
     """
 
     def __init__(
@@ -50,12 +50,12 @@ class Average:
         self._change = np.empty(min(len(flat), _CHUNK), flat.dtype)
 
     def update(self, flat: Array, step: int, part: slice) -> bool:
-        """Mix in a part of the parameters (P,) after `step` steps, where it is their turn; if so.
+        """Fold `flat[part]` into the average if step `step` is due; return whether it was.
 
-        The other parts are left to others, who do the same.
+        Other processes do the same with the other parts.
         """
         if self._tail and step <= self._first:
-            self.count = 0  # a plan that was extended begins its tail anew
+            self.count = 0  # an extended plan starts its tail anew
             return False
         if step % self._every:
             return False

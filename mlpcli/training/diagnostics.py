@@ -5,7 +5,7 @@ from __future__ import annotations
 from mlpcli.training.progress import EpochResult
 
 STEPS = 100
-"""So many steps are taken before anything is said: the first ones are of every size."""
+"""Steps before any advice: the first ones are of every size."""
 
 DEAD = 0.4
 """With too high a learning rate, "as much as 40% of your network can be dead" (CS231n, neural
@@ -17,10 +17,10 @@ learned well on digits, iris, spiral and MNIST had 4e-4 to 2e-2 with every optim
 
 
 def advice_on_rate(result: EpochResult, *, lr: float, loss_at_chance: float) -> str | None:
-    """A line of advice where the learning rate is plainly off, else None.
+    """Return one line of advice if the learning rate is obviously bad, else None.
 
     It is meant for the first epoch that ends after `STEPS` steps. A small ratio alone says little:
-    a network that has learned moves little, too. So it counts only where the loss has not halved.
+    a network that has learned also moves little. So it counts only if the loss has not halved.
     """
     ratio, dead = result.update_ratio, result.dead_units
     if dead is not None and dead > DEAD:

@@ -11,22 +11,22 @@ from mlpcli.errors import OutputError
 from mlpcli.files import clear_strays, keep, replacing
 
 _START = b'{"event": "'  # how every line of a log begins
-_MAX_LINE = 1 << 20  # bytes; what is longer is no line of ours
+_MAX_LINE = 1 << 20  # bytes; anything longer is no line of ours
 
 
 class MetricsLog:
-    """Appends one JSON object a line, each flushed, so that the file can be followed.
+    """Appends one JSON object per line and flushes it, so that the file can be followed.
 
-    A new run starts the file anew and keeps another run's as `path~`. A resumed run appends: each
-    epoch is there once, as what a killed run logged after its last checkpoint comes again and is
-    taken out first, and so is a line that was cut. The log as it was is then `path~`.
+    A new run starts a new file and keeps another run's as `path~`. A resumed run appends. So that
+    each epoch is there once, it first removes what a killed run logged after its last checkpoint,
+    and a line that was cut off; the log as it was is then kept as `path~`.
 
     Attributes:
-        kept: where lines that were taken out are kept, or None.
+        kept: the file that keeps the old log, or None.
 
     Args:
-        path: where to; None for nowhere.
-        resumed: after which epoch the run goes on; None for a new run.
+        path: the file; None for no log.
+        resumed: the epoch after which the run continues; None for a new run.
     """
 
     def __init__(self, path: Path | None, *, resumed: int | None) -> None:
@@ -47,7 +47,7 @@ class MetricsLog:
             raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
 
     def _mend(self, path: Path, done: int) -> None:
-        """Take out what comes after epoch `done`, and a last line that was cut."""
+        """Remove what comes after epoch `done`, and a last line that was cut off."""
         clear_strays(path)
         last, end = b"\n", 0
         with path.open("r+b") as file:
@@ -67,7 +67,7 @@ class MetricsLog:
                 file.write(b"\n")
 
     def write(self, event: str, values: dict[str, Any]) -> None:
-        """One line; nothing where no log was asked for."""
+        """Write one line, if there is a log."""
         if self._file is None:
             return
         try:
@@ -77,7 +77,7 @@ class MetricsLog:
             raise OutputError(f"{self._path}: cannot be written: {error.strerror}") from None
 
     def close(self) -> None:
-        """Nothing is lost: every line is flushed already, or its loss was told."""
+        """Close the file. Every line is flushed already, or its loss was reported."""
         if self._file is not None:
             with suppress(OSError):
                 self._file.close()
@@ -91,7 +91,7 @@ def _is_cut(line: bytes) -> bool:
 
 
 def _epoch_of(line: bytes) -> int:
-    """The epoch that a line tells of, or 0."""
+    """Return the epoch of a line, or 0."""
     epoch = (_object(line) or {}).get("epoch") if line.startswith(_START + b'epoch"') else 0
     return epoch if isinstance(epoch, int) else 0
 
