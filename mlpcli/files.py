@@ -20,10 +20,10 @@ _SUFFIX = ".tmp"
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A binary file to write that takes the place of `path` when the block ends well.
+    """Yield a binary file to write, which replaces `path` when the block ends without an error.
 
-    It is a temporary file beside `path`, flushed to the disk before it is renamed, so that whoever
-    reads `path` sees the old file or the new one, whole. On any error it is removed again. It is
+    It is a temporary file beside `path`, flushed to the disk before it is renamed, so that a
+    reader of `path` sees the old file or the new one, whole. On any error it is removed. It is
     locked while it is written, so that `clear_strays` can tell what a killed process left.
 
     Raises:
@@ -55,14 +55,14 @@ def _make_temporary(path: Path) -> tuple[int, str]:
             fcntl.flock(handle, fcntl.LOCK_EX)
         if os.fstat(handle).st_nlink:
             return handle, name
-        os.close(handle)  # another process cleared it away before it was locked
+        os.close(handle)  # another process removed it before it was locked
 
 
 def clear_strays(path: Path) -> None:
     """Remove what killed processes left beside `path`: temporary files that nobody writes.
 
-    Who writes one holds its lock, and the system lets go of it when the process ends. So this is
-    safe while other processes write to the same path. Without locks nothing is removed.
+    A writer holds the lock of its file, and the system releases it when the process ends. So this
+    is safe while other processes write to the same path. Without locks nothing is removed.
     """
     prefixes = (f".{path.name}.", f".{path.name}~.")
     with suppress(OSError), os.scandir(path.parent) as entries:
@@ -73,7 +73,7 @@ def clear_strays(path: Path) -> None:
 
 
 def _remove_unlocked(name: str) -> None:
-    """Remove a file whose lock nobody holds; OSError where somebody does."""
+    """Remove a file whose lock nobody holds; raise OSError if somebody does."""
     handle = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -83,10 +83,10 @@ def _remove_unlocked(name: str) -> None:
 
 
 def keep(path: Path) -> Path | None:
-    """Keep what is at `path`, if anything, as `path~` too; both are whole at every moment.
+    """Keep the file at `path`, if there is one, as `path~`; both are whole at every moment.
 
     Raises:
-        OutputError: it cannot be copied, where the file system has no links.
+        OutputError: it cannot be copied, on a file system without links.
     """
     kept = path.with_name(path.name + "~")
     while True:
@@ -102,10 +102,10 @@ def keep(path: Path) -> Path | None:
         try:
             os.replace(temporary, kept)
             return kept
-        except FileNotFoundError:  # a run that starts just now took it for a stray
+        except FileNotFoundError:  # a run that is just starting took it for a stray
             continue
         finally:
-            temporary.unlink(missing_ok=True)  # as of two names of one file both stay
+            temporary.unlink(missing_ok=True)  # renaming one name of a file to another keeps both
 
 
 def write_text(path: Path, text: str) -> None:
@@ -115,9 +115,9 @@ def write_text(path: Path, text: str) -> None:
 
 
 def ensure_writable(path: Path, *, make_folders: bool = True) -> None:
-    """Make the folders above `path`, unless told not to, and prove that a file can be written.
+    """Make the folders above `path`, unless told not to, and check that a file can be written.
 
-    What killed processes left of earlier ones is cleared away, where folders may be made.
+    If folders may be made, what killed processes left of earlier files is removed.
 
     Raises:
         OutputError: it cannot, and why.

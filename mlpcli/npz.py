@@ -1,6 +1,6 @@
-"""Arrays in NumPy's files, from anybody: never unpickled, and checked before memory is taken.
+"""Arrays in NumPy's files from any source: never unpickled, and checked before memory is used.
 
-`open_archive` reads an .npz, `read_header` what a single .npy claims of itself.
+`open_archive` reads an .npz, `read_header` the header of a single .npy.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from mlpcli.errors import InputError
 from mlpcli.text import one_line, quoted, times
 
 MAX_RATIO = 100
-"""An archive may unpack to so many times its size; no honest numbers compress better."""
+"""An archive may unpack to this many times its size; no honest numbers compress better."""
 
 _CHUNK = 1 << 20
-_SMALL = 1000  # bytes: what is compressed to less is taken for so much
+_SMALL = 1000  # bytes: less is counted as this much
 
 
 @dataclass(frozen=True)
 class Purpose:
-    """Who reads, and what is to be said of a file that is no good.
+    """Who reads, and what to say of a bad file.
 
     Attributes:
-        error: what is raised.
+        error: the class that is raised.
         kind: what an archive should be: "a checkpoint".
         damaged, objects, bomb: what to do about a damaged file, about Python objects in it, and
             about one that unpacks to too much.
@@ -49,7 +49,7 @@ class Purpose:
 
 @dataclass(frozen=True)
 class Header:
-    """What the header of an array says, before any of its values is read.
+    """The header of an array, before any of its values is read.
 
     Attributes:
         where: the file, and the array in it, for messages.
@@ -67,7 +67,7 @@ def read_header(stream: IO[bytes], size: int, where: str, purpose: Purpose) -> H
     """Read the header of an .npy file of `size` bytes, and check it against that size.
 
     Raises:
-        InputError: of the purpose: it is none, holds objects, or claims another size.
+        InputError: (the purpose's class) it is no .npy, holds objects, or claims another size.
     """
     try:
         with warnings.catch_warnings():
@@ -77,7 +77,7 @@ def read_header(stream: IO[bytes], size: int, where: str, purpose: Purpose) -> H
             shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
     except (OSError, zipfile.BadZipFile, zlib.error):
         raise
-    except Exception as cause:  # NumPy evaluates the header as Python: much can go wrong
+    except Exception as cause:  # NumPy evaluates the header as Python, so much can go wrong
         raise purpose.error(f"{where}: not an array that NumPy saved; {purpose.damaged}") from cause
     if dtype.hasobject:
         raise purpose.error(
@@ -101,8 +101,8 @@ def read_header(stream: IO[bytes], size: int, where: str, purpose: Purpose) -> H
 def open_archive(file: IO[bytes], where: str, purpose: Purpose) -> Iterator[Archive]:
     """Open an .npz, called `where` in messages.
 
-    Whatever is wrong with its bytes, now or when arrays are read, is an error of the purpose;
-    OSError if it cannot be read.
+    Whatever is wrong with its bytes, now or when arrays are read, raises the purpose's error;
+    a file that cannot be read raises OSError.
     """
     try:
         with zipfile.ZipFile(file) as archive:
@@ -111,7 +111,7 @@ def open_archive(file: IO[bytes], where: str, purpose: Purpose) -> Iterator[Arch
         raise
     except Exception as cause:  # BadZipFile, zlib.error, EOFError, struct.error, a password, …
         if isinstance(cause, OSError) and cause.errno not in (None, errno.EINVAL):
-            raise  # it cannot be read; EINVAL is what seeking by a wrong offset gives
+            raise  # it cannot be read; EINVAL comes from seeking to a wrong offset
         raise purpose.error(
             f"{where}: not {purpose.kind}, or a damaged one ({one_line(cause, 100)}); "
             f"{purpose.damaged}"
@@ -139,7 +139,7 @@ class Archive:
         return list(self._members)
 
     def bound(self, names: Iterable[str], *, freely: int = 0) -> None:
-        """Refuse arrays that unpack, together or one of them, to more than they honestly can.
+        """Refuse arrays that unpack, one or all of them, to more than is plausible.
 
         That is MAX_RATIO times their size, or `freely` bytes if that is more; and never more than
         the machine has memory.
@@ -147,7 +147,7 @@ class Archive:
         infos = [self._members[name] for name in names]
         total = sum(info.file_size for info in infos)
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        # Several names may stand for the same bytes: that is why the file's size counts.
+        # Several names may stand for the same bytes, so the size of the file counts.
         if total > memory or total > max(freely, MAX_RATIO * self._size):
             raise self._purpose.error(
                 f"{self._where}: {self._size} bytes that unpack to {total}; {self._purpose.bomb}"
@@ -163,12 +163,12 @@ class Archive:
                 )
 
     def header(self, name: str) -> Header:
-        """What the header of an array says; its values stay unread."""
+        """Read the header of an array, but not its values."""
         with self._archive.open(self._members[name]) as stream:
             return self._header(name, stream)
 
     def read(self, name: str) -> Array:
-        """An array, C-ordered or not, in the dtype and byte order that it was saved in."""
+        """Read an array, C-ordered or not, in the dtype and byte order that it was saved in."""
         with self._archive.open(self._members[name]) as stream:
             header = self._header(name, stream)
             raw = np.empty(math.prod(header.shape) * header.dtype.itemsize, np.uint8)
@@ -184,7 +184,7 @@ class Archive:
         return array
 
     def read_text(self, name: str) -> str:
-        """The text that a 0-d array holds."""
+        """Read the text that a 0-d array holds."""
         array = self.read(name)
         if array.shape != () or array.dtype.kind != "U":
             raise self._purpose.error(f"{self._where}: {name} is no text")

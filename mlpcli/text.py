@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-"""Characters that would garble what is printed."""
+"""Characters that would garble printed text."""
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
@@ -26,12 +26,12 @@ def quoted(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """`text` with everything escaped that would steer a terminal."""
+    """`text` with every character escaped that would control a terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def one_line(error: BaseException | str, most: int = 200) -> str:
-    """What an exception of a library says, in one line of at most `most` characters."""
+    """The message of a library's exception, in one line of at most `most` characters."""
     return " ".join(str(error).split())[:most] or type(error).__name__
 
 
@@ -61,7 +61,7 @@ def times(shape: Iterable[int]) -> str:
 
 
 def as_typed(value: Any) -> str:
-    """An option's value as a person would type it; "–" for None."""
+    """An option's value as one would type it; "–" for None."""
     if isinstance(value, tuple | list):
         return ",".join(map(str, value)) or "none"
     if value is None:
@@ -76,7 +76,7 @@ def nearest(word: str, words: Iterable[str]) -> str:
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Columns of text under each other, the first to the left, the others to the right."""
+    """Rows as aligned columns, the first one to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(

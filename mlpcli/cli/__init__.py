@@ -15,7 +15,9 @@ from mlpcli import __version__
 from mlpcli.errors import ExitCode, MlpError
 from mlpcli.text import nearest, printable
 
-_LONGEST = 1500  # characters of a message; its beginning says what, its end what to do
+_LONGEST = (
+    1500  # characters of a message, whose beginning says what is wrong, and its end what to do
+)
 
 COMMANDS = {
     "download": "Fetch MNIST and Fashion-MNIST.",
@@ -78,7 +80,7 @@ def main(args: Sequence[str] | None = None) -> None:
 
 
 def run(args: Sequence[str] | None = None) -> int:
-    """Run `mlp` with these arguments; the exit code."""
+    """Run `mlp` with these arguments and return the exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # λ or a path that the locale cannot show
             stream.reconfigure(errors="backslashreplace")
@@ -94,7 +96,7 @@ def run(args: Sequence[str] | None = None) -> int:
         return _fail(_usage(error), ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", ExitCode.INTERRUPTED)
-    except BrokenPipeError:  # whoever read our output has gone
+    except BrokenPipeError:  # the reader of our output is gone
         _give_up_stdout()
         return ExitCode.FAILED
     except OSError as error:
@@ -115,7 +117,7 @@ def _fail(message: str, code: int) -> int:
 
 
 def _usage(error: click.ClickException) -> str:
-    """What Click found wrong with the arguments, in our words."""
+    """Say in our words what Click found wrong with the arguments."""
     context: Any = getattr(error, "ctx", None)
     see = f"; see {context.command_path} --help" if context else ""
     message = error.message[:1].lower() + error.message[1:].rstrip(".")
@@ -138,12 +140,12 @@ def _usage(error: click.ClickException) -> str:
 
 
 def _give_up_stdout() -> None:
-    """Keep the interpreter from complaining at exit that stdout cannot be flushed."""
+    """Keep the interpreter from complaining at exit that it cannot flush stdout."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _one_line(text: str) -> str:
-    """`text` on one line that can be read, and with nothing in it that would steer a terminal."""
+    """Return `text` on one readable line, without characters that would control a terminal."""
     line = " ".join(text.split())
     if len(line) > _LONGEST:
         line = f"{line[: _LONGEST // 2]} … {line[-_LONGEST // 2 :]}"

@@ -1,4 +1,4 @@
-"""What the shell completes paths to: checkpoints, config files, data."""
+"""Completion of paths in the shell: checkpoints, config files, data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mlpcli.config.toml import own_configs
 from mlpcli.data.catalog import NAMES
 from mlpcli.export import EXPORTERS
 
-_FOLDERS = 50  # looked into for files to offer
+_FOLDERS = 50  # folders searched for files to offer
 
 
 class FilePath(click.Path):
@@ -53,7 +53,7 @@ class FilePath(click.Path):
 
 
 class _ExportPath(FilePath):
-    """A model, or after one the file that it is exported to."""
+    """A model, or after one the target of its export."""
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str

@@ -1,4 +1,4 @@
-"""What ends training before its plan: signals, patience, time."""
+"""What ends training early: signals, patience, time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def stop_signals() -> Iterator[Callable[[], int]]:
-    """A function that says which of SIGINT and SIGTERM has come, 0 for none; a second one kills."""
+    """Yield a function that says which of SIGINT and SIGTERM came, or 0; a second one kills."""
     received = [0]
     names = (signal.SIGINT, signal.SIGTERM)
 
@@ -41,13 +41,13 @@ def stopped_by(number: int) -> StoppedError:
 
 
 class Limits:
-    """What ends training before its plan: patience, and time.
+    """What ends training early: patience and time.
 
     Args:
         config: of training.
         trainer: of the run.
         begun: when the command began, by the monotonic clock.
-        how_to_resume: what is said with it.
+        how_to_resume: the hint to print with it.
     """
 
     def __init__(
@@ -59,14 +59,14 @@ class Limits:
         self._how_to_resume = how_to_resume
 
     def patience_is_over(self) -> str | None:
-        """Why training ends early, if no epoch has been the best for long enough."""
+        """Return why training ends early, if the best epoch is long enough ago."""
         patience, now = self._config.patience, self._trainer.progress
         if patience is None or now.epoch - now.best_epoch < patience:
             return None
         return f"stopped early: none of {patience} epochs was better than epoch {now.best_epoch}"
 
     def time_is_up(self) -> str | None:
-        """Why training ends for now, if the time is up; every rank asks at once."""
+        """Return why training ends for now, if the time is up; all ranks ask at the same step."""
         limit = self._config.max_time
         if limit is None:
             return None

@@ -36,9 +36,9 @@ from mlpcli.training.log import MetricsLog
 def train(
     console: Console, job: Job, request: Request, cores: Cores, config: Config, model: Model | None
 ) -> None:
-    """Train on the ranks of `job` and report; `model` is the run that goes on, if one does."""
+    """Train on the ranks of `job` and report; `model` is the run to resume, or None."""
     begun = time.monotonic()
-    with np.errstate(all="ignore"):  # what overflows is told by the loss
+    with np.errstate(all="ignore"):  # the loss tells of an overflow
         run = build_run(console, job, request, cores, config, model)
         console.notice(headline(run))
         if request.mpi and job.size == 1:
@@ -58,7 +58,7 @@ def train(
 
 
 def _train(console: Console, run: Run, keeper: Keeper, display: TrainDisplay, begun: float) -> None:
-    """Train to the end of the plan, or to where something stops it; keep the checkpoint."""
+    """Train to the end of the plan, or until something stops it; keep the checkpoint."""
     run.log.write("start", {"config": run.config.sections(), **run.description()})
     done = run.trainer.progress.epoch
     if done >= run.until:
@@ -89,7 +89,7 @@ def _train(console: Console, run: Run, keeper: Keeper, display: TrainDisplay, be
         if run.job.size > 1:  # mpirun, once interrupted, passes on nothing more
             console.tell_terminal(text)
         raise StoppedError(text, stopped.exit_code) from None
-    except BaseException as error:  # a disk is full, the terminal is gone: keep what is done
+    except BaseException as error:  # a disk is full, or the terminal is gone: keep what is done
         with suppress(OutputError):
             keeper.save()
         if isinstance(error, OutputError) and keeper.has_saved:
@@ -127,7 +127,7 @@ def _run_epochs(
 
 
 def _say_alone(run: Run, keeper: Keeper) -> None:
-    """A signal found this rank waiting, as it does where the launcher ends what is left."""
+    """Report a signal that came while this rank waited, as when the launcher ends the others."""
     saved = keeper.path.exists() and keeper.has_saved
     kept = f"{keeper.path} is whole; {how_to_resume(run)}" if saved else "nothing was saved"
     text = "terminated while waiting for another rank, which may be gone"
@@ -135,7 +135,7 @@ def _say_alone(run: Run, keeper: Keeper) -> None:
 
 
 def _report(run: Run, keeper: Keeper, display: TrainDisplay) -> None:
-    """One clean pass with the weights that were saved: the results."""
+    """Report the results: one clean pass with the saved weights."""
     trainer, material = run.trainer, run.material
     trainer.use_best()
     splits = {"train": material.splits.train, "validation": material.splits.val}

@@ -1,4 +1,4 @@
-"""What a run of `mlp train` consists of, built as a whole before anything is trained."""
+"""The parts of a run of `mlp train`, all built before anything is trained."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class Run:
     """A run that is ready to train.
 
     Attributes:
-        request: what the command line asks for.
+        request: the command line's.
         job: the processes that a launcher started, or this one.
-        cores: that each of them has.
+        cores: of each process.
         config: complete.
-        model: the run that goes on, or None.
+        model: the run to resume, or None.
         material: what is trained on.
-        trainer: of the network, standing where the run goes on.
+        trainer: of the network, at the point where the run starts or resumes.
         log: of its metrics.
     """
 
@@ -59,11 +59,11 @@ class Run:
 
     @property
     def until(self) -> int:
-        """The last epoch that is trained now."""
+        """The last epoch to train now."""
         return min(self.planned, self.config.train.stop_after or self.planned)
 
     def description(self) -> dict[str, Any]:
-        """What is trained on what."""
+        """Describe the network and the data, as JSON."""
         splits, net = self.material.splits, self.trainer.net
         parts = {"train": splits.train, "val": splits.val, "test": splits.test}
         return {
@@ -115,7 +115,7 @@ def _trainer(job: Job, cores: Cores, config: Config, material: Material, net: ML
 
 
 def _compare_machines(model: Model, job: Job, cores: Cores, console: Console) -> None:
-    """Say what keeps a run that goes on from being repeated to the bit."""
+    """Say what keeps a resumed run from being repeated to the bit."""
     path = model.file.path
     if model.threads != cores.count:
         console.notice(
@@ -130,7 +130,7 @@ def _compare_machines(model: Model, job: Job, cores: Cores, console: Console) ->
 
 
 def build_keeper(run: Run, notice: Callable[[str], None]) -> Keeper:
-    """What keeps the run's checkpoint, and tells what became of the one that was there."""
+    """Return the run's keeper, which says what became of an earlier checkpoint."""
     request, model, material = run.request, run.model, run.material
     init_from: Path | str | None = request.init_from or (model.init_from if model else None)
     meta = new_meta(
@@ -162,7 +162,7 @@ def build_keeper(run: Run, notice: Callable[[str], None]) -> Keeper:
 
 
 def _changes(model: Model, config: Config) -> bool:
-    """Whether a run that goes on does so with other options."""
+    """Whether a resumed run has other options than before."""
     before = model.config.values()
     return any(
         OPTIONS[name].lasting and now != before[name] and name not in ("data", "checkpoint_every")
@@ -171,7 +171,7 @@ def _changes(model: Model, config: Config) -> bool:
 
 
 def _open_log(job: Job, request: Request, goes_on: Trainer | None, console: Console) -> MetricsLog:
-    """The metrics log; of a run that goes on it has the epochs so far."""
+    """Open the metrics log; that of a resumed run has the epochs so far."""
     path = request.log_file if not job.rank and not request.dry_run else None
     log = MetricsLog(path, resumed=goes_on.progress.epoch if goes_on else None)
     if log.kept:

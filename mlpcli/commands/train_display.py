@@ -1,4 +1,4 @@
-"""What a person sees of a run: its headline, its bar, a line per epoch, its results."""
+"""The display of a run: headline, bar, a line per epoch, results."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from mlpcli.training.progress import EpochResult
 
 _BAR_EVERY = 16  # steps between two moves of the bar
 _BAR = "{desc} |{bar}| {rate_fmt} {remaining}"
-_LINES = 100  # off a terminal, a plan of more than twice as many epochs is told in about so many
+_LINES = 100  # lines off a terminal, about, for a plan of more than twice as many epochs
 
 
 def headline(run: Run) -> str:
-    """What is trained on what, in a line."""
+    """Network and data in one line."""
     about = run.description()
     samples = about["samples"]
     ranks = f"; {name_ranks(run.job.size)}" if run.job.size > 1 else ""
@@ -35,7 +35,7 @@ def headline(run: Run) -> str:
 
 
 def how_to_resume(run: Run) -> str:
-    """The command that goes on with a run that was stopped."""
+    """The command that resumes a stopped run."""
     request = run.request
     if request.weights_only:
         return f"{request.output} holds weights only and cannot be resumed"
@@ -50,7 +50,7 @@ def how_to_resume(run: Run) -> str:
 
 
 def lower_rate(run: Run) -> str:
-    """What may keep a run from diverging."""
+    """Advice on keeping a run from diverging."""
     train = run.config.train
     lr = train.lr or 0.0
     clip = "" if train.clip_norm else " or add --clip-norm 1"
@@ -58,7 +58,7 @@ def lower_rate(run: Run) -> str:
 
 
 def remedy(run: Run, keeper: Keeper) -> str:
-    """What helps a run that diverged, and what was saved of it."""
+    """Advice for a run that diverged, and what was saved of it."""
     if not keeper.has_saved:
         return f"{lower_rate(run)}; nothing was saved"
     best = run.trainer.progress.best_epoch
@@ -85,7 +85,7 @@ class TrainDisplay:
             yield bar
 
     def move(self, bar: Bar) -> None:
-        """Show a step, or every so many-th."""
+        """Show a step, if it is the next one to show."""
         if self._trainer.progress.step % _BAR_EVERY == 0:
             bar.set_description_str(self._status(), refresh=False)
             samples = self._samples()
@@ -93,12 +93,12 @@ class TrainDisplay:
             self._shown = samples
 
     def _samples(self) -> int:
-        """How many samples were trained on since the first epoch, a sample once an epoch."""
+        """How many samples were trained on since the first epoch, counted once per epoch."""
         now, batches = self._trainer.progress, self._trainer.batches
         return now.epoch * len(batches) + now.batch * batches.size
 
     def _status(self) -> str:
-        """What the bar says: epoch, loss of the epoch so far, validation accuracy and its best."""
+        """The bar's text: epoch, its loss so far, last and best validation accuracy."""
         now, plan, history = self._trainer.progress, self._run.planned, self._keeper.history
         text = f"epoch {min(now.epoch + 1, plan)}/{plan}"
         if now.batch:
@@ -110,7 +110,7 @@ class TrainDisplay:
         return text
 
     def epoch(self, result: EpochResult) -> None:
-        """A line of an epoch off a terminal, and what it says about the learning rate."""
+        """Print an epoch's line off a terminal, and advice on the learning rate."""
         self._show(result)
         self._judge_rate(result)
 
@@ -137,7 +137,7 @@ class TrainDisplay:
         console.notice(f"epoch {epoch}  {figures}  {speed}")
 
     def _judge_rate(self, result: EpochResult) -> None:
-        """Once in a run that starts anew: say so if the learning rate is plainly off."""
+        """Warn once, in a new run, if the learning rate is obviously bad."""
         train, net = self._run.config.train, self._trainer.net
         if self._judged or result.step < STEPS or result.epoch <= train.warmup:
             return
@@ -149,7 +149,7 @@ class TrainDisplay:
             self._console.warning(advice)
 
     def outcome(self, scores: dict[str, Scores | None]) -> dict[str, Any]:
-        """What the run came to, as JSON has it; `scores` are of the parts of the data."""
+        """The run's results as JSON; `scores` are of the parts of the data."""
         about, now = self._run.description(), self._trainer.progress
         trained, seconds = now.epoch * about["samples"]["train"], self._trainer.seconds
         return {
@@ -168,7 +168,7 @@ class TrainDisplay:
         }
 
     def results(self, scores: dict[str, Scores | None], outcome: dict[str, Any]) -> None:
-        """The results, for a person or a script."""
+        """Print the results, for a person or a script."""
         now, console = self._trainer.progress, self._console
         console.json(outcome)
         for part, s in scores.items():

@@ -1,7 +1,7 @@
 """Pictures of a model: curves, calibration, weights. Matplotlib is imported when one is drawn.
 
-A figure is drawn for a page, where its colours are the page's CSS variables, so that it follows the
-page into the dark and onto paper, or for a file, on white.
+A figure for a page takes its colours from the page's CSS variables, so that it adapts to dark mode
+and print; a figure for a file is drawn on white.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_POINTS = 300  # of a curve: more are not seen, and a run may have 10,000 epochs
+_POINTS = 300  # of a curve: more cannot be seen, and a run may have 10,000 epochs
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a curve is drawn of.
+    """The run that a curve is drawn for.
 
     Attributes:
-        name: in the legend, where there are several.
+        name: in the legend, if there are several.
         history: a dict an epoch, as in the log: epoch, train_loss, val_loss, train_accuracy, …
         best: the epoch whose weights were kept.
     """
@@ -48,7 +48,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Palette:
-    """The colours of a figure. `members` are told apart in both light and dark."""
+    """The colours of a figure. `members` are distinct on light and on dark backgrounds."""
 
     ink: str
     muted: str
@@ -100,10 +100,10 @@ _STYLE: dict[Any, Any] = {
 
 
 def require(what: str) -> None:
-    """See that Matplotlib is here, before anything is computed for `what`.
+    """Make sure that Matplotlib is there, before anything is computed for `what`.
 
     Raises:
-        MlpError: it is not, and how it is installed.
+        MlpError: it is not; the message says how to install it.
     """
     if find_spec("matplotlib") is None or find_spec("PIL") is None:
         install = suggest_install("matplotlib", "pillow")
@@ -121,7 +121,7 @@ def curve_svg(runs: Sequence[Run], key: str) -> str:
 
 
 def reliability_svg(bins: Calibration) -> str:
-    """The reliability diagram: accuracy over confidence, and below it how many samples are where.
+    """The reliability diagram: accuracy by confidence, and below it the number of samples.
 
     (DeGroot & Fienberg 1983; Niculescu-Mizil & Caruana 2005.)
     """
@@ -157,7 +157,7 @@ def reliability_svg(bins: Calibration) -> str:
 
 
 def save_curves(path: Path, runs: Sequence[Run]) -> None:
-    """Draw loss and accuracy side by side into a file; its suffix says which kind.
+    """Draw loss and accuracy side by side into a file, in the format of its suffix.
 
     Raises:
         UsageError: a suffix that Matplotlib does not know.
@@ -229,7 +229,7 @@ def _percent(axis: Any, whole: float = 1) -> None:
 
 @contextmanager
 def _figure(palette: Palette, size: tuple[float, float]) -> Iterator[Figure]:
-    """A figure in our style, whatever a person's matplotlibrc says, and without pyplot's state."""
+    """A figure in our style, independent of the user's matplotlibrc and of pyplot's state."""
     import matplotlib
     from matplotlib.figure import Figure
 

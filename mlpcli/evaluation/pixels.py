@@ -35,7 +35,7 @@ def weights_png(W: Array, shape: tuple[int, int], limit: int) -> tuple[str, int]
 
 
 def picture_png(pixels: Array, full_scale: float | None) -> str:
-    """A data URI of an image (height, width), grey, from 0 to `full_scale`; a large one thinned."""
+    """A data URI of an image (height, width), grey, from 0 to `full_scale`; thinned if large."""
     step = math.ceil(max(pixels.shape) / _SIDE)
     pixels = pixels[::step, ::step]
     low = 0.0 if full_scale else float(pixels.min())
@@ -45,13 +45,13 @@ def picture_png(pixels: Array, full_scale: float | None) -> str:
 
 
 def heat_png(shares: Array) -> str:
-    """A data URI of a matrix of shares in [0, 1], a pixel a cell: opaque where it is 1."""
+    """A data URI of a matrix of shares in [0, 1], one pixel per cell; 1 is opaque."""
     blue = list(_SIGNS[1]) * 256
     return _data_uri(_png(np.rint(shares * 255), blue, bytes(range(256))))
 
 
 def save_weights(path: Path, W: Array, shape: tuple[int, int], limit: int = 100) -> int:
-    """Draw the first layer's weights into a .png; how many units it shows (see `weight_tiles`).
+    """Draw the first layer's weights into a .png; return how many units it shows (`weight_tiles`).
 
     Raises:
         UsageError: another suffix.
@@ -60,7 +60,7 @@ def save_weights(path: Path, W: Array, shape: tuple[int, int], limit: int = 100)
     if path.suffix.lower() != ".png":
         raise UsageError(f"{path}: weights are drawn as a .png file")
     grid, shown = weight_tiles(W, shape, limit)
-    scale = max(1, round(800 / max(grid.shape)))  # as large as is looked at on a screen
+    scale = max(1, round(800 / max(grid.shape)))  # as large as suits a screen
     enlarged = np.kron(_levels(grid), np.ones((scale, scale), np.uint8))
     on_white = [
         round(255 + (channel - 255) * level / _LEVELS)
@@ -74,10 +74,10 @@ def save_weights(path: Path, W: Array, shape: tuple[int, int], limit: int = 100)
 
 
 def save_distortions(path: Path, before: Array, after: Array, full_scale: float | None) -> None:
-    """Draw a sheet into a .png: a row an image, as it is and, apart from it, as it is distorted.
+    """Draw a sheet into a .png: one row per image, the original and, set apart, its distortions.
 
     Args:
-        before: (k, height, width), from 0 to `full_scale`, or of any range where that is None.
+        before: (k, height, width), from 0 to `full_scale`, or of any range if that is None.
         after: (k, n, height, width).
 
     Raises:
@@ -117,8 +117,8 @@ def weight_tiles(W: Array, shape: tuple[int, int], limit: int) -> tuple[Array, i
     Args:
         W: (D, H).
         shape: (height, width) with height · width = D.
-        limit: at most so many units; where there are more, those with the largest weights (by
-            their norm), in their order.
+        limit: the largest number of units; if there are more, those with the largest weights
+            (by their norm) are shown, in their order.
 
     Returns:
         Weights from −1 to 1: all on one scale, whose end is the 99.5th percentile of |W|.

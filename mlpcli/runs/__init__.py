@@ -1,1 +1,1 @@
-"""A run: what is built for it, what is kept of it, what is found again."""
+"""A run: building it, keeping it, finding it again."""

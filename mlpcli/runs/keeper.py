@@ -1,4 +1,4 @@
-"""What is kept of a run while it trains: its snapshots, and when the checkpoint is written."""
+"""Keeping a run while it trains: its snapshots, and when the checkpoint is written."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class Keeper:
     """Keeps the checkpoint of a run; on ranks above 0 it does nothing.
 
     Args:
-        trainer: of the run, standing where it begins.
+        trainer: of the run, at its start.
         writer: of the checkpoint.
         minutes: between two writes within an epoch.
         history: the epochs so far.
-        unsaved: whether it begins with something that the file does not hold.
-        notice: tells a person something.
+        unsaved: whether it starts with something that the file does not hold.
+        notice: prints a notice.
 
     Attributes:
         history: the epochs so far.
@@ -53,41 +53,41 @@ class Keeper:
 
     @property
     def has_saved(self) -> bool:
-        """Whether the file there is of this run."""
+        """Whether the file is this run's."""
         return self._writer.continues
 
     @property
     def weights_only(self) -> bool:
-        """Whether what resumes the run is left out."""
+        """Whether the file cannot resume the run."""
         return self._writer.weights_only
 
     def take(self, result: EpochResult | None = None) -> None:
-        """Note where the run stands: at the end of an epoch, whose result it is, or within one."""
+        """Note the run's state: at the end of an epoch, with its result, or within one."""
         if result is not None:
             self.history.append(asdict(result))
         if self._trainer.ranks.rank == 0:
             self._latest = self._trainer.snapshot()
 
     def save_in_time(self) -> None:
-        """Write what was noted last, if the last write is long enough ago."""
+        """Write the last note, if the last write is long enough ago."""
         if self._writer.due():
             self.save()
 
     def save(self) -> None:
-        """Write what was noted last, unless the file holds it."""
+        """Write the last note, unless the file holds it."""
         if self._latest is self._saved or self._trainer.ranks.rank:
             return
         self._write(self._latest)
         self._saved, self._ran_ahead = self._latest, False
 
     def save_within(self) -> None:
-        """Write where the run stands within an epoch, if the last write is very long ago."""
+        """Write the run's state within an epoch, if the last write is very long ago."""
         if self._trainer.ranks.rank == 0 and self._writer.overdue(self._minutes):
             self._write(self._trainer.snapshot())
             self._saved, self._ran_ahead = self._latest, True
 
     def go_back(self) -> None:
-        """Write the last epoch's end again, where the file holds what ran away after it."""
+        """Write the last epoch's end again, if the file holds what diverged after it."""
         if self._ran_ahead:
             self._saved = None
         self.save()

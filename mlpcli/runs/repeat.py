@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 
 
 def train_words(ranks: int) -> list[str]:
-    """How a command line that trains on so many ranks begins."""
+    """The first words of a command line that trains on this many ranks."""
     launcher, flag = (["mpirun", "-n", str(ranks)], ["--mpi"]) if ranks > 1 else ([], [])
     return [*launcher, "mlp", "train", *flag]
 
 
 def train_command(model: Model) -> str:
-    """The command line that trains a model again, to the bit where the data are the same.
+    """The command line that trains a model again, to the bit if the data are the same.
 
-    Of a run that was resumed with other options it is the last part's.
+    For a run that was resumed with other options, it is that of its last part.
     """
     words = [*train_words(model.ranks), *model.config.to_flags(), "--threads", str(model.threads)]
     words += ["--init-from", model.init_from] if model.init_from else []
