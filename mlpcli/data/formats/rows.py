@@ -88,6 +88,11 @@ def open_inputs(source: str, wanted: Wanted, *, label_column: str | None = None)
     return inputs
 
 
+def frame_of(source: str) -> float:
+    """The share of an image's side that its object takes in the images of `source`."""
+    return 1.0 if source in _FILL_THEIR_FRAME else pictures.FRAME
+
+
 def is_image(source: str) -> bool:
     """Whether a path is one of a picture, by its suffix."""
     return source.lower().endswith(pictures.SUFFIXES)
@@ -106,7 +111,7 @@ def open_images(sources: Sequence[str], wanted: Wanted, *, prepare: bool) -> Inp
             f"{sources[0]}: a picture, but {wanted.model} was trained on {kind} "
             f"({wanted.source}); give the rows as a table or as .npz"
         )
-    frame = 1.0 if wanted.source in _FILL_THEIR_FRAME else pictures.FRAME
+    frame = frame_of(wanted.source)
     X = np.empty((len(sources), wanted.D), np.float32)
     for row, source in zip(X, sources, strict=True):
         pixels = pictures.read_image(Path(source), shape, prepare_it=prepare, frame=frame)

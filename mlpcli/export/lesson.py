@@ -1,0 +1,97 @@
+"""The lesson: one HTML file in which a network is asked, taken apart and trained.
+
+The page's own files lie readable in `page/`. They are put together here, by nothing but leaving out
+their imports, into one file that asks nothing of anyone: its policy allows its own script and style
+by their digests, and no request.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from html import escape
+from importlib import resources
+from string import Template
+from typing import Any
+
+from mlpcli.export.lesson_facts import facts
+from mlpcli.export.request import MARK, Request
+
+MODULES = (
+    "matrix",
+    "network",
+    "decode",
+    "prepare",
+    "derivation",
+    "shapes",
+    "lesson",
+    "dom",
+    "plot",
+    "tiles",
+    "product",
+    "panels",
+    "walk",
+    "pad",
+    "form",
+    "plane",
+    "ask",
+    "fit",
+    "check",
+    "steps",
+    "training",
+    "main",
+)
+"""The page's modules, each after those that it imports."""
+
+_IMPORT = re.compile(r"^import [^;]*;\n", re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|class)\b)", re.MULTILINE)
+
+
+def build(request: Request) -> bytes:
+    """The lesson of one network, as an HTML file.
+
+    Raises:
+        UsageError: it is several networks, or one that is too large for a page.
+    """
+    about = facts(request)
+    script, style = _script(), _read("style.css")
+    page = Template(_read("page.html")).substitute(
+        made=MARK,
+        title=escape(about["title"]),
+        policy=_policy(script, style),
+        style=style,
+        script=script,
+        # what would end the element is written as an escape that JSON reads the same
+        facts=json.dumps(about, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c"),
+    )
+    return page.encode()
+
+
+def _read(name: str) -> str:
+    return resources.files("mlpcli.export").joinpath("page", name).read_text("utf-8")
+
+
+def _script() -> str:
+    """The modules as one: what they import from each other is in the same scope."""
+    texts = (_read(f"{name}.mjs") for name in MODULES)
+    return "\n" + "\n".join(_EXPORT.sub("", _IMPORT.sub("", text)) for text in texts)
+
+
+def _policy(script: str, style: str) -> str:
+    """What the page may do: run this script, look like this, show what is within it."""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src {_digest(script)}",
+            f"style-src {_digest(style)}",
+            "img-src data:",
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
+    )
+
+
+def _digest(text: Any) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -1,0 +1,308 @@
+"""What the lesson needs to know of a model, as JSON: its weights, its inputs, a dozen samples."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mlpcli import __version__, build
+from mlpcli.data import inputs
+from mlpcli.data.dataset import Array, Split
+from mlpcli.errors import MlpError, UsageError
+from mlpcli.evaluation.metrics import predict_split, score_committee
+from mlpcli.export.request import Request
+from mlpcli.nn.parameters import Parameters
+from mlpcli.training.checkpoint import Model, load
+
+MOST = 1_000_000
+"""Parameters of a network that a page can still compute with as one draws."""
+
+_SAMPLES, _WRONG = 12, 4
+_POINTS = 600  # of a plane
+_EPOCHS = 300  # of a curve: more are not seen
+_UNITS = 100  # of the first layer, whose weights before and after training are shown
+_PICTURED = 100_000  # of these weights
+_FINE = ((64_000, np.float64), (160_000, np.float32))  # bytes up to which weights are so exact
+_USUAL = (2, 98)  # percentiles of a column's usual range
+
+
+def facts(request: Request) -> dict[str, Any]:
+    """All that the page is told; the keys are declared in `page/lesson.mjs`.
+
+    Raises:
+        UsageError: it is several networks, or one that is too large for a page.
+    """
+    model = _only(request)
+    own = _OwnRows.of(model, request)
+    return {
+        "title": f"{model.file.path.name}: a lesson in backpropagation",
+        "name": model.file.path.name,
+        "source": model.data.source,
+        "made": f"mlp {__version__}",
+        "command": request.command,
+        "network": _network(model),
+        "classes": _class_names(model),
+        "target": None,
+        "image": _image(model),
+        "columns": _columns(model, own.train),
+        "blocks": _blocks(model),
+        "samples": _samples(model, own.test),
+        "points": _points(model, own.train),
+        "figures": _figures(model, own.test),
+        "history": _history(model),
+        "firstLayer": _first_layer(model),
+    }
+
+
+def _only(request: Request) -> Model:
+    """The one network."""
+    if len(request.members) > 1:
+        raise UsageError(
+            f"a lesson is of one network, and these are {len(request.members)}; "
+            "choose one by --member I, counted from 0"
+        )
+    model = request.members[0]
+    count = Parameters.count(model.file.sizes)
+    if count > MOST:
+        raise UsageError(
+            f"{model.file.path}: has {count:,} parameters, and a lesson takes at most {MOST:,}; "
+            "train a smaller network for it, as by --hidden 100"
+        )
+    return model
+
+
+class _OwnRows:
+    """The model's training rows, and those that it is tested on; None where they are gone."""
+
+    train: Split | None = None
+    test: Split | None = None
+
+    @classmethod
+    def of(cls, model: Model, request: Request) -> _OwnRows:
+        own = cls()
+        try:
+            for part in ("train", "test"):
+                _, rows = build.rows_to_evaluate(
+                    model,
+                    request.data_dir,
+                    source=None,
+                    label_column=None,
+                    split_name="train" if part == "train" else None,
+                )
+                setattr(own, part, rows)
+        except MlpError as error:
+            request.notice(f"without samples: {error}")
+        return own
+
+
+# The network
+
+
+def _network(model: Model) -> dict[str, Any]:
+    file = model.file
+    size = Parameters.count(file.sizes)
+    dtype = next((d for most, d in _FINE if size * np.dtype(d).itemsize <= most), np.float16)
+    if any(float(np.abs(p).max()) > 6e4 for p in file.params.values()):
+        dtype = np.float32 if dtype == np.float16 else dtype  # half precision ends there
+    return {
+        "sizes": file.sizes,
+        "activation": model.config.model.activation,
+        "loss": model.config.model.loss,
+        "reg": model.config.train.reg,
+        "params": {name: _packed(array, dtype) for name, array in file.params.items()},
+    }
+
+
+def _packed(array: Array, dtype: Any) -> dict[str, Any]:
+    data = np.ascontiguousarray(array, np.dtype(dtype).newbyteorder("<"))
+    return {"dtype": np.dtype(dtype).name, "data": base64.b64encode(data.tobytes()).decode()}
+
+
+def _levels(array: Array, scale: float) -> dict[str, Any]:
+    """Weights to be looked at: 127 levels on either side of 0."""
+    levels = np.clip(np.rint(array / scale), -127, 127)
+    return _packed(levels, np.int8) | {"scale": scale}
+
+
+# Its inputs
+
+
+def _image(model: Model) -> dict[str, Any] | None:
+    shape, scale = model.data.image_shape, model.data.full_scale
+    if shape is None:
+        return None
+    return {
+        "height": shape[0],
+        "width": shape[1],
+        "fullScale": scale,
+        "frame": inputs.frame_of(model.data.source),
+    }
+
+
+def _blocks(model: Model) -> list[dict[str, Any]]:
+    """How raw columns become inputs; `encoded` in `page/decode.mjs` is their meaning."""
+    D, scaling = model.file.sizes[0], model.scaling
+    if model.data.image_shape is not None:
+        shifts, factors = scaling.shift, scaling.factor
+        return [
+            {
+                "kind": "pixels",
+                "count": D,
+                "shifts": None if shifts is None else _packed(shifts, np.float64),
+                "factors": factors if isinstance(factors, float) else _packed(factors, np.float64),
+            }
+        ]
+    shift = np.zeros(D) if scaling.shift is None else scaling.shift
+    factor = np.broadcast_to(scaling.factor, D)
+    return [
+        {"kind": "number", "shift": s, "factor": f}
+        for s, f in zip(shift.tolist(), factor.tolist(), strict=True)
+    ]
+
+
+def _columns(model: Model, train: Split | None) -> list[dict[str, Any]]:
+    """The columns of a table: name, kind, and the range that is usual in training rows."""
+    if model.data.image_shape is not None:
+        return []
+    D = model.file.sizes[0]
+    names = model.data.columns or [f"x{d + 1}" for d in range(D)]
+    if train is None:  # the scaling knows about where they lie
+        shift = np.zeros(D) if model.scaling.shift is None else model.scaling.shift
+        spread = 1 / np.where(factor := np.broadcast_to(model.scaling.factor, D), factor, 1)
+        low, middle, high = shift - 2 * spread, shift, shift + 2 * spread
+    else:
+        rows = _some(train.rows, 20_000)
+        X = np.asarray(train.X[rows], np.float64)
+        low, middle, high = np.percentile(X, (_USUAL[0], 50, _USUAL[1]), axis=0)
+    return [
+        {"name": name, "kind": "number", "low": a, "middle": m, "high": b}
+        for name, a, m, b in zip(names, low.tolist(), middle.tolist(), high.tolist(), strict=True)
+    ]
+
+
+def _class_names(model: Model) -> list[str]:
+    names = model.data.class_names
+    return [
+        names[label] if names and isinstance(label, int) and 0 <= label < len(names) else str(label)
+        for label in model.classes.tolist()
+    ]
+
+
+# Its rows
+
+
+def _some(rows: Array, most: int) -> Array:
+    """At most so many of the rows, evenly."""
+    return rows[:: max(1, math.ceil(len(rows) / most))]
+
+
+def _samples(model: Model, test: Split | None) -> list[dict[str, Any]]:
+    """A dozen rows that the network is tested on, wrong ones among them, in order of their class."""
+    if test is None:
+        return []
+    said = predict_split([(model.file.network(), model.scaling)], test)
+    wrong = np.flatnonzero(said.predicted != said.y)
+    right = np.flatnonzero(said.predicted == said.y)
+    mistakes = _varied(wrong, said.y, _WRONG)
+    chosen = mistakes + _varied(right, said.y, _SAMPLES - len(mistakes))
+    chosen.sort(key=lambda place: (said.y[place], place))
+    dtype = np.uint8 if test.X.dtype == np.uint8 else np.float64
+    return [
+        {
+            "row": int(test.rows[place]) + 1,
+            "label": int(said.y[place]),
+            "raw": _packed(np.asarray(test.X[test.rows[place]]), dtype),
+        }
+        for place in chosen
+    ]
+
+
+def _varied(places: Array, y: Array, count: int) -> list[int]:
+    """Some of the places, from as many classes as there are, the same each time."""
+    drawn = np.random.default_rng(0).permutation(places)
+    turns: dict[int, int] = {}
+    ranked = []
+    for place in drawn.tolist():
+        k = int(y[place])
+        turns[k] = turns.get(k, 0) + 1
+        ranked.append((turns[k], place))
+    ranked.sort(key=lambda pair: pair[0])
+    return [place for _, place in ranked[:count]]
+
+
+def _points(model: Model, train: Split | None) -> dict[str, Any] | None:
+    """Training rows of two numbers, to be shown in their plane."""
+    if train is None or model.data.image_shape is not None or model.file.sizes[0] != 2:
+        return None
+    rows = _some(train.rows, _POINTS)
+    return {
+        "raw": _packed(np.asarray(train.X[rows]), np.float32),
+        "labels": train.y[rows].tolist(),
+    }
+
+
+def _figures(model: Model, test: Split | None) -> dict[str, Any] | None:
+    if test is None:
+        return None
+    _, scores = score_committee([(model.file.network(), model.scaling)], test)
+    return {
+        "split": test.name,
+        "samples": scores.samples,
+        "loss": scores.loss,
+        "accuracy": scores.accuracy,
+    }
+
+
+# Its training
+
+
+def _history(model: Model) -> dict[str, Any]:
+    every = math.ceil(len(model.history) / _EPOCHS) or 1
+    kept: Sequence[dict[str, Any]] = [
+        entry
+        for place, entry in enumerate(model.history)
+        if place % every == 0 or entry["epoch"] in (model.epoch, model.epochs)
+    ]
+    names = ("epoch", "train_loss", "val_loss", "train_accuracy", "val_accuracy")
+    columns = {name: [entry.get(name) for entry in kept] for name in names}
+    return {"best": model.epoch, **{name: c for name, c in columns.items() if any(map(_known, c))}}
+
+
+def _known(value: Any) -> bool:
+    return value is not None
+
+
+def _first_layer(model: Model) -> dict[str, Any]:
+    """The weights into some units at the start and at the end of training, where they are known."""
+    W = model.file.params["W1"]
+    units = np.arange(W.shape[1])
+    most = min(_UNITS, max(1, _PICTURED // len(W)))
+    if len(units) > most:
+        units = np.sort(np.argsort(-np.linalg.norm(W, axis=0), kind="stable")[:most])
+    times = {"start": _initial(model), "end": _last(model)}
+    known = {name: array[:, units] for name, array in times.items() if array is not None}
+    scale = max(float(np.percentile(np.abs(W), 99.8)), 1e-30) / 127
+    return {
+        "units": units.tolist(),
+        "times": {name: _levels(array, scale) for name, array in known.items()},
+    }
+
+
+def _initial(model: Model) -> Array | None:
+    """W1 as it was drawn before training, or None where it came from another checkpoint."""
+    if model.init_from is not None:
+        return None
+    D, C = model.file.sizes[0], model.file.sizes[-1]
+    return build.network(model.config, D, C).params["W1"]
+
+
+def _last(model: Model) -> Array | None:
+    """W1 as the last step left it, or None in a checkpoint of weights only."""
+    resume = load(model.file.path, resume=True).file.resume
+    if "last" not in resume:
+        return None
+    return Parameters(model.file.sizes, resume["last"]).named()["W1"]

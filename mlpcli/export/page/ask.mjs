@@ -1,0 +1,88 @@
+// Ask it: give the network something of one's own or a test sample, and see its answers move.
+
+import { form } from "./form.mjs";
+import { h, number, percent } from "./dom.mjs";
+import { bar } from "./panels.mjs";
+import { forward } from "./network.mjs";
+import { encodedRows } from "./decode.mjs";
+import { isPlane, kindOf, plane } from "./plane.mjs";
+import { largest, matrix } from "./matrix.mjs";
+import { pad } from "./pad.mjs";
+import { picture } from "./tiles.mjs";
+
+/** @typedef {import("./lesson.mjs").Lesson} Lesson */
+
+const SHOWN = 12; // classes with a bar; of more, the likeliest
+
+/** @param {Lesson} lesson @param {HTMLElement} place */
+export function askSection(lesson, place) {
+  const { image } = lesson.facts;
+  const input = image ? pad(lesson) : isPlane(lesson) ? h("div", {}, plane(lesson), form(lesson)) : form(lesson);
+  const output = h("div", { class: "answers", id: "answers" });
+  lesson.watch(() => output.replaceChildren(...answers(lesson)));
+  place.append(h("div", { class: "asking" }, input, output));
+  if (lesson.samples.length) place.append(samples(lesson));
+}
+
+/** The answers as bars, or a regression's value. @param {Lesson} lesson @returns {Node[]} */
+function answers(lesson) {
+  const { facts } = lesson;
+  if (facts.target) {
+    const value = lesson.value();
+    const share = Math.max(Math.min(lesson.answer.data[0] / 3, 1), -1);
+    return [h("p", { class: "said" }, facts.target.name, " ", h("strong", {}, number(value))),
+      h("div", { class: "value" }, bar(share)),
+      h("p", { class: "note" }, `The bar is in standard deviations from the mean of the training rows, ${number(facts.target.shift)}.`)];
+  }
+  const probs = lesson.answer.data;
+  const best = largest(probs);
+  const shown = [...probs.keys()].sort((a, b) => probs[b] - probs[a]).slice(0, SHOWN).sort((a, b) => a - b);
+  const rows = shown.map((k) => h("li", { class: k === best ? "best" : "" },
+    h("span", { class: "class" }, facts.classes[k]), bar(probs[k]), h("span", { class: "share" }, percent(probs[k]))));
+  const right = lesson.assumed ? "" : lesson.label === best ? " It is right." : ` It should be ${lesson.named(lesson.label)}.`;
+  return [
+    h("p", { class: "said" }, "It says ", h("strong", {}, facts.classes[best]), ` (${percent(probs[best])}).${right}`),
+    h("ul", { class: "bars" }, ...rows),
+    shown.length < probs.length ? h("p", { class: "note" }, `The ${shown.length} likeliest of ${probs.length} classes.`) : h("span"),
+  ];
+}
+
+/** The embedded samples as buttons, each with what the network says of it now. @param {Lesson} lesson */
+function samples(lesson) {
+  const { facts } = lesson;
+  const X = encodedRows(facts.blocks, lesson.samples.map((one) => one.values));
+  const verdicts = lesson.samples.map(() => h("span", { class: "verdict" }));
+  const buttons = lesson.samples.map((one, place) => h("button", { type: "button", class: "sample", onclick: () => lesson.choose(place) },
+    shownSample(lesson, one), verdicts[place]));
+  lesson.watch(() => {
+    const all = forward(lesson.net, X).answers;
+    buttons.forEach((button, i) => {
+      button.setAttribute("aria-pressed", String(lesson.sample === i));
+      const row = all.data.subarray(i * all.cols, (i + 1) * all.cols);
+      const { label } = lesson.samples[i];
+      if (facts.target) {
+        verdicts[i].textContent = `${number(label, 3)}, said ${number(row[0] / facts.target.factor + facts.target.shift, 3)}`;
+        return;
+      }
+      const said = largest(row);
+      button.classList.toggle("wrong", said !== label);
+      verdicts[i].textContent = said === label ? facts.classes[label] : `${facts.classes[label]}, said ${facts.classes[said]}`;
+    });
+  });
+  const wrong = facts.target ? "" : " Those that it gets wrong are marked.";
+  return h("div", { class: "samples" }, h("h3", {}, `Or take one of ${lesson.samples.length} ${facts.figures?.split ?? "test"} rows`),
+    h("p", { class: "note" }, `It has ${facts.figures?.split === "train" ? "been trained on these" : "never been trained on these"}.${wrong}`),
+    h("div", { class: "row" }, ...buttons));
+}
+
+/** A sample as it is shown on its button. @param {Lesson} lesson @param {{values: Float64Array, label: number, row: number}} one */
+export function shownSample(lesson, one) {
+  const { image, columns } = lesson.facts;
+  if (image) return picture(matrix(image.height, image.width, one.values), `sample ${one.row}`, "ink", image.fullScale ?? undefined);
+  const values = columns.slice(0, 3).map((column, i) => {
+    const value = one.values[i];
+    if (column.kind === "category") return column.values?.[value] ?? "?";
+    return Number.isNaN(value) ? "–" : number(value, 3);
+  });
+  return h("span", { class: `values ${lesson.regression ? "" : kindOf(one.label)}` }, values.join(" · ") + (columns.length > 3 ? " …" : ""));
+}

@@ -1,0 +1,212 @@
+"""A headless Chromium, driven over its DevTools protocol through two pipes: no port, no library."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+_FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--remote-debugging-pipe",
+)
+
+KEYS = {"Tab": 9, "Enter": 13, "Space": 32, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39}
+KEYS |= {"ArrowDown": 40, "PageDown": 34, "PageUp": 33, "Home": 36, "End": 35, "Backspace": 8}
+_TEXT = {"Enter": "\r", "Space": " "}
+
+
+def find_chromium() -> str | None:
+    """Where a Chromium is, if there is one."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next((path for path in map(shutil.which, names) if path), None)
+
+
+class Browser:
+    """One page of one browser.
+
+    Attributes:
+        said: what the console said, and exceptions that nobody caught.
+        asked: the addresses that the page asked for, its own the first.
+    """
+
+    def __init__(self, profile: Path) -> None:
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self._count = 0
+        self._rest = b""
+        reads, self._to = os.pipe()
+        self._from, writes = os.pipe()
+        chromium = find_chromium()
+        assert chromium
+        # the browser reads commands from file 3 and writes to 4
+        shell = f'exec "$0" "$@" 3<&{reads} 4>&{writes}'
+        command = ["bash", "-c", shell, chromium, *_FLAGS, f"--user-data-dir={profile}"]
+        self._process = subprocess.Popen(
+            command, pass_fds=(reads, writes), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
+        os.close(reads)
+        os.close(writes)
+        self._session: str | None = None
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
+        self._session = attached["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.call(f"{domain}.enable")
+
+    def __enter__(self) -> Browser:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._process.terminate()
+        self._process.wait(20)
+        os.close(self._to)
+        os.close(self._from)
+
+    def call(self, method: str, **params: Any) -> Any:
+        """Call a method of the protocol; its result."""
+        self._count += 1
+        message = {"id": self._count, "method": method, "params": params}
+        if self._session:
+            message["sessionId"] = self._session
+        os.write(self._to, json.dumps(message).encode() + b"\0")
+        while True:
+            answer = self._read()
+            if answer.get("id") == self._count:
+                assert "error" not in answer, f"{method}: {answer['error']}"
+                return answer["result"]
+
+    def _read(self) -> dict[str, Any]:
+        while b"\0" not in self._rest:
+            more = os.read(self._from, 1 << 20)
+            assert more, "the browser is gone"
+            self._rest += more
+        text, self._rest = self._rest.split(b"\0", 1)
+        message: dict[str, Any] = json.loads(text)
+        self._note(message.get("method"), message.get("params", {}))
+        return message
+
+    def _note(self, event: str | None, params: dict[str, Any]) -> None:
+        if event == "Runtime.consoleAPICalled":
+            self.said.append(str([arg.get("value") for arg in params["args"]]))
+        elif event == "Runtime.exceptionThrown":
+            details = params["exceptionDetails"]
+            self.said.append(str(details.get("exception", {}).get("description", details)))
+        elif event == "Log.entryAdded":
+            self.said.append(params["entry"]["text"])
+        elif event == "Network.requestWillBeSent":
+            address = params["request"]["url"]
+            if not address.startswith("data:"):
+                self.asked.append(address)
+
+    def show(
+        self, path: Path, width: int, height: int = 900, *, dark: bool = False, scale: int = 1
+    ) -> None:
+        """Open a file in a window of this size."""
+        self.asked.clear()
+        self.said.clear()
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            **{"width": width, "height": height, "deviceScaleFactor": scale, "mobile": width < 500},
+        )
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.call("Emulation.setEmulatedMedia", features=[scheme])
+        self.call("Page.navigate", url=path.resolve().as_uri())
+        self.wait("document.readyState === 'complete' && document.querySelector('#now dl')")
+
+    def run(self, script: str) -> Any:
+        """The value of a JavaScript expression."""
+        result = self.call(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
+        )
+        failed = result.get("exceptionDetails", {}).get("exception", {}).get("description")
+        assert "exceptionDetails" not in result, f"{failed}; the console: {self.said}"
+        return result["result"].get("value")
+
+    def wait(self, condition: str) -> None:
+        """Until a JavaScript condition holds; at most ten seconds."""
+        script = f"""new Promise((done, failed) => {{
+            const end = performance.now() + 10000;
+            const look = () => ({condition}) ? done(true)
+                : performance.now() > end ? failed(new Error("waited in vain")) : setTimeout(look, 15);
+            look();
+        }})"""
+        self.run(script)
+
+    def settle(self) -> None:
+        """Until what was done is drawn."""
+        self.run("new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))")
+
+    def press(self, key: str, times: int = 1) -> None:
+        """Press and release a key."""
+        named = {"key": " " if key == "Space" else key, "code": key}
+        code = {"windowsVirtualKeyCode": KEYS[key], "nativeVirtualKeyCode": KEYS[key]}
+        for _ in range(times):
+            text = {"text": _TEXT[key]} if key in _TEXT else {}
+            self.call("Input.dispatchKeyEvent", type="keyDown", **named, **code, **text)
+            self.call("Input.dispatchKeyEvent", type="keyUp", **named, **code)
+        self.settle()
+
+    def drag(self, *points: tuple[float, float]) -> None:
+        """Press the mouse at the first point, go along the others, and release it."""
+        for kind, (x, y) in (
+            ("mousePressed", points[0]),
+            *(("mouseMoved", point) for point in points[1:]),
+            ("mouseReleased", points[-1]),
+        ):
+            button = {"button": "left", "buttons": 0 if kind == "mouseReleased" else 1}
+            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, clickCount=1, **button)
+        self.settle()
+
+    def box(self, selector: str) -> tuple[float, float, float, float]:
+        """(left, top, width, height) of an element, scrolled into the middle of the window."""
+        box = self.run(f"""(() => {{
+            const element = document.querySelector({json.dumps(selector)});
+            element.scrollIntoView({{block: "center", behavior: "instant"}});
+            const {{left, top, width, height}} = element.getBoundingClientRect();
+            return [left, top, width, height];
+        }})()""")
+        return tuple(box)
+
+    def click(self, selector: str) -> None:
+        """Click the middle of an element."""
+        left, top, width, height = self.box(selector)
+        self.drag((left + width / 2, top + height / 2))
+
+    def focus(self, selector: str) -> None:
+        """Go to an element by the Tab key, from wherever the focus is; it must be reached."""
+        wanted = json.dumps(selector)
+        for _ in range(400):
+            self.press("Tab")
+            if self.run(f"document.activeElement?.matches({wanted})"):
+                return
+        raise AssertionError(f"{selector} is never reached by Tab")
+
+    def picture(self, *, full: bool = False) -> bytes:
+        """A PNG of the window, or of the whole page."""
+        shot = self.call("Page.captureScreenshot", captureBeyondViewport=full, **self._clip(full))
+        return base64.b64decode(shot["data"])
+
+    def _clip(self, full: bool) -> dict[str, Any]:
+        if not full:
+            return {}
+        size = self.call("Page.getLayoutMetrics")["cssContentSize"]
+        return {"clip": {"x": 0, "y": 0, "scale": 1, **{k: size[k] for k in ("width", "height")}}}
