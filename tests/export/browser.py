@@ -118,17 +118,26 @@ class Browser:
                 self.asked.append(address)
 
     def show(
-        self, path: Path, width: int, height: int = 900, *, dark: bool = False, scale: int = 1
+        self,
+        path: Path,
+        width: int,
+        height: int = 900,
+        *,
+        dark: bool = False,
+        still: bool = True,
+        scale: int = 1,
     ) -> None:
-        """Open a file in a window of this size."""
+        """Open a file in a window of this size; `still`: the reader wants no motion."""
         self.asked.clear()
         self.said.clear()
         self.call(
             "Emulation.setDeviceMetricsOverride",
             **{"width": width, "height": height, "deviceScaleFactor": scale, "mobile": width < 500},
         )
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.call("Emulation.setEmulatedMedia", features=[scheme])
+        media = {"prefers-color-scheme": "dark" if dark else "light"}
+        media["prefers-reduced-motion"] = "reduce" if still else "no-preference"
+        features = [{"name": name, "value": value} for name, value in media.items()]
+        self.call("Emulation.setEmulatedMedia", features=features)
         self.call("Page.navigate", url=path.resolve().as_uri())
         self.wait("document.readyState === 'complete' && document.querySelector('#now dl')")
 

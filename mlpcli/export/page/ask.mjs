@@ -37,8 +37,12 @@ function answers(lesson) {
   const probs = lesson.answer.data;
   const best = largest(probs);
   const shown = [...probs.keys()].sort((a, b) => probs[b] - probs[a]).slice(0, SHOWN).sort((a, b) => a - b);
-  const rows = shown.map((k) => h("li", { class: k === best ? "best" : "" },
-    h("span", { class: "class" }, facts.classes[k]), bar(probs[k]), h("span", { class: "share" }, percent(probs[k]))));
+  const coloured = isPlane(lesson); // as its regions are
+  const rows = shown.map((k) => {
+    const share = bar(probs[k]);
+    if (coloured) share.style.background = `rgb(var(--${kindOf(k)}))`;
+    return h("li", { class: k === best ? "best" : "" }, h("span", { class: "class" }, facts.classes[k]), share, h("span", { class: "share" }, percent(probs[k])));
+  });
   const right = lesson.assumed ? "" : lesson.label === best ? " It is right." : ` It should be ${lesson.named(lesson.label)}.`;
   return [
     h("p", { class: "said" }, "It says ", h("strong", {}, facts.classes[best]), ` (${percent(probs[best])}).${right}`),

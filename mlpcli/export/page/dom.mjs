@@ -84,9 +84,9 @@ export function short(x) {
 /** A share as a percentage that never rounds to certainty. @param {number} p */
 export function percent(p) {
   if (!Number.isFinite(p)) return "–";
-  if (p > 0 && p < 0.0005) return "< 0.1 %";
-  if (p < 1 && p > 0.9995) return "> 99.9 %";
-  return `${(100 * p).toFixed(1)} %`;
+  if (p > 0 && p < 0.0005) return "<\u202f0.1\u202f%";
+  if (p < 1 && p > 0.9995) return ">\u202f99.9\u202f%";
+  return `${(100 * p).toFixed(1)}\u202f%`;
 }
 
 /** The value of a colour of the style sheet. @param {string} name */

@@ -44,6 +44,7 @@ export class Lesson {
   /** @type {Pass} what the forward pass makes of the batch */
   pass = { A: [], Z: [], scores: this.X, answers: this.X };
   /** each sample's loss (N,), and their mean */
+  /** @type {Float64Array} */
   losses = new Float64Array(1);
   loss = 0;
   /** @type {import("./network.mjs").Gradient | null} made when it is asked for */

@@ -11,11 +11,12 @@ import { matrix, transpose } from "./matrix.mjs";
 /** @typedef {import("./matrix.mjs").Matrix} Matrix */
 
 const TERMS = 6; // of a sum, that are written out
-const QUADRANT = 250; // pixels
+const [PICTURES, QUADRANT] = [170, 330]; // pixels above the left factor that are room for pictures, and for all
+const CAPTION = 104; // pixels of a name with a shape
 
 /** What an entry of an axis is called. @param {Lesson} lesson @param {Axis} on @param {number} place */
 export function placeName({ facts }, on, place) {
-  if (on === "output") return facts.classes[place] ?? "the value";
+  if (on === "output") return facts.target ? facts.target.name : `“${facts.classes[place]}”`;
   if (on === "sample") return `sample ${place + 1}`;
   if (on !== "input") return `unit ${place}`;
   if (facts.image) return `pixel ${Math.floor(place / facts.image.width)},${place % facts.image.width}`;
@@ -61,7 +62,9 @@ export class Product {
     this.captions = [this.left, this.right, this.result, this.bias].map(() => h("figcaption"));
     this.figures = [this.left, this.right, this.result, this.bias].map((tiles, i) =>
       h("figure", { class: ["left", "right", "result", "bias"][i] }, tiles.element, this.captions[i]));
-    this.grid = h("div", { class: "falk" }, ...this.figures);
+    this.strip = h("div", { class: "pictures" });
+    this.quadrant = h("div", { class: "quadrant" });
+    this.grid = h("div", { class: "falk" }, this.quadrant, ...this.figures);
     place.replaceChildren(this.grid);
   }
 
@@ -72,7 +75,7 @@ export class Product {
     const { rows, cols } = result.matrix;
     const room = this.place.clientWidth - 24;
     const wide = room > 620;
-    const size = lengths([rows, left.matrix.cols, cols], wide ? room * 0.62 : room, wide ? 430 : 360);
+    const size = lengths([rows, left.matrix.cols, cols], wide ? room * 0.75 : room - CAPTION / 2, wide ? 430 : 330);
     this.row = Math.min(this.row, rows - 1);
     if (this.col < 0 || this.col >= cols) this.col = mostTelling(result.matrix);
     const paint = (/** @type {Operand} */ o) => (this.lesson.facts.image && o.name.startsWith("X") ? "ink" : "signs");
@@ -87,12 +90,12 @@ export class Product {
       tiles.name = operand.name;
       this.captions[i].replaceChildren(i === 3 ? "+ " : "", math(operand.name), ` ${operand.matrix.rows} × ${operand.matrix.cols}`);
     });
-    const within = size.inner >= QUADRANT; // the explanation has room above the left factor
+    this.quadrant.style.maxWidth = `${size.inner}px`;
+    const within = size.inner >= QUADRANT;
     this.place.classList.toggle("wide", wide && !within);
-    this.detail.style.maxWidth = within ? `${size.inner}px` : "";
-    const home = within ? this.grid : this.place;
-    if (this.detail.parentElement !== home) home.prepend(this.detail);
-    if (!within) this.place.append(this.detail);
+    (within ? this.quadrant : this.place).append(this.detail);
+    if (size.inner >= PICTURES) this.quadrant.prepend(this.strip);
+    else this.detail.prepend(this.strip);
     this.mark();
   }
 
@@ -139,7 +142,9 @@ export class Product {
     const title = h("h4", {}, math(where), ` = ${number(value)}`);
     const about = h("p", { class: "note" }, entryText(lesson, result, row, col), ". The sum of ",
       math(`${left.name}[${row}, k]·${right.name}[k, ${col}]`), ` over ${inner.toLocaleString("en")} k${bias ? ", plus the bias" : ""}:`);
-    this.detail.replaceChildren(title, about, this.pictures(a, b, terms), table);
+    this.strip.replaceChildren(...this.pictures(a, b, terms));
+    const above = this.strip.parentElement === this.detail ? [this.strip] : [];
+    this.detail.replaceChildren(title, about, ...above, table);
   }
 
   /** The row, the column and their products as pictures; and a row or column of the result, if that is one.
@@ -147,10 +152,11 @@ export class Product {
   pictures(a, b, terms) {
     const { lesson, row, col } = this;
     const [left, right, result] = this.operands ?? [];
-    const strip = h("div", { class: "pictures" });
+    /** @type {Node[]} */
+    const found = [];
     /** @param {Matrix | null} image @param {string} caption @param {"signs" | "ink"} [paint] @param {string} [sign] */
     const add = (image, caption, paint, sign = "") => {
-      if (image) strip.append(h("figure", { "data-sign": sign }, picture(image, caption, paint), h("figcaption", {}, math(caption))));
+      if (image) found.push(h("figure", { "data-sign": sign }, picture(image, caption, paint), h("figcaption", {}, math(caption))));
     };
     add(asImage(lesson, left.cols, a), left.name === "X" ? "X" : `${left.name}[${row}, :]`, left.name === "X" ? "ink" : "signs");
     add(asImage(lesson, right.rows, b), `${right.name}[:, ${col}]`, "signs", "⊙");
@@ -161,7 +167,7 @@ export class Product {
       add(asImage(lesson, result.rows, column), `${result.name}[:, ${col}]`);
     }
     if (result.cols === "input") add(asImage(lesson, result.cols, result.matrix.data.subarray(row * cols, (row + 1) * cols)), result.name);
-    return strip;
+    return found;
   }
 }
 

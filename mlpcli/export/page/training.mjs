@@ -34,7 +34,7 @@ function curve(history, key) {
   }), h("figcaption", {}, ...parts.map((part) => h("span", { class: `key ${part}` }, part === "train" ? "training" : "validation"))));
 }
 
-const TIMES = /** @type {const} */ ({ start: "At the start", best: "Best epoch", end: "At the end", now: "Now, after your steps" });
+const TIMES = /** @type {const} */ ({ start: "At the start", best: "Best epoch", end: "At the end", now: "Now" });
 
 /** @param {Lesson} lesson */
 function firstLayer(lesson) {
