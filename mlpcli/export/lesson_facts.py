@@ -9,14 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from mlpcli import __version__, build
-from mlpcli.data import inputs
-from mlpcli.data.dataset import Array, Split
+from mlpcli import __version__
+from mlpcli.arrays import Array
+from mlpcli.data.encoding import Number, Pixels
+from mlpcli.data.formats.rows import frame_of
+from mlpcli.data.split import Split
 from mlpcli.errors import MlpError, UsageError
 from mlpcli.evaluation.metrics import predict_split, score_committee
 from mlpcli.export.request import Request
 from mlpcli.nn.parameters import Parameters
-from mlpcli.training.checkpoint import Model, load
+from mlpcli.runs import build
+from mlpcli.runs.model import Model, load
+from mlpcli.runs.own_data import rows_to_evaluate
 
 MOST = 1_000_000
 """Parameters of a network that a page can still compute with as one draws."""
@@ -27,6 +31,7 @@ _EPOCHS = 300  # of a curve: more are not seen
 _UNITS = 100  # of the first layer, whose weights before and after training are shown
 _PICTURED = 100_000  # of these weights
 _FINE = ((64_000, np.float64), (160_000, np.float32))  # bytes up to which weights are so exact
+_ENOUGH = 20_000  # rows, from which is learned what is usual
 _USUAL = (2, 98)  # percentiles of a column's usual range
 
 
@@ -43,7 +48,7 @@ def facts(request: Request) -> dict[str, Any]:
         "name": model.file.path.name,
         "source": model.data.source,
         "made": f"mlp {__version__}",
-        "command": request.command,
+        "commands": list(request.commands),
         "network": _network(model),
         "classes": _class_names(model),
         "target": None,
@@ -86,7 +91,7 @@ class _OwnRows:
         own = cls()
         try:
             for part in ("train", "test"):
-                _, rows = build.rows_to_evaluate(
+                _, rows = rows_to_evaluate(
                     model,
                     request.data_dir,
                     source=None,
@@ -139,28 +144,19 @@ def _image(model: Model) -> dict[str, Any] | None:
         "height": shape[0],
         "width": shape[1],
         "fullScale": scale,
-        "frame": inputs.frame_of(model.data.source),
+        "frame": frame_of(model.data.source),
     }
 
 
 def _blocks(model: Model) -> list[dict[str, Any]]:
     """How raw columns become inputs; `encoded` in `page/decode.mjs` is their meaning."""
-    D, scaling = model.file.sizes[0], model.scaling
-    if model.data.image_shape is not None:
-        shifts, factors = scaling.shift, scaling.factor
-        return [
-            {
-                "kind": "pixels",
-                "count": D,
-                "shifts": None if shifts is None else _packed(shifts, np.float64),
-                "factors": factors if isinstance(factors, float) else _packed(factors, np.float64),
-            }
-        ]
-    shift = np.zeros(D) if scaling.shift is None else scaling.shift
-    factor = np.broadcast_to(scaling.factor, D)
+    if model.data.image_shape is None:
+        return [{"kind": "number", "shift": p.shift, "factor": p.factor} for p in _numbers(model)]
     return [
-        {"kind": "number", "shift": s, "factor": f}
-        for s, f in zip(shift.tolist(), factor.tolist(), strict=True)
+        {"kind": "pixels", "count": part.count, "factor": part.factor}
+        if isinstance(part, Pixels)
+        else {"kind": "number", "shift": part.shift, "factor": part.factor}
+        for part in model.encoding.parts
     ]
 
 
@@ -168,20 +164,35 @@ def _columns(model: Model, train: Split | None) -> list[dict[str, Any]]:
     """The columns of a table: name, kind, and the range that is usual in training rows."""
     if model.data.image_shape is not None:
         return []
-    D = model.file.sizes[0]
-    names = model.data.columns or [f"x{d + 1}" for d in range(D)]
+    numbers = _numbers(model)
     if train is None:  # the scaling knows about where they lie
-        shift = np.zeros(D) if model.scaling.shift is None else model.scaling.shift
-        spread = 1 / np.where(factor := np.broadcast_to(model.scaling.factor, D), factor, 1)
-        low, middle, high = shift - 2 * spread, shift, shift + 2 * spread
+        shift = np.array([part.shift for part in numbers])
+        spread = np.array([2 / part.factor if part.factor else 1.0 for part in numbers])
+        low, middle, high = shift - spread, shift, shift + spread
     else:
-        rows = _some(train.rows, 20_000)
-        X = np.asarray(train.X[rows], np.float64)
+        X = np.asarray(train.X[_some(train.rows, _ENOUGH)], np.float64)
         low, middle, high = np.percentile(X, (_USUAL[0], 50, _USUAL[1]), axis=0)
     return [
-        {"name": name, "kind": "number", "low": a, "middle": m, "high": b}
-        for name, a, m, b in zip(names, low.tolist(), middle.tolist(), high.tolist(), strict=True)
+        {
+            "name": part.column or f"x{part.position + 1}",
+            "kind": "number",
+            "low": a,
+            "middle": m,
+            "high": b,
+        }
+        for part, a, m, b in zip(numbers, low.tolist(), middle.tolist(), high.tolist(), strict=True)
     ]
+
+
+def _numbers(model: Model) -> list[Number]:
+    """The columns of a table, if it is one or not."""
+    numbers: list[Number] = []
+    for part in model.encoding.parts:
+        if isinstance(part, Pixels):
+            numbers += [Number("number", None, j, factor=part.factor) for j in range(part.count)]
+        else:
+            numbers.append(part)
+    return numbers
 
 
 def _class_names(model: Model) -> list[str]:
@@ -201,10 +212,10 @@ def _some(rows: Array, most: int) -> Array:
 
 
 def _samples(model: Model, test: Split | None) -> list[dict[str, Any]]:
-    """A dozen rows that the network is tested on, wrong ones among them, in order of their class."""
+    """A dozen rows that the network is tested on, wrong ones among them, by class."""
     if test is None:
         return []
-    said = predict_split([(model.file.network(), model.scaling)], test)
+    said = predict_split([(model.network(), model.encoding)], test)
     wrong = np.flatnonzero(said.predicted != said.y)
     right = np.flatnonzero(said.predicted == said.y)
     mistakes = _varied(wrong, said.y, _WRONG)
@@ -248,7 +259,7 @@ def _points(model: Model, train: Split | None) -> dict[str, Any] | None:
 def _figures(model: Model, test: Split | None) -> dict[str, Any] | None:
     if test is None:
         return None
-    _, scores = score_committee([(model.file.network(), model.scaling)], test)
+    _, scores = score_committee([(model.network(), model.encoding)], test)
     return {
         "split": test.name,
         "samples": scores.samples,

@@ -154,8 +154,11 @@ class Browser:
         """Until a JavaScript condition holds; at most ten seconds."""
         script = f"""new Promise((done, failed) => {{
             const end = performance.now() + 10000;
-            const look = () => ({condition}) ? done(true)
-                : performance.now() > end ? failed(new Error("waited in vain")) : setTimeout(look, 15);
+            const look = () => {{
+                if ({condition}) done(true);
+                else if (performance.now() > end) failed(new Error("waited in vain"));
+                else setTimeout(look, 15);
+            }};
             look();
         }})"""
         self.run(script)

@@ -15,8 +15,6 @@ import { matrix, stacked } from "./matrix.mjs";
  * @property {boolean} [indicator] whether a further input is 1 where the number is missing
  * @property {string[]} [values] of a category, in the order of their inputs
  * @property {string[]} [inputs] the names of the block's inputs
- * @property {Packed | null} [shifts]
- * @property {Packed | number} [factors]
  * @property {number} [count] of pixels */
 
 /** IEEE 754 half precision. @param {number} bits */
@@ -64,12 +62,7 @@ export function encoded(blocks, raw) {
   let place = 0;
   for (const block of blocks) {
     if (block.kind === "pixels") {
-      const shifts = block.shifts ? unpacked(block.shifts) : null;
-      const factors = typeof block.factors === "object" ? unpacked(block.factors) : block.factors;
-      for (let i = 0; i < Number(block.count); i++) {
-        const factor = typeof factors === "object" ? factors[i] : Number(factors);
-        inputs.push((raw[place++] - (shifts ? shifts[i] : 0)) * factor);
-      }
+      for (let i = 0; i < Number(block.count); i++) inputs.push(raw[place++] * Number(block.factor));
     } else if (block.kind === "category") {
       const code = raw[place++];
       for (let k = 0; k < Number(block.values?.length); k++) inputs.push(k === code ? 1 : 0);

@@ -20,7 +20,7 @@ import { lossesOf, oneHot } from "./derivation.mjs";
 
 /** What the file holds; made by lesson_facts.py.
  * @typedef {object} Facts
- * @property {string} name @property {string} source @property {string} made @property {string} command
+ * @property {string} name @property {string} source @property {string} made @property {string[]} commands
  * @property {{sizes: number[], activation: string, loss: string, reg: number, params: Record<string, Packed>}} network
  * @property {string[]} classes
  * @property {{name: string, shift: number, factor: number} | null} target of a regression

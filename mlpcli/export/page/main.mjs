@@ -15,7 +15,7 @@ import { Walk } from "./walk.mjs";
 function head({ facts }) {
   const { sizes } = facts.network;
   byId("about").append(h("strong", {}, facts.name), `: ${sizes.join("–")}, ${sizes.length > 2 ? facts.network.activation : "no hidden layer"}, ${facts.network.loss}, trained on ${facts.source}. `, told(facts));
-  byId("made").append(`Made by ${facts.made}: `, h("code", {}, facts.command));
+  byId("made").append(`Made by ${facts.made}, again and the same by: `, h("pre", {}, facts.commands.join("\n")));
 }
 
 /** @param {import("./lesson.mjs").Facts} facts */
