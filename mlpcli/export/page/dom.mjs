@@ -49,7 +49,14 @@ export function prose(text) {
 
 /** A button. @param {string} text @param {() => void} act @param {Record<string, any>} [attributes] */
 export function button(text, act, attributes = {}) {
-  return h("button", { type: "button", onclick: act, ...attributes }, text);
+  const element = h("button", { type: "button", ...attributes }, text);
+  element.addEventListener("click", () => element.ariaDisabled !== "true" && act());
+  return element;
+}
+
+/** Let a button do nothing, or something again; the focus stays on it. @param {HTMLElement} element @param {boolean} idle */
+export function setIdle(element, idle) {
+  element.setAttribute("aria-disabled", String(idle));
 }
 
 /** A number in about four digits, with a true minus. @param {number} x @param {number} [digits] */

@@ -1,7 +1,7 @@
 // Fit the shapes: put two factors into a product of the right shape. A factor that cannot be there doesn't stay.
 
 import { button, h, math } from "./dom.mjs";
-import { flipped, judge, judgeAlone, puzzles, shapeText } from "./shapes.mjs";
+import { flipped, judge, judgeAlone, puzzles } from "./shapes.mjs";
 
 /** @typedef {import("./shapes.mjs").Card} Card */
 /** @typedef {import("./lesson.mjs").Lesson} Lesson */
@@ -100,7 +100,7 @@ export class Fit {
 
   /** A card in the hand: clicked or dragged. @param {Card} card */
   card(card) {
-    const element = button("", () => this.play(card), { class: "card", "aria-label": `${card.name}, ${shapeText(card)}` });
+    const element = button("", () => this.play(card), { class: "card" });
     element.append(this.cardShape(card));
     element.addEventListener("pointerdown", (down) => this.drag(element, card, down));
     return element;

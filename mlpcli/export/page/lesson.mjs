@@ -163,6 +163,18 @@ export class Lesson {
     this.compute();
   }
 
+  /** The mean loss of all the samples, and how many of them are right (for a regression, none is).
+   * @returns {{loss: number, right: number}} */
+  everyone() {
+    const X = encodedRows(this.facts.blocks, this.samples.map((one) => one.values));
+    const pass = forward(this.net, X);
+    const { cols, data } = pass.answers;
+    return {
+      loss: meanLoss(this.net, pass, this.targets(this.samples.map((one) => one.label))),
+      right: this.samples.filter(({ label }, i) => largest(data.subarray(i * cols, (i + 1) * cols)) === label).length,
+    };
+  }
+
   reset() {
     this.net = this.trained;
     this.steps = 0;

@@ -44,6 +44,8 @@ function labelChoice(lesson) {
 /** What is looked at, and what the network makes of it: always in sight. @param {Lesson} lesson @param {HTMLElement} place */
 function now(lesson, place) {
   const reset = button("Reset", () => lesson.reset());
+  const shown = h("div", { class: "shown" });
+  place.append(shown, reset);
   lesson.watch(() => {
     const { facts } = lesson;
     const best = largest(lesson.answer.data);
@@ -51,12 +53,12 @@ function now(lesson, place) {
     const right = facts.target ? number(lesson.label) : lesson.named(lesson.label);
     const line = (/** @type {string} */ name, /** @type {string} */ value, /** @type {string} */ kind = "") => h("div", { class: kind }, h("dt", {}, name), h("dd", {}, value));
     const thumb = facts.image ? shownSample(lesson, { values: Float64Array.from(lesson.raw), label: lesson.label, row: lesson.sample + 1 }) : h("span");
-    place.replaceChildren(thumb, h("dl", {},
+    reset.hidden = !lesson.steps;
+    shown.replaceChildren(thumb, h("dl", {},
       line("says", facts.target ? said : `${said}, ${percent(lesson.answer.data[best])}`, facts.target || lesson.assumed ? "" : best === lesson.label ? "right" : "wrong"),
       line(lesson.assumed ? "taken for right" : "right is", right),
       line(lesson.X.rows > 1 ? `loss of ${lesson.X.rows}` : "loss", number(lesson.loss), "loss"),
-      line("weights", lesson.steps ? `${lesson.steps} step${lesson.steps > 1 ? "s" : ""} on` : "as trained")),
-    ...(lesson.steps ? [reset] : []));
+      line("weights", lesson.steps ? `${lesson.steps} step${lesson.steps > 1 ? "s" : ""} on` : "as trained")));
   });
 }
 
@@ -64,7 +66,7 @@ function start() {
   const lesson = new Lesson(JSON.parse(byId("facts").textContent ?? ""));
   head(lesson);
   askSection(lesson, byId("ask-it"));
-  if (lesson.samples.length > 1) byId("batch").append(batchChoice(lesson));
+  if (lesson.samples.length > 1) ["batch", "step-batch"].forEach((id) => byId(id).append(batchChoice(lesson)));
   byId("right").append(labelChoice(lesson));
   new Walk(lesson, byId("forward-lines"), forwardLines(lesson.net), "forward");
   new Walk(lesson, byId("backward-lines"), backwardLines(lesson.net), "backward");

@@ -69,7 +69,7 @@ export class Strips {
     const values = operands.map(({ matrix }) => matrix.data[Math.min(row, matrix.rows - 1) * matrix.cols + col]);
     const who = placeName(this.lesson, operands[0].cols, col);
     const what = { activation: activationText, gate: gateText, sums: sumText }[/** @type {"gate"} */ (line.kind)];
-    this.detail.replaceChildren(h("h4", {}, who[0].toUpperCase() + who.slice(1)), ...what(this.lesson, operands, values, row, col));
+    this.detail.replaceChildren(h("h3", {}, who[0].toUpperCase() + who.slice(1)), ...what(this.lesson, operands, values, row, col));
   }
 }
 
@@ -164,7 +164,7 @@ export function lossPanel(lesson, place) {
   const wanted = Y.data.subarray(row * cols, (row + 1) * cols);
   const loss = losses[row];
   /** @type {Element[]} */
-  const parts = [h("h4", {}, math(`L = ${number(loss)}`))];
+  const parts = [h("h3", {}, math(`L = ${number(loss)}`))];
   if (facts.network.loss === "cross-entropy") {
     const y = wanted.findIndex((v) => v === 1);
     const p = said[y];

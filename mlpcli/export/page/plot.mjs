@@ -65,7 +65,6 @@ export function extent(values) {
 
 /** @param {[number, number]} range @param {number} [from] @returns {[number, number]} */
 function padded([low, high], from) {
-  if (from !== undefined) low = Math.min(from, low);
   const margin = (high - low || Math.abs(high) || 1) * 0.06;
-  return [from !== undefined && low === from ? low : low - margin, high + margin];
+  return [from !== undefined && from <= low ? from : low - margin, high + margin];
 }

@@ -141,7 +141,7 @@ function cropped({ width }, values, { left, top, right, bottom }, f) {
  * @param {Grey} grey @param {number} height @param {number} width @returns {Grey} */
 function resized(grey, height, width) {
   /** @param {number} from @param {number} to */
-  const filters = (from, to) => Array.from({ length: to }, (_, n) => {
+  const filters = (from, to) => Array.from({ length: to }, (_pixel, n) => {
     const scale = from / to;
     const support = Math.max(scale, 1);
     const centre = (n + 0.5) * scale;

@@ -139,7 +139,7 @@ export class Product {
       bias ? line(h("span", {}, "the bias "), math(`${bias.name}[${col}]`), number(bias.matrix.data[col], 3)) : null,
       h("tr", { class: "sum" }, h("th", { scope: "row" }, "together"), h("td"), h("td", {}, number(value, 4)))));
     const where = `${result.name}[${row}, ${col}]`;
-    const title = h("h4", {}, math(where), ` = ${number(value)}`);
+    const title = h("h3", {}, math(where), ` = ${number(value)}`);
     const about = h("p", { class: "note" }, entryText(lesson, result, row, col), ". The sum of ",
       math(`${left.name}[${row}, k]·${right.name}[k, ${col}]`), ` over ${inner.toLocaleString("en")} k${bias ? ", plus the bias" : ""}:`);
     this.strip.replaceChildren(...this.pictures(a, b, terms));

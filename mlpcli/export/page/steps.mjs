@@ -1,6 +1,6 @@
 // Take a step: gradient descent on this sample, or on the dozen, by hand.
 
-import { button, choice, h, math, number, percent } from "./dom.mjs";
+import { button, choice, h, math, number, percent, setIdle } from "./dom.mjs";
 import { bar } from "./panels.mjs";
 import { chart } from "./plot.mjs";
 
@@ -9,23 +9,24 @@ import { chart } from "./plot.mjs";
 const FLOOR = 1e-12; // of the loss, where it is drawn by powers of ten
 const LISTED = 10;
 
+/** @typedef {{loss: number, all: number, right: number, answers: Float64Array}} State of the network at a step */
+
 export class Steps {
   /** @param {Lesson} lesson @param {HTMLElement} place */
   constructor(lesson, place) {
     this.lesson = lesson;
-    /** @type {[number, number][]} */
+    /** @type {State[]} */
     this.trace = [];
-    /** @type {{loss: number, answers: Float64Array, foreseen: number} | null} */
-    this.before = null;
+    this.foreseen = 0;
     this.exponent = -1;
     this.slider = h("input", { type: "range", min: -4, max: 3, step: 0.25, value: this.exponent, oninput: () => {
       this.exponent = Number(this.slider.value);
-      this.show();
+      this.rate.textContent = number(this.learningRate, 2);
     } });
-    this.rate = h("output");
+    this.rate = h("output", {}, number(this.learningRate, 2));
     this.once = button("Take a step", () => this.take(1), { class: "main" });
     this.often = button("Ten steps", () => this.take(10));
-    this.back = button("Reset the weights", () => this.reset());
+    this.back = button("Reset the weights", () => lesson.reset());
     this.said = h("p", { class: "verdict", role: "status" });
     this.table = h("div");
     this.stage = h("figure");
@@ -41,55 +42,65 @@ export class Steps {
     return Number((10 ** this.exponent).toPrecision(2));
   }
 
+  /** @returns {State} */
+  state() {
+    const { lesson } = this;
+    const { loss, right } = lesson.samples.length ? lesson.everyone() : { loss: NaN, right: 0 };
+    return { loss: lesson.loss, all: loss, right, answers: lesson.answer.data };
+  }
+
   /** @param {number} count */
   take(count) {
     const { lesson } = this;
+    if (!this.trace.length) this.trace.push(this.state());
     for (let i = 0; i < count && Number.isFinite(lesson.loss); i++) {
       const { gradient } = lesson;
       const square = [...gradient.W, ...gradient.b].reduce((sum, A) => sum + A.data.reduce((a, v) => a + v * v, 0), 0);
-      this.before = { loss: lesson.loss, answers: lesson.answer.data, foreseen: -this.learningRate * square };
-      if (!this.trace.length) this.trace.push([lesson.steps, lesson.loss]);
+      this.foreseen = -this.learningRate * square;
       lesson.descend(this.learningRate);
-      this.trace.push([lesson.steps, lesson.loss]);
+      this.trace.push(this.state());
     }
     lesson.tell();
   }
 
-  reset() {
-    this.trace = [];
-    this.before = null;
-    this.lesson.reset();
-  }
-
   show() {
     const { lesson } = this;
-    const batch = `${lesson.together} ${lesson.together ? "" : lesson.sample} ${lesson.together ? "" : lesson.label}`;
-    if (this.batch !== batch || lesson.steps === 0) {
-      this.trace = [];
-      this.before = null;
-    }
+    const batch = lesson.together ? "all" : `${lesson.raw} is ${lesson.label}`;
+    if (this.batch !== batch || lesson.steps === 0) this.trace = [];
     this.batch = batch;
-    this.rate.textContent = number(this.learningRate, 2);
     const lost = !Number.isFinite(lesson.loss);
-    this.once.disabled = this.often.disabled = lost;
-    this.back.disabled = lesson.steps === 0;
+    setIdle(this.once, lost);
+    setIdle(this.often, lost);
+    setIdle(this.back, lesson.steps === 0);
     this.tell();
     this.compare();
     this.draw();
   }
 
   tell() {
-    const { lesson, before } = this;
-    if (!before) {
+    const { lesson, trace, foreseen } = this;
+    const [before, after] = trace.slice(-2);
+    if (!after) {
       const of = lesson.together ? `on the ${lesson.X.rows} samples` : lesson.assumed ? `on this one, taking ${this.right()} for right` : `on this one, where ${this.right()} is right`;
       this.verdict(`The loss is ${number(lesson.loss)} ${of}. A step moves every weight a little against its gradient: W ← W − η·∂L/∂W.`);
       return;
     }
-    const change = lesson.loss - before.loss;
-    const line = `Step ${lesson.steps}: the loss went from ${number(before.loss)} to ${number(lesson.loss)}. `;
-    if (!Number.isFinite(lesson.loss)) this.verdict(`${line}It has diverged: no number holds it any more. Reset the weights, and take a smaller rate.`, "wrong");
-    else if (change > 0) this.verdict(`${line}It grew, where the slope foresaw ${number(before.foreseen, 2)}: the step went far beyond where the slope holds. The rate is too large.`, "wrong");
-    else this.verdict(`${line}The slope foresaw ${number(before.foreseen, 2)}, −η times the gradient's squared length; it came to ${number(change, 2)}.`, "right");
+    const change = after.loss - before.loss;
+    const line = `Step ${lesson.steps}: the loss went from ${number(before.loss)} to ${number(after.loss)}. `;
+    const others = lesson.together ? "" : this.forgotten();
+    if (!Number.isFinite(after.loss)) this.verdict(`${line}It has diverged: no number holds it any more. Reset the weights, and take a smaller rate.`, "wrong");
+    else if (change > 0) this.verdict(`${line}It grew, where the slope foresaw ${number(foreseen, 2)}: the step went far beyond where the slope holds. The rate is too large.`, "wrong");
+    else if (after.loss > 2 * trace[0].loss) this.verdict(`${line}That is still far above ${number(trace[0].loss)}, where it began. The rate is too large.`, "wrong");
+    else this.verdict(`${line}The slope foresaw ${number(foreseen, 2)}, −η times the gradient's squared length; it came to ${number(change, 2)}. ${others}`, others ? "wrong" : "right");
+  }
+
+  /** What steps on one sample have done to the others, if it is much. */
+  forgotten() {
+    const [first, last] = [this.trace[0], this.trace[this.trace.length - 1]];
+    if (!(last.all > 2 * first.all)) return "";
+    const { length } = this.lesson.samples;
+    const right = this.lesson.regression ? "" : `, and ${last.right} of them are right instead of ${first.right}`;
+    return `But the ${length} samples together went from ${number(first.all, 3)} to ${number(last.all, 3)}${right}: so large a step for one forgets the others. The rate is too large.`;
   }
 
   right() {
@@ -104,8 +115,9 @@ export class Steps {
 
   /** Answers before the step and after it. */
   compare() {
-    const { lesson, before } = this;
+    const { lesson, trace } = this;
     const { facts } = lesson;
+    const before = trace.length > 1 ? trace[trace.length - 2] : null;
     const now = lesson.answer.data;
     if (facts.target) {
       const value = (/** @type {number} */ s) => number(s / (facts.target?.factor ?? 1) + (facts.target?.shift ?? 0));
@@ -123,17 +135,24 @@ export class Steps {
   }
 
   draw() {
-    const points = this.trace.map(([n, loss]) => /** @type {[number, number]} */ ([n, Math.log10(Math.max(loss, FLOOR))]));
-    if (points.length < 2) {
+    const { lesson, trace } = this;
+    if (trace.length < 2) {
       this.stage.replaceChildren();
       return;
     }
-    const levels = points.map((p) => p[1]).filter(Number.isFinite);
+    const start = lesson.steps - trace.length + 1;
+    /** @param {"loss" | "all"} key @returns {[number, number][]} */
+    const curve = (key) => trace.map((state, n) => [start + n, Math.log10(Math.max(state[key], FLOOR))]);
+    const alone = lesson.together || lesson.samples.length < 2;
+    const curves = alone ? [curve("loss")] : [curve("loss"), curve("all")];
+    const levels = curves.flat().map((p) => p[1]).filter(Number.isFinite);
     this.stage.replaceChildren(chart("The loss, step by step", {
-      x: "steps", y: "loss, by powers of ten", series: [{ kind: "curve", points }, { kind: "value-dots", dots: true, points: points.slice(-1) }],
+      x: "steps", y: "loss, by powers of ten",
+      series: [...curves.map((points, i) => ({ kind: i ? "chord" : "curve", points })), { kind: "value-dots", dots: true, points: curves[0].slice(-1) }],
       yRange: [Math.floor(Math.min(...levels)), Math.ceil(Math.max(...levels) + 1e-9)],
       format: (t) => (Number.isInteger(t) ? number(10 ** t, 1) : ""),
-    }));
+    }), h("figcaption", {}, h("span", { class: "key curve" }, lesson.together ? `all ${lesson.X.rows} samples` : "this one"),
+      alone ? null : h("span", { class: "key chord" }, `all ${lesson.samples.length} samples`)));
   }
 }
 

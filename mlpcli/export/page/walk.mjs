@@ -1,7 +1,7 @@
 // Lines one after another, one of them open: the forward and the backward pass.
 
 import { shapesOf } from "./derivation.mjs";
-import { button, h, math, prose } from "./dom.mjs";
+import { button, h, math, prose, setIdle } from "./dom.mjs";
 import { Strips, classTable, lossPanel, onePanel } from "./panels.mjs";
 import { Product } from "./product.mjs";
 
@@ -52,8 +52,8 @@ export class Walk {
     const { lesson, lines, open } = this;
     const line = lines[open];
     const standing = { net: lesson.net, Y: lesson.Y, pass: lesson.pass, gradient: lesson.gradient, losses: lesson.losses };
-    this.back.disabled = open === 0;
-    this.next.disabled = open === lines.length - 1;
+    setIdle(this.back, open === 0);
+    setIdle(this.next, open === lines.length - 1);
     this.count.textContent = `line ${open + 1} of ${lines.length}`;
     this.heads.forEach((head, i) => {
       head.setAttribute("aria-expanded", String(i === open));

@@ -1,4 +1,4 @@
-"""A headless Chromium, driven over its DevTools protocol through two pipes: no port, no library."""
+"""Lessons of small models, and what runs them: Node, and a headless Chromium."""
 
 from __future__ import annotations
 
@@ -7,9 +7,19 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+import numpy as np
+import pytest
+
+from mlpcli.cli import run
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[2]
+PAGE = ROOT / "mlpcli" / "export" / "page"
 
 _FLAGS = (
     "--headless",
@@ -36,7 +46,7 @@ def find_chromium() -> str | None:
 
 
 class Browser:
-    """One page of one browser.
+    """One page of one browser, driven over its DevTools protocol through two pipes.
 
     Attributes:
         said: what the console said, and exceptions that nobody caught.
@@ -126,6 +136,7 @@ class Browser:
         dark: bool = False,
         still: bool = True,
         scale: int = 1,
+        patience: float = 10,
     ) -> None:
         """Open a file in a window of this size; `still`: the reader wants no motion."""
         self.asked.clear()
@@ -139,7 +150,7 @@ class Browser:
         features = [{"name": name, "value": value} for name, value in media.items()]
         self.call("Emulation.setEmulatedMedia", features=features)
         self.call("Page.navigate", url=path.resolve().as_uri())
-        self.wait("document.readyState === 'complete' && document.querySelector('#now dl')")
+        self.wait("document.querySelector('#now dl')", patience)
 
     def run(self, script: str) -> Any:
         """The value of a JavaScript expression."""
@@ -150,10 +161,10 @@ class Browser:
         assert "exceptionDetails" not in result, f"{failed}; the console: {self.said}"
         return result["result"].get("value")
 
-    def wait(self, condition: str) -> None:
-        """Until a JavaScript condition holds; at most ten seconds."""
+    def wait(self, condition: str, patience: float = 10) -> None:
+        """Until a JavaScript condition holds; at most so many seconds."""
         script = f"""new Promise((done, failed) => {{
-            const end = performance.now() + 10000;
+            const end = performance.now() + {1000 * patience};
             const look = () => {{
                 if ({condition}) done(true);
                 else if (performance.now() > end) failed(new Error("waited in vain"));
@@ -222,3 +233,84 @@ class Browser:
             return {}
         size = self.call("Page.getLayoutMetrics")["cssContentSize"]
         return {"clip": {"x": 0, "y": 0, "scale": 1, **{k: size[k] for k in ("width", "height")}}}
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    if find_chromium() is None:
+        pytest.skip("chromium is not on PATH")
+    with Browser(tmp_path_factory.mktemp("profile")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def node() -> Callable[..., list[Any]]:
+    """Runs jobs of `page.mjs`; their results."""
+    path = shutil.which("node")
+    if path is None:
+        pytest.skip("node is not on PATH")
+
+    def do(*jobs: dict[str, Any]) -> list[Any]:
+        command = [path, str(HERE / "page.mjs"), str(PAGE)]
+        text = json.dumps(jobs)
+        done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        results: list[Any] = json.loads(done.stdout)
+        return results
+
+    return do
+
+
+@pytest.fixture(scope="session")
+def tool() -> Callable[[str], Path]:
+    """A file of a package of npm's, which `make test` installs."""
+
+    def find(name: str) -> Path:
+        path = ROOT / ".venv" / "npm" / "node_modules" / name
+        if not path.exists():
+            pytest.skip(f"{name.split('/')[0]} is not installed (make .venv/installed-npm)")
+        return path
+
+    return find
+
+
+def _noise(folder: Path) -> Path:
+    """Images that do not compress, as large and as many-valued as MNIST's."""
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 256, (2000, 28, 28), dtype=np.uint8)
+    np.savez(folder / "noise.data.npz", X=X, y=rng.integers(0, 10, 2000))
+    return folder / "noise.data.npz"
+
+
+def _flowers(folder: Path) -> Path:
+    """A table with names that a page must not take for markup."""
+    rng = np.random.default_rng(0)
+    lines = ['"</script><img src=x onerror=alert(1)>",height,"a ""b"" & c",<i>kind</i>']
+    for label, centre in (("<b>ant</b>", 0.0), ("bee & co", 4.0), ("cow", 8.0)):
+        lines += [f"{a:.3f},{b:.3f},{c:.3f},{label}" for a, b, c in rng.normal(centre, 2, (40, 3))]
+    (folder / "flowers.csv").write_text("\n".join(lines) + "\n")
+    return folder / "flowers.csv"
+
+
+_TRAININGS: dict[str, Callable[[Path], tuple[object, ...]]] = {
+    "digits": lambda _: ("--data", "digits", "--hidden", 12, "--epochs", 6),
+    "noise": lambda folder: ("--data", _noise(folder), "--hidden", 100, "--epochs", 1),
+    "flowers": lambda folder: ("--data", _flowers(folder), "--hidden", "6,5", "--epochs", 20),
+    "spiral": lambda _: ("--data", "spiral", "--hidden", 20, "--activation", "tanh"),
+}
+
+
+@pytest.fixture(scope="session")
+def lesson_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The lesson of a small model, trained and exported when it is first asked for."""
+    folder = tmp_path_factory.mktemp("lessons")
+
+    def make(name: str) -> Path:
+        model, page = folder / f"{name}.npz", folder / f"{name}.html"
+        if not page.exists():
+            arguments = [str(word) for word in _TRAININGS[name](folder)]
+            assert run(["train", *arguments, "-q", "-o", str(model)]) == 0
+            assert run(["export", str(model), str(page), "-q"]) == 0
+        return page
+
+    return make
