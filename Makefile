@@ -22,7 +22,7 @@ gradcheck: $(VENV)/installed  ## verify the gradients of 100 hidden units numeri
 	$(BIN)/mlp gradcheck --hidden 100
 
 # Two tests at a time with one thread each: threads that wait for each other on busy cores crawl.
-test: lint  ## lint, then all tests
+test: lint $(VENV)/installed-npm  ## lint, then all tests
 	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 2
 
 test-long: $(VENV)/installed-dev  ## kill 200 runs and 200 downloads at random moments
@@ -139,6 +139,12 @@ $(VENV)/installed: pyproject.toml | $(VENV)/bin/python
 $(VENV)/installed-bench: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench,peers,report]'
 	@touch $@ $(VENV)/installed
+
+# What looks at the lesson page; without it, these tests are skipped.
+$(VENV)/installed-npm: tests/export/lesson/package.json | $(VENV)/bin/python
+	@mkdir -p $(VENV)/npm && cp $< $(VENV)/npm && npm install --prefix $(VENV)/npm --silent \
+	  --no-audit --no-fund --fetch-retries=1 --fetch-timeout=30000 > /dev/null 2>&1 && touch $@ || \
+	  echo "axe-core, eslint and tsc cannot be installed by npm, and their tests are skipped"
 
 $(VENV)/installed-dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,report]'
