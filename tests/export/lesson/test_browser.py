@@ -177,9 +177,10 @@ def test_too_large_a_rate_diverges_and_reset_brings_all_back(show) -> None:
     browser.settle()
     together = loss(browser)
     browser.click("#stepping .main")
+    assert "It grew, where the slope foresaw −" in text(browser, "#stepping .verdict")
+    assert loss(browser) > 1000 * together
     browser.click("#stepping .main")
     assert "The rate is too large" in text(browser, "#stepping .verdict")
-    assert loss(browser) > 1000 * together
     assert browser.run("document.querySelector('#stepping .chart') !== null")
     browser.click("#now button")
     assert loss(browser) == together
