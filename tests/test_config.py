@@ -124,6 +124,8 @@ def test_a_key_is_the_flag_with_hyphens_or_underscores(option: Option, tmp_path:
     value = option.default if option.default is not None else 1
     if option.default is None and isinstance(option.kind, Number) and not option.kind.whole:
         value = 0.5
+    if option.default is None and isinstance(option.kind, Choice):
+        value = option.kind.choices[0]
     for key in (option.name, option.flag.removeprefix("--")):
         path.write_text(f"[{option.section}]\n{key} = {json.dumps(value)}\n")
         assert list(read_config(path)) == [option.name]
@@ -351,7 +353,12 @@ def test_a_flag_is_parsed_into_what_toml_gives(name: str, text: str, value: Any)
             "1,,7",
             "--gentle-classes 1,,7: expected class labels, as in 1,7, or none",
         ),
-        ("loss", "nll", "--loss nll: expected one of cross-entropy, mse, bce"),
+        (
+            "loss",
+            "nll",
+            "--loss nll: expected one of cross-entropy, mse, bce, "
+            "squared-error, absolute-error, huber",
+        ),
     ],
 )
 def test_a_wrong_flag_is_named_with_what_was_expected(name: str, text: str, said: str) -> None:

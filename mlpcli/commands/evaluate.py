@@ -13,19 +13,20 @@ from mlpcli import __version__
 from mlpcli.commands.console import Console
 from mlpcli.data.catalog import DOWNLOADS
 from mlpcli.data.catalog import data_dir as where_data_lie
-from mlpcli.errors import CheckpointError, DataError
+from mlpcli.errors import CheckpointError, DataError, UsageError
 from mlpcli.evaluation import figures
 from mlpcli.evaluation import html_report as html
 from mlpcli.evaluation import text_report as report
-from mlpcli.evaluation.metrics import predict_split, score_committee
+from mlpcli.evaluation.metrics import predict_members
 from mlpcli.files import ensure_writable, write_text
 from mlpcli.runs.model import Model, load
 from mlpcli.runs.own_data import refuse_seen, rows_to_evaluate
 from mlpcli.runs.repeat import train_command
-from mlpcli.tasks.classification import Scores
+from mlpcli.tasks.choice import same_answers
+from mlpcli.tasks.classification import Classification, ClassReport
 
 
-def _member(model: Model, scores: Scores) -> html.Member:
+def _member(model: Model, scores: ClassReport) -> html.Member:
 
     return html.Member(
         name=str(model.file.path),
@@ -65,7 +66,7 @@ def refuse_mismatch(first: Model, other: Model) -> None:
             f"{b.path}: takes {b.sizes[0]} inputs, {a.path} takes {a.sizes[0]}: "
             "they cannot be a committee"
         )
-    if first.classes.tolist() != other.classes.tolist():
+    if not same_answers(first.task, other.task):
         raise CheckpointError(
             f"{b.path}: has other classes than {a.path}: they cannot be a committee"
         )
@@ -97,9 +98,14 @@ def evaluate(
         split_name=split,
     )
     refuse_seen(members, rows)
+    task = members[0].task
+    if report_file and not isinstance(task, Classification):
+        raise UsageError(f"--report {report_file}: is for classification; {source} has numbers")
     networks = [(m.network(), m.encoding) for m in members]
     with np.errstate(all="ignore"):  # what overflows is told by the loss
-        each, scores = score_committee(networks, rows)
+        own_predictions, predictions = predict_members(networks, rows, task)
+    each = [report.report_of(own, task) for own in own_predictions]
+    scores = report.report_of(predictions, task)
     for path, own in zip(models, each, strict=True):
         if not math.isfinite(own.loss):
             raise DataError(f"{source}: the loss of {path} on it is not finite: it overflows")
@@ -112,19 +118,23 @@ def evaluate(
         console.result(report.headline(str(path), own))
     if len(models) > 1:
         console.result(report.headline(f"committee of {len(models)}", scores))
-    console.result("\n" + report.class_table(names, scores))
-    console.result("\n" + report.confusion_table(labels, scores))
-    if report_file:
+    for table in report.tables(scores, names, labels):
+        console.result("\n" + table)
+    if report_file and isinstance(scores, ClassReport):
         again = ["mlp", "evaluate", *map(str, models)]
         for flag, value in (("--data", data), ("--label-column", label_column), ("--split", split)):
             again += [flag, value] if value is not None else []
         page = html.Report(
-            members=[_member(m, own) for m, own in zip(members, each, strict=True)],
+            members=[
+                _member(m, own)
+                for m, own in zip(members, each, strict=True)
+                if isinstance(own, ClassReport)
+            ],
             source=source,
             split=rows,
             names=names,
             scores=scores,
-            predictions=predict_split(networks, rows),
+            predictions=predictions,
             images=_images(members[0]),
             commands=(
                 [f"mlp download {source}"] if source in DOWNLOADS else [],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from mlpcli.nn.network import MLP
 from mlpcli.runs import build
 from mlpcli.runs.model import load
 from mlpcli.runs.own_data import rows_to_evaluate
-from mlpcli.tasks.classification import target_distributions
+from mlpcli.tasks.task import Task
 from mlpcli.text import dashed
 
 _OF_A_MODEL = ("data", "label_column", "reg", "label_smoothing", "seed")  # what it leaves open
@@ -32,23 +33,20 @@ _OF_A_MODEL = ("data", "label_column", "reg", "label_smoothing", "seed")  # what
 _POOL = 200  # rows that the samples are drawn from
 
 
-def _of_config(
-    config: Config, directory: Path, console: Console
-) -> tuple[MLP, Array, Array, dict[str, Any]]:
-    """(network, X, y, further arguments of `check_network`) of a configuration."""
+def _of_config(config: Config, directory: Path, console: Console) -> tuple[MLP, Config, _Rows]:
+    """The network of a configuration, and rows to check it on."""
     config = name_data(config, directory, console, "checking")
     material = build.prepare(config, directory)
+    config = build.complete(config, material)
     net = build.network(config, *material.sizes)
-    X, y = _draw(material.splits.train, material.encoding, config.train.seed)
-    loss = _loss(config, net)
-    loss["class_weights"] = build.class_weights(config, material.splits, "float64")
+    rows = _draw(material.splits.train, material.encoding, config, material.task)
     _announce(net, config, material.data.source, console)
-    return net, X, y, loss
+    return net, config, rows
 
 
 def _of_model(
     path: Path, flags: dict[str, Any], directory: Path, console: Console
-) -> tuple[MLP, Array, Array, dict[str, Any]]:
+) -> tuple[MLP, Config, _Rows]:
     """The same of a checkpoint, on its own training rows, or other data that were given.
 
     Where its own are gone, inputs are drawn at random: the equations are the same for them.
@@ -67,37 +65,47 @@ def _of_model(
             label_column=flags.get("label_column"),
             split_name=None if source else "train",
         )
-        X, y = _draw(rows, saved.encoding, config.train.seed)
+        drawn = _draw(rows, saved.encoding, config, saved.task)
     except DataError as error:
         if source:
             raise
         console.notice(f"{error}; checking on random inputs")
         where = "random inputs"
-        X, y = _draw_random(net, config.train.seed)
+        drawn = _draw_random(net, config, saved.task)
     _announce(net, config, where, console)
-    return net, X, y, _loss(config, net)
+    return net, config, drawn
 
 
-def _loss(config: Config, net: MLP) -> dict[str, Any]:
-    """What of the configuration is in the loss, and the seed."""
-    train = config.train
-    targets = target_distributions(net.sizes[-1], train.label_smoothing, "float64")
-    return {"reg": train.reg, "targets": targets, "seed": train.seed}
+@dataclass(frozen=True)
+class _Rows:
+    """What a gradient is checked on: X (M, D), Y (M, C), weights (M,) or None, all float64."""
+
+    X: Array
+    Y: Array
+    weights: Array | None = None
 
 
-def _draw(split: Split, encoding: Encoding, seed: int) -> tuple[Array, Array]:
-    """(X, y) of up to _POOL rows, drawn by the seed, in double precision."""
+def _draw(split: Split, encoding: Encoding, config: Config, task: Task) -> _Rows:
+    """Up to _POOL rows, drawn by the seed, with their targets as training has them."""
+    batches = Batches(split, encoding, _POOL, np.float64, config.train.seed)
+    N = batches.size
+    X, y = np.empty((N, encoding.width)), np.empty(N, task.target_dtype)
+    weights = np.empty((N, 1)) if batches.weighted else None
+    batches.cut(batches.order(0), 0, X, y, weights=weights)
+    Y = np.empty((N, task.outputs))
+    task.fill_targets(y, Y, config.train.label_smoothing)
+    return _Rows(X, Y, None if weights is None else weights[:, 0])
 
-    batches = Batches(split, encoding, _POOL, np.float64, seed)
-    X, y = np.empty((batches.size, encoding.width)), np.empty(batches.size, np.intp)
-    batches.cut(batches.order(0), 0, X, y)
-    return X, y
 
-
-def _draw_random(net: MLP, seed: int) -> tuple[Array, Array]:
-
-    rng = np.random.default_rng(seed)
-    return rng.standard_normal((_POOL, net.sizes[0])), rng.integers(net.sizes[-1], size=_POOL)
+def _draw_random(net: MLP, config: Config, task: Task) -> _Rows:
+    rng = np.random.default_rng(config.train.seed)
+    X, Y = rng.standard_normal((_POOL, net.sizes[0])), np.empty((_POOL, task.outputs))
+    if task.outputs > 1:
+        y: Array = rng.integers(task.outputs, size=_POOL)
+    else:
+        y = rng.standard_normal(_POOL)
+    task.fill_targets(y, Y, config.train.label_smoothing)
+    return _Rows(X, Y)
 
 
 def _announce(net: MLP, config: Config, where: str, console: Console) -> None:
@@ -152,10 +160,18 @@ def gradcheck(
     if model:
         if config_file:
             raise UsageError(f"--config {config_file}: {model} has its own; give one of them")
-        net, X, y, loss = _of_model(model, flags, directory, console)
+        net, config, rows = _of_model(model, flags, directory, console)
     else:
-        net, X, y, loss = _of_config(resolve(flags, config_file), directory, console)
-    check = check_network(net, X, y, tolerance=tolerance, **loss)
+        net, config, rows = _of_config(resolve(flags, config_file), directory, console)
+    check = check_network(
+        net,
+        rows.X,
+        rows.Y,
+        reg=config.train.reg,
+        weights=rows.weights,
+        tolerance=tolerance,
+        seed=config.train.seed,
+    )
     console.json(check.to_json())
     _show(check, len(net.parameters.flat), console)
     if failure := check.failure():

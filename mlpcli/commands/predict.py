@@ -17,10 +17,10 @@ from mlpcli.commands.console import Console
 from mlpcli.data.formats import rows as inputs
 from mlpcli.data.formats.rows import Inputs, Wanted
 from mlpcli.errors import DataError, UsageError
-from mlpcli.evaluation.metrics import probabilities_of
+from mlpcli.evaluation.metrics import outputs_of
 from mlpcli.files import ensure_writable, replacing
 from mlpcli.runs.model import Model, load
-from mlpcli.tasks.classification import class_indices
+from mlpcli.tasks.classification import Classification
 
 
 def _wanted(model: Model) -> Wanted:
@@ -48,32 +48,27 @@ def _table(
 ) -> Iterator[str]:
     """The table as CSV, some rows at a time; `predicted` gets the class indices."""
 
-    labels = model.classes.tolist()
-    names = model.data.class_names
-    head = ["file"] if files else []
-    head += ["label", "name"] if names else ["label"]
-    head += [f"p_{label}" for label in labels] if probabilities else []
+    names, task = model.data.class_names, model.task
+    head = [*(["file"] if files else []), *task.answer_columns(names)]
+    head += [f"p_{label}" for label in model.classes.tolist()] if probabilities else []
     yield _csv([head])
     done = 0
-    for probs in probabilities_of(model.network(), model.encoding, X):
+    for probs in outputs_of([(model.network(), model.encoding)], X):
         if not np.isfinite(probs).all():
             raise DataError(
                 f"row {done + int(np.argmin(np.isfinite(probs).all(axis=1))) + 1} is too large "
                 f"for {model.file.path}: its scores overflow"
             )
-        best = probs.argmax(axis=1).tolist()
+        answers = task.answer(probs)[0].tolist()
         lines: list[list[Any]] = []
-        for offset, k in enumerate(best):
-            line = [files[done + offset]] if files else []
-            line.append(labels[k])
-            if names:
-                line.append(names[labels[k]] if 0 <= labels[k] < len(names) else "")
-            if probabilities:
-                line += [f"{p:.6g}" for p in probs[offset]]
+        for offset, answer in enumerate(answers):
+            line: list[Any] = [files[done + offset]] if files else []
+            line += task.answer_cells(answer, names)
+            line += [f"{p:.6g}" for p in probs[offset]] if probabilities else []
             lines.append(line)
         yield _csv(lines)
-        predicted += best
-        done += len(best)
+        predicted += answers
+        done += len(answers)
 
 
 def _csv(lines: list[list[Any]]) -> str:
@@ -82,10 +77,12 @@ def _csv(lines: list[list[Any]]) -> str:
     return text.getvalue()
 
 
-def _outcome(model: Model, predicted: list[int], labels: Array, source: str) -> str:
-    """How many were right, of rows that have labels."""
-
-    true = class_indices(labels, model.classes)
+def _outcome(model: Model, predicted: list[Any], labels: Array, source: str) -> str:
+    """How many were right, of rows that have labels, or how far off the answers are."""
+    true = model.task.encode(labels)
+    if not isinstance(model.task, Classification):
+        error = np.array(predicted) - labels.astype(np.float64)
+        return f"{source}: RMSE {np.sqrt(np.mean(error**2)):.4g} over {len(true):,} rows"
     right, N = int(np.count_nonzero(true == np.array(predicted))), len(true)
     text = f"{source}: {right:,} of {N:,} right ({100 * right / N:.2f} %)"
     unseen = int(np.count_nonzero(true < 0))

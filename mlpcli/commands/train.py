@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 
 import click
@@ -112,7 +112,7 @@ def _run_epochs(
     if not reason:
         for result in trainer.epochs(run.until, on_step):
             keeper.take(result)
-            run.log.write("epoch", asdict(result))
+            run.log.write("epoch", result.to_json())
             keeper.save_in_time()
             display.epoch(result)
             reason = limits.patience_is_over()
@@ -140,7 +140,9 @@ def _report(run: Run, keeper: Keeper, display: TrainDisplay) -> None:
     trainer.use_best()
     splits = {"train": material.splits.train, "validation": material.splits.val}
     scores = {
-        part: Scorer(trainer.net, rows, material.encoding, trainer.ranks).score() if rows else None
+        part: Scorer(trainer.net, rows, material.encoding, trainer.task, trainer.ranks).score()[0]
+        if rows
+        else None
         for part, rows in splits.items()
     }
     if not all(s is None or math.isfinite(s.loss) for s in scores.values()):

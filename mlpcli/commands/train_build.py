@@ -136,7 +136,7 @@ def build_keeper(run: Run, notice: Callable[[str], None]) -> Keeper:
     meta = new_meta(
         run.config,
         material.data,
-        material.splits.classes,
+        material.task,
         material.encoding,
         run.cores.count,
         init_from=str(init_from) if init_from else None,

@@ -9,10 +9,12 @@ from typing import Any
 
 from mlpcli.commands.console import Bar, Console
 from mlpcli.commands.train_build import Run
+from mlpcli.config.kinds import NAMED_DATA
 from mlpcli.runs.keeper import Keeper
 from mlpcli.runs.repeat import train_words
-from mlpcli.tasks.classification import Scores
-from mlpcli.text import dashed, name_ranks, percent
+from mlpcli.tasks.regression import Regression
+from mlpcli.tasks.task import Scores
+from mlpcli.text import dashed, name_ranks
 from mlpcli.training.diagnostics import STEPS, advice_on_rate
 from mlpcli.training.progress import EpochResult
 
@@ -30,8 +32,23 @@ def headline(run: Run) -> str:
         f"{dashed(about['architecture'])} "
         f"({about['parameters']:,} parameters, {run.config.model.dtype}) "
         f"on {about['data']}: {samples['train']:,} rows to train on, "
-        f"{samples['val']:,} to validate, {samples['test']:,} to test{ranks}"
+        f"{samples['val']:,} to validate, {samples['test']:,} to test{ranks}{_choice(run)}"
     )
+
+
+def _choice(run: Run) -> str:
+    """Which task was chosen if the labels of a table could be either, and how to choose the other.
+
+    Text can only be classes, and images and what has a name are never numbers to predict.
+    """
+    data, task = run.material.data, run.material.task
+    if run.config.data.task not in (None, "auto") or data.y.dtype.kind == "U" or data.full_scale:
+        return ""
+    if task.kind == Regression.kind:
+        return "; the labels are numbers to predict (--task classification takes them for classes)"
+    if data.source in NAMED_DATA:
+        return ""
+    return f"; {task.outputs} classes (--task regression predicts the labels as numbers)"
 
 
 def how_to_resume(run: Run) -> str:
@@ -102,11 +119,14 @@ class TrainDisplay:
         now, plan, history = self._trainer.progress, self._run.planned, self._keeper.history
         text = f"epoch {min(now.epoch + 1, plan)}/{plan}"
         if now.batch:
-            text += f"  loss {now.loss_sum / (now.batch * self._trainer.batches.size):.4f}"
+            text += f"  loss {now.sums[0] / now.sums[-1]:.4f}"
         elif history:
             text += f"  loss {history[-1]['train_loss']:.4f}"
-        if history and (accuracy := history[-1]["val_accuracy"]) is not None:
-            text += f"  val {percent(accuracy)} best {percent(now.best_accuracy)}"
+        task = self._trainer.task
+        if history and (score := history[-1][f"val_{task.headline}"]) is not None:
+            text += f"  val {task.show(score)}"
+        if now.best_score is not None:
+            text += f" best {task.show(now.best_score)}"
         return text
 
     def epoch(self, result: EpochResult) -> None:
@@ -119,12 +139,12 @@ class TrainDisplay:
         thinned = max(1, plan // _LINES) if plan > 2 * _LINES else 1
         if (console.moves and not console.verbose) or result.epoch % thinned:
             return
-        figures = f"loss {result.train_loss:.4f}  accuracy {percent(result.train_accuracy)}"
-        if result.val_accuracy is not None:
-            figures += (
-                f"  validation loss {result.val_loss:.4f}  accuracy {percent(result.val_accuracy)}"
-                f" (best {percent(self._trainer.progress.best_accuracy)})"
-            )
+        name, task = self._trainer.task.headline_name, self._trainer.task
+        figures = f"loss {result.train_loss:.4f}  {name} {task.show(result.train_score)}"
+        best = self._trainer.progress.best_score
+        if result.val_score is not None and best is not None:
+            figures += f"  validation loss {result.val_loss:.4f}  {name} "
+            figures += f"{task.show(result.val_score)} (best {task.show(best)})"
         if console.verbose:
             figures += (
                 f"  lr {result.lr:.3g}  update ratio {result.update_ratio:.1e}"
@@ -153,28 +173,27 @@ class TrainDisplay:
         about, now = self._run.description(), self._trainer.progress
         trained, seconds = now.epoch * about["samples"]["train"], self._trainer.seconds
         return {
+            "task": self._trainer.task.kind,
             "checkpoint": str(self._keeper.path),
             "data": about["data"],
             "architecture": about["architecture"],
             "parameters": about["parameters"],
             "epochs": now.epoch,
             "best_epoch": now.best_epoch,
-            **{
-                part: {"loss": s.loss, "accuracy": s.accuracy} if s else None
-                for part, s in scores.items()
-            },
+            **{part: s.to_json() if s else None for part, s in scores.items()},
             "seconds": seconds,
             "samples_per_second": trained / seconds if seconds else 0.0,
         }
 
     def results(self, scores: dict[str, Scores | None], outcome: dict[str, Any]) -> None:
         """Print the results, for a person or a script."""
-        now, console = self._trainer.progress, self._console
+        now, console, task = self._trainer.progress, self._console, self._trainer.task
         console.json(outcome)
         for part, s in scores.items():
             if s:
                 console.result(
-                    f"{part + ':':<11} accuracy {percent(s.accuracy)}  loss {s.loss:.4f}  "
+                    f"{part + ':':<11} {task.headline_name} {task.show(s.headline)}  "
+                    f"loss {s.loss:.4f}  "
                     f"({s.samples:,} samples, epoch {now.best_epoch} of {now.epoch})"
                 )
         console.result(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from mlpcli.config.kinds import NAMED_DATA
 from mlpcli.config.options import (
     DEFAULT_LR,
     DISTORTIONS,
@@ -97,6 +98,9 @@ def make_config(values: dict[str, Any]) -> Config:
         )
     if train.patience is not None and config.data.val_fraction == 0:
         raise UsageError("--patience needs validation rows; raise --val-fraction above 0")
+    model = config.model
+    if model.loss is None and config.data.data in (None, *NAMED_DATA):
+        model = dataclasses.replace(model, loss="cross-entropy")
     if train.lr is None:
         train = dataclasses.replace(train, lr=DEFAULT_LR[train.optimizer])
     if train.lr_decay is None and train.lr_schedule in ("step", "exponential"):
@@ -105,7 +109,7 @@ def make_config(values: dict[str, Any]) -> Config:
     usual = DISTORTIONS[augment.augment]
     missing = {name: usual[name] for name in usual if getattr(augment, name) is None}
     augment = dataclasses.replace(augment, **missing)  # type: ignore[arg-type]
-    return dataclasses.replace(config, train=train, augment=augment)
+    return dataclasses.replace(config, model=model, train=train, augment=augment)
 
 
 def check_flag(name: str, text: str) -> Any:

@@ -209,6 +209,9 @@ class Switch:
         return value
 
 
+NAMED_DATA = ("mnist", "fashion-mnist", "digits", "spiral")
+"""The data sets that have a name (`mlpcli.data.catalog` has them); all are for classification."""
+
 Kind = Number | Text | Choice | Widths | BatchSize | NormLimits | Labels | Switch
 
 

@@ -105,6 +105,13 @@ class DataConfig:
         common=True,
         fixed=True,
     )
+    task: str | None = _option(
+        None,
+        Choice(("auto", "classification", "regression")),
+        "What to predict: classes or numbers. Default: auto, which takes text for classes.",
+        also=("objective_type", "problem", "mode"),
+        fixed=True,
+    )
     scale: str = _option(
         "auto",
         Choice(("auto", "none", "standard")),
@@ -153,10 +160,11 @@ class ModelConfig:
         also=("nonlinearity",),
         fixed=True,
     )
-    loss: str = _option(
-        "cross-entropy",
-        Choice(("cross-entropy", "mse", "bce")),
-        "cross-entropy of the softmax; mse (Nielsen's quadratic cost) and bce of sigmoid outputs.",
+    loss: str | None = _option(
+        None,
+        Choice(("cross-entropy", "mse", "bce", "squared-error", "absolute-error", "huber")),
+        "For classes: cross-entropy of the softmax; mse (Nielsen's quadratic cost) and bce of "
+        "sigmoid outputs. For numbers: squared-error, absolute-error, huber. Default: the first.",
         also=("cost", "criterion", "objective"),
         fixed=True,
     )

@@ -55,6 +55,11 @@ class Batches:
             assert image_shape is not None
             self._augmenter = Augmenter(image_shape, distortions, self.size, dtype)
 
+    @property
+    def weighted(self) -> bool:
+        """Whether rows count differently."""
+        return self.split.weights is not None
+
     def __len__(self) -> int:
         return len(self.split)
 
@@ -79,11 +84,13 @@ class Batches:
         y: Array,
         share: slice = slice(None),
         *,
+        weights: Array | None = None,
         epoch: int | None = None,
     ) -> int:
-        """Write a `share` of batch `step` of an order to the first n rows of X and y; n.
+        """Write a `share` of batch `step` of an order to the first n rows of X and y; return n.
 
-        X is (≥ n, D), y (≥ n,). Images are distorted where it is for training in an `epoch`.
+        X is (≥ n, D), y (≥ n,), weights (≥ n, 1). Images are distorted if it is for training in an
+        `epoch`.
         """
         rows = order[step * self.size : (step + 1) * self.size][share]
         n = len(rows)
@@ -91,6 +98,8 @@ class Batches:
         # "clip" writes to `out` directly, where "raise" would go through a copy; rows are valid
         np.take(self.split.X, rows, axis=0, out=raw, mode="clip")
         np.take(self.split.y, rows, out=y[:n], mode="clip")
+        if weights is not None and self.split.weights is not None:
+            weights[:n, 0] = self.split.weights[rows]
         if self._augmenter is not None and epoch is not None:
             rng = np.random.default_rng([self._seed, _AUGMENT_STREAM, epoch, step])
             self._augmenter.apply(raw, y[:n], rng, X[:n], first=share.start or 0)

@@ -159,7 +159,7 @@ DOWNLOADS: dict[str, RemoteSet] = {
 # Always there; the value says where they come from.
 BUILT_IN = {"digits": "embedded in the package", "spiral": "generated"}
 
-NAMES = (*DOWNLOADS, *BUILT_IN)
+NAMES = (*DOWNLOADS, *BUILT_IN)  # as NAMED_DATA of config has them; a test compares
 
 
 def data_dir(option: Path | None = None) -> Path:

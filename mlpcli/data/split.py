@@ -9,7 +9,8 @@ import numpy as np
 from mlpcli.arrays import Array
 from mlpcli.data.dataset import Dataset
 from mlpcli.errors import DataError
-from mlpcli.tasks.classification import class_indices, refuse_unseen
+from mlpcli.tasks.choice import TASKS, choose_kind
+from mlpcli.tasks.task import Task
 
 # Drawn without regard to --seed: runs with different seeds never train on each other's test rows.
 TEST_SPLIT_SEED = 20_261_123
@@ -22,14 +23,16 @@ class Split:
     Attributes:
         name: "train", "val" or "test".
         X: (M, D) the array that the rows are in; never copied.
-        y: (M,) intp class indices in [0, C), -1 in rows that are not of this split.
+        y: (M,) targets as the task encodes them; of no meaning in rows of other splits.
         rows: (N,) intp, the rows of X that are of this split.
+        weights: (M,) float64, how much each row counts; None: all alike.
     """
 
     name: str
     X: Array
     y: Array
     rows: Array
+    weights: Array | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -37,73 +40,59 @@ class Split:
 
 @dataclass(frozen=True)
 class Splits:
-    """A data set's three parts, and the classes that its training part has.
+    """A data set's three parts, and the task that the labels of its training part make.
 
-    `val` and `test` are None where nothing is held out. `classes` are the labels of the training
-    part, sorted; the position is the class index.
+    `val` and `test` are None where nothing is held out.
     """
 
     train: Split
     val: Split | None
     test: Split | None
-    classes: Array
+    task: Task
 
 
 def split(
-    data: Dataset, *, val_fraction: float = 0.1, test_fraction: float | None = None, seed: int = 0
+    data: Dataset,
+    *,
+    task: str = "auto",
+    val_fraction: float = 0.1,
+    test_fraction: float | None = None,
+    seed: int = 0,
 ) -> Splits:
     """Part a data set: its own test set or a fixed fraction, then validation drawn by `seed`.
 
-    Both draws are stratified: each class gives its share, and keeps at least one row for training.
+    Both draws are stratified: each class, or tenth of the targets, gives its share, and keeps at
+    least one row for training.
+
+    Args:
+        task: "auto", "classification" or "regression".
 
     Raises:
-        DataError: fewer than two classes are left to train on, or a held-out row has a label that
-            the training part does not have.
+        DataError: the training rows have only one label, or a held-out row has one that they do
+            not have.
     """
-    N = len(data.y)
-    labels, codes = _encoded(data.y)
-    rest = np.arange(N)
+    kind = TASKS[choose_kind(task, data.y, data.source, table=data.full_scale is None)]
+    strata = kind.strata(data.y)
+    rest = np.arange(len(data.y))
     test_rows: Array | None = None
     if data.X_test is None:
         fraction = data.test_fraction if test_fraction is None else test_fraction
-        rest, test_rows = _hold_out(rest, codes, fraction, TEST_SPLIT_SEED)
-    train_rows, val_rows = _hold_out(rest, codes, val_fraction, seed)
+        rest, test_rows = _hold_out(rest, strata, fraction, TEST_SPLIT_SEED)
+    train_rows, val_rows = _hold_out(rest, strata, val_fraction, seed)
     if len(train_rows) == 0:
         raise DataError(
             f"{data.source}: no rows to train on; lower --val-fraction or --test-fraction"
         )
-    present = np.bincount(codes[train_rows], minlength=len(labels)) > 0
-    classes = labels[present]
-    if len(classes) < 2:
-        raise DataError(
-            f"{data.source}: every training row has the label {classes[0]}; "
-            "a classifier needs at least two classes"
-        )
-    y = np.where(present, np.cumsum(present) - 1, -1)[codes]
-    test: Split | None
+    learned = kind.learn(data.y[train_rows], data.source)
+    y = learned.encode(data.y)
+    test = _part("test", data, y, test_rows)
     if data.X_test is not None and data.y_test is not None:
-        y_test = class_indices(data.y_test, classes)
-        refuse_unseen(y_test, data.y_test, f"{data.source}: the test set")
+        y_test = learned.encode(data.y_test)
+        learned.refuse_unknown(y_test, data.y_test, f"{data.source}: the test set")
         test = Split("test", data.X_test, y_test, np.arange(len(y_test)))
-    else:
-        test = _part("test", data, y, test_rows)
     train = _part("train", data, y, train_rows)
     assert train is not None
-    return Splits(train, _part("val", data, y, val_rows), test, classes)
-
-
-def _encoded(labels: Array) -> tuple[Array, Array]:
-    """The labels that there are, sorted, and for each row which of them it has."""
-    if labels.dtype.kind == "i" and len(labels):
-        low, span = int(labels.min()), int(labels.max()) - int(labels.min()) + 1
-        if span <= 1 << 16:  # no sorting: a table may have millions of rows
-            offsets = (labels - low).astype(np.uint16)
-            there = np.flatnonzero(np.bincount(offsets, minlength=span))
-            codes = np.zeros(span, np.uint16)
-            codes[there] = np.arange(len(there))
-            return there + low, codes[offsets]
-    names, positions = np.unique(labels, return_inverse=True)
-    return names, positions.astype(np.uint16 if len(names) <= 1 << 16 else np.intp)
+    return Splits(train, _part("val", data, y, val_rows), test, learned)
 
 
 def _part(name: str, data: Dataset, y: Array, rows: Array | None) -> Split | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlpcli.arrays import Array
-from mlpcli.evaluation.metrics import Predictions
+from mlpcli.tasks.task import Predictions
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,11 @@ class Calibration:
 
 def calibration(predictions: Predictions, bins: int = 15) -> Calibration:
     """Sort predictions into bins of confidence; 15 are what Guo et al. 2017 use."""
-    confidence = predictions.confidence
+    confidence = predictions.certainty
+    assert confidence is not None
     chosen = np.clip(np.ceil(confidence * bins).astype(np.intp) - 1, 0, bins - 1)
     counts = np.bincount(chosen, minlength=bins)
-    right = np.bincount(chosen, predictions.predicted == predictions.y, minlength=bins)
+    right = np.bincount(chosen, predictions.answers == predictions.y, minlength=bins)
     total = np.bincount(chosen, confidence, minlength=bins)
     filled = np.maximum(counts, 1)
     return Calibration(counts, total / filled, right / filled)

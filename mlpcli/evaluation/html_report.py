@@ -18,9 +18,9 @@ from mlpcli.arrays import Array
 from mlpcli.data.split import Split
 from mlpcli.evaluation import figures, pixels
 from mlpcli.evaluation.calibration import Calibration, calibration
-from mlpcli.evaluation.metrics import Predictions
 from mlpcli.evaluation.text_report import CONFUSION_LIMIT, differing
-from mlpcli.tasks.classification import Scores
+from mlpcli.tasks.classification import ClassReport
+from mlpcli.tasks.task import Predictions
 from mlpcli.text import as_typed, dashed, percent
 
 _MISTAKES = 24
@@ -58,7 +58,7 @@ class Member:
     """
 
     name: str
-    scores: Scores
+    scores: ClassReport
     sizes: list[int]
     options: dict[str, Any]
     toml: str
@@ -88,7 +88,7 @@ class Report:
     source: str
     split: Split
     names: Sequence[str]
-    scores: Scores
+    scores: ClassReport
     predictions: Predictions
     images: Images | None
     commands: tuple[Sequence[str], Sequence[str]]
@@ -285,17 +285,18 @@ def _calibration(bins: Calibration) -> str:
 def _mistakes(report: Report) -> str:
     if report.images is None:
         return ""
-    predictions, split = report.predictions, report.split
+    predictions, split, certainty = report.predictions, report.split, report.predictions.certainty
+    assert certainty is not None
     pictures = []
-    for place in predictions.mistakes(_MISTAKES).tolist():
+    for place in most_confident_mistakes(predictions, _MISTAKES).tolist():
         row = int(split.rows[place])
         image = np.asarray(split.X[row]).reshape(report.images.shape)
         true = escape(report.names[predictions.y[place]])
-        said = escape(report.names[predictions.predicted[place]])
+        said = escape(report.names[predictions.answers[place]])
         uri = pixels.picture_png(image, report.images.full_scale)
         pictures.append(
             f'<figure><img alt="sample {row + 1}" src="{uri}"><figcaption><b>{true}</b> taken for '
-            f"<b>{said}</b><br>{percent(predictions.confidence[place], 1)}"
+            f"<b>{said}</b><br>{percent(certainty[place], 1)}"
             f"<br>sample {row + 1:,}</figcaption></figure>"
         )
     if not pictures:
@@ -349,6 +350,13 @@ def _repetition(report: Report) -> str:
         )
     commands = escape("\n".join(lines))
     return _section("How to repeat it", f'<pre>{commands}</pre><p class="note">{note}</p>')
+
+
+def most_confident_mistakes(predictions: Predictions, count: int) -> Array:
+    """Positions in the split of at most `count` mistakes, the most confident first."""
+    assert predictions.certainty is not None
+    wrong = np.flatnonzero(predictions.answers != predictions.y)
+    return wrong[np.argsort(-predictions.certainty[wrong], kind="stable")][:count]
 
 
 # Pieces

@@ -1,9 +1,8 @@
-"""Loss, accuracy and the figures of each class."""
+"""Scoring networks on rows, and what they say of each of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,116 +12,116 @@ from mlpcli.data.encoding import Encoding
 from mlpcli.data.split import Split
 from mlpcli.nn.network import CHUNK, MLP
 from mlpcli.parallel.ranks import Alone, Ranks
-from mlpcli.tasks.classification import Scores, fill_one_hot
+from mlpcli.tasks.task import Predictions, Scores, Task
 
 
 class Scorer:
     """Scores a network on a split, chunk by chunk, in buffers that are made once.
 
     Args:
+        task: what is counted.
         ranks: processes that score a share of each chunk; `score` is called by all of them.
     """
 
     def __init__(
-        self, net: MLP, split: Split, encoding: Encoding, ranks: Ranks | None = None
+        self, net: MLP, split: Split, encoding: Encoding, task: Task, ranks: Ranks | None = None
     ) -> None:
         self._net = net
+        self._task = task
         self._ranks = ranks or Alone()
         self._chunks = Batches(split, encoding, CHUNK, net.dtype)
-        self._buffers = net.buffers(-(-self._chunks.size // self._ranks.size))
+        rows = -(-self._chunks.size // self._ranks.size)
+        weighted = split.weights is not None
+        self._buffers = net.buffers(rows, task.target_dtype, weighted=weighted)
 
-    def score(self) -> Scores:
-        """The scores with the network's weights as they are now."""
-        net, C = self._net, self._net.sizes[-1]
-        sums = np.zeros(1 + C * C)  # the loss, and the counts of the confusion matrix
+    def score(self) -> tuple[Scores, Scores]:
+        """The scores with the network's weights as they are now: plain, and as rows are weighed."""
+        net, task = self._net, self._task
+        sums: Array = np.zeros(0)
         order = self._chunks.in_order()
         for step in range(self._chunks.steps):
             share = self._ranks.share(self._chunks.count(step))
-            n = self._chunks.cut(order, step, self._buffers.X, self._buffers.y, share)
-            batch = self._buffers.first(n)
+            whole = self._buffers
+            n = self._chunks.cut(order, step, whole.X, whole.y, share, weights=whole.weights)
+            batch = whole.first(n)
             scores = net.forward_pass(batch)
-            fill_one_hot(batch.Y, batch.y)
-            sums[0] += net.mean_loss(batch, of=1)
-            sums[1:] += np.bincount(batch.y * C + scores.argmax(axis=1), minlength=C * C)
+            task.fill_targets(batch.y, batch.Y)
+            losses = net.evaluate_loss(batch)
+            part = [task.tally(scores, losses, batch.y)]
+            if batch.weights is not None:
+                part.append(task.tally(scores, losses, batch.y, batch.weights[:, 0]))
+            sums = np.stack(part) if not sums.size else sums + np.stack(part)
         self._ranks.total(sums)
-        return Scores(
-            float(sums[0]) / len(self._chunks), sums[1:].reshape(C, C).round().astype(np.int64)
-        )
+        return task.score(sums[0]), task.score(sums[-1])
 
 
-def score_committee(
-    members: Sequence[tuple[MLP, Encoding]], split: Split
-) -> tuple[list[Scores], Scores]:
-    """The scores of each (network, encoding), and of the mean of their probabilities.
+def predict_members(
+    members: Sequence[tuple[MLP, Encoding]], split: Split, task: Task
+) -> tuple[list[Predictions], Predictions]:
+    """The predictions of each (network, encoding), and of the committee of them all.
 
-    All have the same inputs and classes. The loss of the committee is of the first one's kind.
+    All take the same rows and have the same task. The committee's outputs are the mean of theirs,
+    its loss is of the first one's kind. Of one alone they are the same.
     """
-    each = [Scorer(net, split, encoding).score() for net, encoding in members]
-    if len(each) == 1:  # its own loss is exact, where probabilities have vanished, too
-        return each, each[0]
-    first = members[0][0]
-    C = first.sizes[-1]
-    loss, confusion = 0.0, np.zeros(C * C, np.int64)
-    for y, probs in _probabilities(members, split):
-        Y = np.zeros_like(probs)
-        fill_one_hot(Y, y)
-        loss += float(first.loss.of_probabilities(probs, Y).sum())
-        confusion += np.bincount(y * C + probs.argmax(axis=1), minlength=C * C)
-    return each, Scores(loss / len(split), confusion.reshape(C, C))
+    parts: list[list[Predictions]] = []
+    for y, outputs, losses in _outputs(members, split, task):
+        parts.append([_predictions(task, y, *pair) for pair in zip(outputs, losses, strict=True)])
+    joined = [_joined(chunks) for chunks in zip(*parts, strict=True)]
+    return (joined[:-1] if len(members) > 1 else joined), joined[-1]
 
 
-@dataclass(frozen=True)
-class Predictions:
-    """What is said of each sample of a split, in its order.
+def outputs_of(members: Sequence[tuple[MLP, Encoding]], X: Array) -> Iterator[Array]:
+    """The mean outputs (n, C) float64 of rows of X (N, D), chunk by chunk.
 
-    Attributes:
-        y: (N,) true class indices.
-        predicted: (N,) class indices.
-        confidence: (N,) the probability of the predicted class.
+    They are probabilities, or standardised numbers.
     """
-
-    y: Array
-    predicted: Array
-    confidence: Array
-
-    def mistakes(self, count: int) -> Array:
-        """Positions in the split of at most `count` mistakes, the most confident first."""
-        wrong = np.flatnonzero(self.predicted != self.y)
-        return wrong[np.argsort(-self.confidence[wrong], kind="stable")][:count]
-
-
-def predict_split(members: Sequence[tuple[MLP, Encoding]], split: Split) -> Predictions:
-    """The predictions of one (network, encoding), or of several by the mean of their probabilities.
-
-    All have the same inputs and classes.
-    """
-    y, predicted, confidence = [], [], []
-    for true, probs in _probabilities(members, split):
-        y.append(true)
-        predicted.append(probs.argmax(axis=1))
-        confidence.append(probs.max(axis=1))
-    return Predictions(*(np.concatenate(parts) for parts in (y, predicted, confidence)))
-
-
-def probabilities_of(net: MLP, encoding: Encoding, X: Array) -> Iterator[Array]:
-    """The class probabilities (n, C) float64 of rows of X (N, D), chunk by chunk."""
     N = len(X)
-    split = Split("input", X, np.zeros(N, np.intp), np.arange(N))
-    return (probs for _, probs in _probabilities([(net, encoding)], split))
+    split = Split("input", X, np.zeros(N), np.arange(N))
+    for _, outputs, _ in _outputs(members, split, None):
+        yield outputs[-1]
 
 
-def _probabilities(
-    members: Sequence[tuple[MLP, Encoding]], split: Split
-) -> Iterator[tuple[Array, Array]]:
-    """(y (n,), mean probabilities (n, C) float64), chunk by chunk."""
-    C = members[0][0].sizes[-1]
+def _outputs(
+    members: Sequence[tuple[MLP, Encoding]], split: Split, task: Task | None
+) -> Iterator[tuple[Array, list[Array], list[Array]]]:
+    """(y (n,), outputs (n, C) float64, losses (n,)) of each member and the committee, by chunk."""
     chunks = [Batches(split, encoding, CHUNK, net.dtype) for net, encoding in members]
-    X = [np.empty((chunks[0].size, encoding.width), net.dtype) for net, encoding in members]
-    y = np.empty(chunks[0].size, np.intp)
+    dtype = task.target_dtype if task else split.y.dtype
+    buffers = [net.buffers(chunks[0].size, dtype) for net, _ in members]
+    order = chunks[0].in_order()
     for step in range(chunks[0].steps):
-        n = 0
-        probs: Array = np.zeros((chunks[0].size, C))
-        for (net, _), cutter, inputs in zip(members, chunks, X, strict=True):
-            n = cutter.cut(cutter.in_order(), step, inputs, y)
-            probs[:n] += net.predict_proba(inputs[:n])
-        yield y[:n].copy(), probs[:n] / len(members)
+        each, losses = [], []
+        for (net, _), cutter, whole in zip(members, chunks, buffers, strict=True):
+            batch = whole.first(cutter.cut(order, step, whole.X, whole.y))
+            scores = net.forward_pass(batch)
+            if task:
+                task.fill_targets(batch.y, batch.Y)
+                losses.append(net.evaluate_loss(batch).astype(np.float64))
+            probs = np.empty_like(scores)
+            net.loss.probabilities(scores, probs)
+            each.append(probs.astype(np.float64))
+        if len(members) > 1:  # the loss of one alone is exact, where probabilities have vanished
+            each.append(np.mean(each, axis=0))
+            if task:
+                losses.append(members[0][0].loss.of_probabilities(each[-1], batch.Y))
+        yield batch.y.copy(), each, losses
+
+
+def _predictions(task: Task, y: Array, outputs: Array, losses: Array) -> Predictions:
+    answers, certainty = task.answer(outputs)
+    kept = outputs.astype(np.float32) if outputs.shape[1] == 2 else None
+    return Predictions(y, answers, certainty, losses, kept)
+
+
+def _joined(chunks: Sequence[Predictions]) -> Predictions:
+    def join(name: str) -> Array:
+        return np.concatenate([getattr(chunk, name) for chunk in chunks])
+
+    certain, outputs = chunks[0].certainty is not None, chunks[0].outputs is not None
+    return Predictions(
+        y=join("y"),
+        answers=join("answers"),
+        certainty=join("certainty") if certain else None,
+        losses=join("losses"),
+        outputs=join("outputs") if outputs else None,
+    )

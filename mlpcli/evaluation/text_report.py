@@ -5,58 +5,102 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mlpcli.tasks.classification import Scores
+from mlpcli.tasks.classification import Classification, ClassReport
+from mlpcli.tasks.regression import Regression, ResidualReport
+from mlpcli.tasks.task import Predictions, Task
 from mlpcli.text import aligned
 
 CONFUSION_LIMIT = 30
 """With more classes than this, the matrix is left out of the text: no terminal is so wide."""
 
+MATRIX_LIMIT = 2000
+"""With more classes than this, it is left out of the JSON too: C² numbers are gigabytes."""
+
+TaskReport = ClassReport | ResidualReport
+
+
+def report_of(predictions: Predictions, task: Task) -> TaskReport:
+    """The figures of predictions, as the task has them."""
+    if isinstance(task, Classification):
+        return ClassReport.of(predictions, task)
+    assert isinstance(task, Regression)
+    return ResidualReport.of(predictions, task)
+
 
 def as_json(
-    checkpoints: Sequence[str], data: str, split: str, labels: Sequence[Any], scores: Scores
+    checkpoints: Sequence[str], data: str, split: str, labels: Sequence[Any], report: TaskReport
 ) -> dict[str, Any]:
     """The shape of `evaluate --json`; confusion rows are true classes, columns predicted ones."""
-    return {
+    about = {
+        "task": Classification.kind if isinstance(report, ClassReport) else Regression.kind,
         "checkpoints": list(checkpoints),
         "data": data,
         "split": split,
-        "samples": scores.samples,
-        "loss": scores.loss,
-        "accuracy": scores.accuracy,
-        "error_rate": 1 - scores.accuracy,
+        "samples": report.samples,
+        "loss": report.loss,
+    }
+    if isinstance(report, ResidualReport):
+        return about | report.figures
+    return about | {
+        "accuracy": report.accuracy,
+        "error_rate": 1 - report.accuracy,
         "per_class": [
             {"label": label, **figures}
-            for label, figures in zip(labels, scores.per_class(), strict=True)
+            for label, figures in zip(labels, report.per_class(), strict=True)
         ],
-        "confusion": scores.confusion.tolist(),
+        "confusion": report.confusion.tolist() if report.classes <= MATRIX_LIMIT else None,
     }
 
 
-def headline(name: str, scores: Scores) -> str:
-    """A line: accuracy with its interval, error, loss."""
-    low, high = scores.interval()
+def headline(name: str, report: TaskReport) -> str:
+    """A line: the figures with their intervals, and the loss."""
+    if isinstance(report, ResidualReport):
+        figures, intervals = report.figures, report.intervals()
+        shown = "  ".join(
+            f"{label} {figures[key]:.4g} (95 % interval {intervals[key][0]:.4g} to "
+            f"{intervals[key][1]:.4g})"
+            for key, label in (("rmse", "RMSE"), ("mae", "MAE"), ("r2", "R²"))
+        )
+        return f"{name}: {shown}  loss {report.loss:.4f}"
+    low, high = report.interval()
     return (
-        f"{name}: accuracy {100 * scores.accuracy:.2f} % "
+        f"{name}: accuracy {100 * report.accuracy:.2f} % "
         f"(95 % interval {100 * low:.2f} to {100 * high:.2f})  "
-        f"error {100 - 100 * scores.accuracy:.2f} %  loss {scores.loss:.4f}"
+        f"error {100 - 100 * report.accuracy:.2f} %  loss {report.loss:.4f}"
     )
 
 
-def class_table(names: Sequence[str], scores: Scores) -> str:
+def tables(report: TaskReport, names: Sequence[str], labels: Sequence[Any]) -> list[str]:
+    """What follows the headlines: a table of the classes and one of the confusions."""
+    if isinstance(report, ResidualReport):
+        return [largest_errors(report)]
+    return [class_table(names, report), confusion_table(labels, report)]
+
+
+def largest_errors(report: ResidualReport, count: int = 5) -> str:
+    """The samples with the largest errors: target, answer, error."""
+    rows: list[tuple[str, ...]] = [("largest errors", "target", "answer", "error")]
+    for place in report.largest(count).tolist():
+        true, said = report.y[place], report.predicted[place]
+        rows.append((f"sample {place + 1:,}", f"{true:.6g}", f"{said:.6g}", f"{said - true:+.4g}"))
+    return aligned(rows)
+
+
+def class_table(names: Sequence[str], report: ClassReport) -> str:
     """A row a class: precision, recall, F1, support."""
     rows: list[tuple[str, ...]] = [("class", "precision", "recall", "f1", "support")]
-    for name, row in zip(names, scores.per_class(), strict=True):
+    for name, row in zip(names, report.per_class(), strict=True):
         shares = (f"{100 * row[key]:.2f} %" for key in ("precision", "recall", "f1"))
         rows.append((name, *shares, f"{row['support']:,}"))
     return aligned(rows)
 
 
-def confusion_table(labels: Sequence[Any], scores: Scores) -> str:
+def confusion_table(labels: Sequence[Any], report: ClassReport) -> str:
     """The confusion matrix; rows are true classes, columns predicted ones, `.` is 0."""
     if len(labels) > CONFUSION_LIMIT:
         return f"(the confusion matrix of {len(labels)} classes is in --json)"
     rows: list[tuple[str, ...]] = [("true \\ predicted", *map(str, labels))]
-    for label, counts in zip(labels, scores.confusion.tolist(), strict=True):
+    for label, counts in zip(labels, report.confusion.tolist(), strict=True):
         rows.append((str(label), *(str(count or ".") for count in counts)))
     return aligned(rows)
 

@@ -112,7 +112,7 @@ def _read_meta(archive: Archive, path: Path) -> dict[str, Any]:
 
 def _check_meta(meta: dict[str, Any], path: Path) -> None:
     """That `meta` has what every reader of a checkpoint relies on."""
-    kinds = {"config": dict, "classes": list, "scaling": dict, "data": dict, "history": list}
+    kinds = {"config": dict, "scaling": dict, "data": dict, "history": list}
     for key, kind in kinds.items():
         if not isinstance(meta.get(key), kind):
             raise CheckpointError(f"{path}: `meta` has no valid {key!r}")

@@ -121,12 +121,22 @@ class MLP:
         self.adopt(parameters)
 
     def buffers(
-        self, N: int, *, weighted: bool = False, zeros: Callable[..., Array] = np.zeros
+        self,
+        N: int,
+        target_dtype: npt.DTypeLike = np.intp,
+        *,
+        weighted: bool = False,
+        zeros: Callable[..., Array] = np.zeros,
     ) -> Buffers:
         """Buffers for passes over at most N samples; `zeros` makes their arrays."""
-        drops = [p > 0 for p in self.dropout_rates]
         return Buffers.allocate(
-            self.sizes, N, self.dtype, drops=drops, weighted=weighted, zeros=zeros
+            self.sizes,
+            N,
+            self.dtype,
+            target_dtype,
+            drops=[p > 0 for p in self.dropout_rates],
+            weighted=weighted,
+            zeros=zeros,
         )
 
     # The equations
@@ -182,19 +192,26 @@ class MLP:
             np.matmul(A.T[rows], delta, out=gradient.W[layer][rows])
             np.matmul(batch.ones, delta[:, entries], out=gradient.b[layer][entries])
 
-    def mean_loss(self, batch: Buffers, of: int | None = None) -> float:
-        """The scores and batch.Y → the data's mean loss, and batch.deltas[-1] its derivative.
+    def evaluate_loss(self, batch: Buffers) -> Array:
+        """The scores and batch.Y → batch.losses, returned, and batch.deltas[-1], ∂L/∂scores."""
+        self.loss.evaluate(batch.outputs[-1], batch.Y, batch.losses, batch.deltas[-1])
+        return batch.losses
 
-        Where the batch is a share of a larger one, its part of the mean over all `of` samples.
+    def weigh_loss(self, batch: Buffers, N: int) -> float:
+        """batch.losses → their part of the weighted mean over N samples; so batch.deltas[-1].
+
+        The batch may be a share of the N samples.
         """
         delta, losses = batch.deltas[-1], batch.losses
-        self.loss.evaluate(batch.outputs[-1], batch.Y, losses, delta)
         if batch.weights is not None:
             np.multiply(delta, batch.weights, out=delta)
             np.multiply(losses, batch.weights[:, 0], out=losses)
-        N = of or len(losses)
         np.multiply(delta, 1 / N, out=delta)
         return float(np.add.reduce(losses)) / N
+
+    def mean_loss(self, batch: Buffers) -> float:
+        """The scores and batch.Y → the weighted mean loss; batch.deltas[-1] is its derivative."""
+        return self.weigh_loss(batch, len(self.evaluate_loss(batch)))
 
     # For callers that have arrays and want arrays
 

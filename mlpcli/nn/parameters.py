@@ -85,8 +85,8 @@ class Buffers:
 
     Attributes:
         X: (N, D) the batch's inputs.
-        Y: (N, C) its targets, each row a distribution over the classes.
-        y: (N,) intp, its class indices.
+        Y: (N, C) what the outputs should be; of classes, each row is a distribution over them.
+        y: (N,) its targets as the task encodes them: class indices, or numbers.
         weights: (N, 1) the samples' weights, or None where all weigh the same.
         outputs: A1 … scores, the layers' outputs, (N, fan_out) each.
         deltas: the loss's derivatives with respect to what the activations of each layer were
@@ -118,6 +118,7 @@ class Buffers:
         sizes: Sequence[int],
         N: int,
         dtype: Any,
+        target_dtype: Any = np.intp,
         *,
         drops: Sequence[bool],
         weighted: bool = False,
@@ -137,7 +138,7 @@ class Buffers:
         return cls(
             X=zeros((N, sizes[0]), dtype),
             Y=zeros((N, sizes[-1]), dtype),
-            y=zeros((N,), np.intp),
+            y=zeros((N,), target_dtype),
             weights=zeros((N, 1), dtype) if weighted else None,
             outputs=layers(sizes[1:]),
             deltas=layers(sizes[1:]),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,20 +15,21 @@ from mlpcli.data.batches import Batches
 from mlpcli.data.catalog import open_data
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.encoding import Encoding, learn_encoding
-from mlpcli.data.split import Splits, split
+from mlpcli.data.split import Split, Splits, split
 from mlpcli.errors import UsageError
 from mlpcli.evaluation.metrics import Scorer
+from mlpcli.nn.losses import OF_TASK
 from mlpcli.nn.network import MLP
 from mlpcli.nn.optimizers import optimizer
 from mlpcli.nn.schedules import lr_schedule, momentum_schedule
 from mlpcli.parallel.forked import Forked
 from mlpcli.parallel.ranks import Alone, Ranks
-from mlpcli.tasks.classification import (
-    balanced_weights,
-    target_distributions,
-)
+from mlpcli.tasks.classification import Classification, balanced_weights
+from mlpcli.tasks.regression import Regression
+from mlpcli.tasks.task import Task
 from mlpcli.training.average import Average
 from mlpcli.training.loop import Trainer
+from mlpcli.training.step import Step
 
 _SHOWN_CLASSES, _SHOWN_WAYS = 10, 10  # of a sheet of distorted images
 _EPOCHS, _STEPS = 20, 1000  # the least that is trained when no epochs are given
@@ -51,9 +51,14 @@ class Material:
     encoding: Encoding
 
     @property
+    def task(self) -> Task:
+        """What the labels of the training part ask for."""
+        return self.splits.task
+
+    @property
     def sizes(self) -> tuple[int, int]:
         """(D, C)."""
-        return self.encoding.width, len(self.splits.classes)
+        return self.encoding.width, self.task.outputs
 
 
 def prepare(config: Config, data_dir: Path) -> Material:
@@ -65,26 +70,59 @@ def prepare(config: Config, data_dir: Path) -> Material:
 
 def prepare_opened(config: Config, data: Dataset) -> Material:
     """The same for data that are open."""
-    splits = split_as_configured(config, data)
+    splits = split_as_configured(config, data, config.data.task or "auto")
     return Material(data, splits, learn_encoding(config.data.scale, data, splits.train))
 
 
-def split_as_configured(config: Config, data: Dataset) -> Splits:
-    return split(
+def split_as_configured(config: Config, data: Dataset, task: str) -> Splits:
+    """The parts of a data set, for a kind of task, with the weights that rows have in training."""
+    splits = split(
         data,
+        task=task,
         val_fraction=config.data.val_fraction,
         test_fraction=config.data.test_fraction,
         seed=config.train.seed,
     )
+    if config.data.class_weight == "none":
+        return splits
+    if not isinstance(splits.task, Classification):
+        raise UsageError(
+            f"--class-weight {config.data.class_weight}: {data.source} has numbers to predict and "
+            "no classes; leave it out"
+        )
+    train = splits.train
+    by_class = balanced_weights(train.y[train.rows], splits.task.outputs)
+
+    def weighed(part: Split) -> Split:
+        return replace(part, weights=by_class[part.y])
+
+    val = weighed(splits.val) if splits.val else None
+    return replace(splits, train=weighed(train), val=val)
 
 
 def complete(config: Config, material: Material) -> Config:
-    """The configuration with the epochs that suit the data, where none were given."""
-    if config.train.epochs is not None:
-        return config
-    steps = math.ceil(len(material.splits.train) / batch_size(config, material))
-    epochs = max(_EPOCHS, math.ceil(_STEPS / steps))
-    return replace(config, train=replace(config.train, epochs=epochs))
+    """The configuration with the epochs and the loss that suit the data, if none were given.
+
+    Raises:
+        UsageError: a loss of another kind of task was given, or smoothing for numbers.
+    """
+    train, model, kind = config.train, config.model, material.task.kind
+    if train.epochs is None:
+        steps = math.ceil(len(material.splits.train) / batch_size(config, material))
+        train = replace(train, epochs=max(_EPOCHS, math.ceil(_STEPS / steps)))
+    if model.loss is None:
+        model = replace(model, loss=OF_TASK[kind][0])
+    if model.loss not in OF_TASK[kind]:
+        raise UsageError(
+            f"--loss {model.loss}: is not for {kind}, which {material.data.source} asks for; give "
+            f"{', '.join(OF_TASK[kind][:-1])} or {OF_TASK[kind][-1]}, or another --task"
+        )
+    if train.label_smoothing and not isinstance(material.task, Classification):
+        raise UsageError(
+            f"--label-smoothing {train.label_smoothing:g}: {material.data.source} has numbers to "
+            "predict and no classes; leave it out"
+        )
+    return replace(config, train=train, model=model)
 
 
 def batch_size(config: Config, material: Material) -> int:
@@ -99,7 +137,7 @@ def network(config: Config, D: int, C: int) -> MLP:
     return MLP(
         [D, *model.hidden, C],
         model.activation,
-        model.loss,
+        model.loss or OF_TASK[Classification.kind if C > 1 else Regression.kind][0],
         init=model.init,
         init_scale=model.init_scale,
         dropout=model.dropout,
@@ -134,10 +172,23 @@ def trainer(config: Config, material: Material, net: MLP, ranks: Ranks | None = 
         image_shape=material.data.image_shape,
     )
     steps = train.epochs * batches.steps
+    task = material.task
+    validation = None
+    if splits.val:
+        validation = Scorer(net, splits.val, material.encoding, task, ranks)
     return Trainer(
-        net=net,
-        optimizer=optimizer(train.optimizer, net, train.reg, ranks.zeros),
-        batches=batches,
+        step=Step(
+            net=net,
+            optimizer=optimizer(train.optimizer, net, train.reg, ranks.zeros),
+            batches=batches,
+            task=task,
+            smoothing=train.label_smoothing,
+            dropout_seed=train.seed,
+            max_norm=norm_limits(config),
+            clip_norm=train.clip_norm,
+            average=average(config, net, ranks, steps_per_epoch=batches.steps),
+            ranks=ranks,
+        ),
         lr=lr_schedule(
             train.lr_schedule,
             train.lr,
@@ -148,14 +199,7 @@ def trainer(config: Config, material: Material, net: MLP, ranks: Ranks | None = 
             decay_epochs=train.lr_step,
         ),
         momentum=momentum_schedule(train.momentum, train.final_momentum, steps=steps),
-        targets=target_distributions(net.sizes[-1], train.label_smoothing, dtype),
-        class_weights=class_weights(config, splits, dtype),
-        dropout_seed=train.seed,
-        max_norm=norm_limits(config),
-        clip_norm=train.clip_norm,
-        average=average(config, net, ranks, steps_per_epoch=batches.steps),
-        validation=Scorer(net, splits.val, material.encoding, ranks) if splits.val else None,
-        ranks=ranks,
+        validation=validation,
     )
 
 
@@ -197,7 +241,8 @@ def distortions(config: Config, material: Material) -> Distortions | None:
             f"--augment {augment.augment}: {data.source} holds no images that could be distorted; "
             "give --augment none"
         )
-    labels = [str(label) for label in material.splits.classes.tolist()]
+    task = material.task
+    labels = [str(label) for label in task.classes] if isinstance(task, Classification) else []
     for label in augment.gentle_classes:
         if label not in labels:
             raise UsageError(
@@ -233,11 +278,3 @@ def distorted_samples(config: Config, material: Material) -> tuple[Array, Array]
     Augmenter(data.image_shape, limits, len(images)).apply(images, labels, rng, out)
     before = train.X[rows].reshape(-1, *data.image_shape)
     return before, out.reshape(len(rows), _SHOWN_WAYS, *data.image_shape)
-
-
-def class_weights(config: Config, splits: Splits, dtype: Any) -> Array | None:
-    """(C,) the weight of each class that `--class-weight` asks for, or None for equal ones."""
-    if config.data.class_weight == "none":
-        return None
-    train = splits.train
-    return balanced_weights(train.y[train.rows], len(splits.classes), dtype)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,8 @@ def snapshot_of(model: Model, trainer: Trainer) -> Snapshot:
     count = Parameters.count(sizes)
     prefix = "optimizer/"
     state = {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
-    wanted = {prefix + n for n in trainer.optimizer.state()} | {"progress", "last"}
-    wanted |= {"average"} if trainer.average else set()
+    wanted = {prefix + n for n in trainer.step.optimizer.state()} | {"progress", "last"}
+    wanted |= {"average"} if trainer.step.average else set()
     if set(arrays) != wanted or any(
         a.shape != (count,) or a.dtype != model.file.params["W1"].dtype or not np.isfinite(a).all()
         for n, a in arrays.items()
@@ -47,8 +47,7 @@ def snapshot_of(model: Model, trainer: Trainer) -> Snapshot:
     ):
         raise CheckpointError(f"{path}: what continues the run does not fit the weights")
     try:
-        progress = json.loads(str(arrays["progress"]))
-        _check_progress(Progress(**progress), trainer.batches.steps)
+        progress = _read_progress(json.loads(str(arrays["progress"])), trainer)
     except (TypeError, ValueError, KeyError, OverflowError, RecursionError) as error:
         raise CheckpointError(f"{path}: what continues the run is damaged: {error}") from None
     best = np.empty(count, arrays["last"].dtype)
@@ -57,20 +56,32 @@ def snapshot_of(model: Model, trainer: Trainer) -> Snapshot:
     return Snapshot(progress, arrays["last"], state, best, arrays.get("average"))
 
 
-def _check_progress(progress: Progress, steps: int) -> None:
-    """ValueError or TypeError where no run of `steps` steps an epoch comes to stand like that."""
-    for name in ("epoch", "batch", "step", "correct", "averaged", "best_epoch"):
-        value = getattr(progress, name)
-        if not isinstance(value, int) or not 0 <= value < 2**63:
-            raise ValueError(f"{name} is {value!r}")
-    for name in ("loss_sum", "best_accuracy", "best_loss"):
-        value = getattr(progress, name)
-        if not is_number(value) and (name, value) != ("best_loss", math.inf):
-            raise ValueError(f"{name} is {value!r}")
+def _read_progress(value: dict[str, Any], trainer: Trainer) -> Progress:
+    """The progress that `resume/progress` has; ValueError or TypeError if no run could be there."""
+    steps, size = trainer.batches.steps, trainer.batches.size
+    if "loss_sum" in value:  # format 1, which knew classes only
+        loss, right = value.pop("loss_sum"), value.pop("correct")
+        done = value.get("batch", 0) * size
+        accuracy, best_loss = value.pop("best_accuracy", None), value.pop("best_loss", None)
+        value["sums"] = [float(loss), float(right), float(done)] if done else []
+        if accuracy is not None and best_loss is not None and accuracy >= 0:
+            value |= {"best_rank": [float(accuracy), -float(best_loss)], "best_score": accuracy}
+    progress = Progress(**value)
+    for name in ("epoch", "batch", "step", "averaged", "best_epoch"):
+        count = getattr(progress, name)
+        if not isinstance(count, int) or not 0 <= count < 2**63:
+            raise ValueError(f"{name} is {count!r}")
+    for name in ("sums", "best_rank"):
+        numbers = getattr(progress, name)
+        if not isinstance(numbers, list) or not all(map(is_number, numbers)):
+            raise ValueError(f"{name} is {numbers!r}")
+    if progress.best_score is not None and not is_number(progress.best_score):
+        raise ValueError(f"best_score is {progress.best_score!r}")
     if progress.batch >= steps or progress.step != progress.epoch * steps + progress.batch:
         raise ValueError(f"its counters do not fit {steps} steps an epoch")
     if progress.best_epoch > progress.epoch:
         raise ValueError("its best epoch is still to come")
+    return progress
 
 
 @dataclass
@@ -113,7 +124,7 @@ class Writer:
         Raises:
             OutputError: it cannot be written; what was there is untouched.
         """
-        best = snapshot.progress["best_epoch"]
+        best = snapshot.progress.best_epoch
         meta = self.meta | {
             "epoch": best,
             "history": _thinned(history, best),
@@ -125,7 +136,9 @@ class Writer:
             arrays |= {f"resume/optimizer/{name}": a for name, a in snapshot.optimizer.items()}
             if snapshot.average is not None:
                 arrays["resume/average"] = snapshot.average
-            arrays["resume/progress"] = np.array(_progress_json(snapshot.progress))
+            arrays["resume/progress"] = np.array(
+                json.dumps(asdict(snapshot.progress), allow_nan=False)
+            )
         with replacing(self.path) as file:
             np.savez(file, allow_pickle=False, **arrays)
             if not self.continues:
@@ -147,8 +160,3 @@ def _thinned(history: list[dict[str, Any]], best: int) -> list[dict[str, Any]]:
         for number, entry in enumerate(history, start=1)
         if number % every == 0 or number == len(history) or entry["epoch"] == best
     ]
-
-
-def _progress_json(progress: dict[str, Any]) -> str:
-    """JSON has no infinity: what is infinite is left to its default."""
-    return json.dumps({k: v for k, v in progress.items() if v != float("inf")})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +63,7 @@ class Keeper:
     def take(self, result: EpochResult | None = None) -> None:
         """Note the run's state: at the end of an epoch, with its result, or within one."""
         if result is not None:
-            self.history.append(asdict(result))
+            self.history.append(result.to_json())
         if self._trainer.ranks.rank == 0:
             self._latest = self._trainer.snapshot()
 

@@ -18,6 +18,9 @@ from mlpcli.data.encoding import Encoding, Pixels, encode_numbers
 from mlpcli.errors import CheckpointError, UsageError
 from mlpcli.nn.model_file import FORMAT, ModelFile, read_model
 from mlpcli.nn.network import MLP
+from mlpcli.tasks.choice import task_of_json
+from mlpcli.tasks.classification import Classification
+from mlpcli.tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ class Model:
 
     Attributes:
         config: the run's resolved configuration.
-        classes: (C,) the labels as the person wrote them; int64 or text.
+        task: what it answers.
         encoding: of the inputs.
         data: what it was trained on.
         history: a dict an epoch, as in the log.
@@ -105,7 +108,7 @@ class Model:
 
     file: ModelFile
     config: Config
-    classes: Array
+    task: Task
     encoding: Encoding
     data: DataRecord
     history: list[dict[str, Any]]
@@ -114,6 +117,11 @@ class Model:
     init_from: str | None = None
     changed: bool = False
     ranks: int = 1
+
+    @property
+    def classes(self) -> Array:
+        """(C,) the labels as the person wrote them, int64 or text; none of a regression."""
+        return self.task.classes if isinstance(self.task, Classification) else np.empty(0, str)
 
     @property
     def epochs(self) -> int:
@@ -139,7 +147,7 @@ def load(path: Path, *, resume: bool = False) -> Model:
         model = Model(
             file=file,
             config=config,
-            classes=np.array(meta["classes"]),
+            task=task_of_json(_task_meta(meta)),
             encoding=_encoding(meta["scaling"], sizes[0], data, path),
             data=data,
             history=meta["history"],
@@ -154,8 +162,8 @@ def load(path: Path, *, resume: bool = False) -> Model:
     except (TypeError, ValueError, OverflowError, RecursionError, UsageError) as error:
         raise CheckpointError(f"{path}: `meta` is damaged: {error}") from None
     C = sizes[-1]
-    if model.classes.shape != (C,) or model.classes.dtype.kind not in "iU":
-        raise CheckpointError(f"{path}: has {len(model.classes)} classes for {C} outputs")
+    if model.task.outputs != C:
+        raise CheckpointError(f"{path}: has {model.task.outputs} classes for {C} outputs")
     if not all(_is_epoch(entry) for entry in model.history):
         raise CheckpointError(f"{path}: `meta` is damaged: its history is none of epochs")
     if list(config.model.hidden) != sizes[1:-1]:
@@ -183,6 +191,16 @@ def _encoding(scaling: dict[str, Any], D: int, data: DataRecord, path: Path) -> 
     return encode_numbers(shift.tolist(), np.broadcast_to(factor, D).tolist(), columns)
 
 
+def _task_meta(meta: dict[str, Any]) -> dict[str, Any]:
+    """What `meta` says of the task; format 1 had classes only."""
+    task = (
+        meta["task"] if "task" in meta else {"kind": "classification", "classes": meta["classes"]}
+    )
+    if not isinstance(task, dict):
+        raise TypeError("the task")
+    return task
+
+
 def _is_epoch(entry: Any) -> bool:
     """Whether an entry of the history has the form of an epoch's figures."""
     return (
@@ -200,7 +218,7 @@ def is_number(value: Any) -> bool:
 def new_meta(
     config: Config,
     data: Dataset,
-    classes: Array,
+    task: Task,
     encoding: Encoding,
     threads: int,
     *,
@@ -213,7 +231,7 @@ def new_meta(
         "format": FORMAT,
         "mlp": __version__,
         "config": config.sections(),
-        "classes": classes.tolist(),
+        "task": task.to_json(),
         "scaling": encoding.to_json(),
         "data": vars(DataRecord.of(data)),
         "threads": threads,

@@ -16,7 +16,7 @@ from mlpcli.errors import CheckpointError, DataError
 from mlpcli.nn.network import MLP
 from mlpcli.runs.build import Material, split_as_configured
 from mlpcli.runs.model import Model, load
-from mlpcli.tasks.classification import class_indices, refuse_unseen
+from mlpcli.tasks.choice import same_answers
 from mlpcli.text import dashed
 
 
@@ -88,12 +88,12 @@ def rows_to_evaluate(
     else:
         data = open_like(model, source, data_dir, label_column)
     if data.digest == model.data.digest:
-        splits = split_as_configured(model.config, data)
+        splits = split_as_configured(model.config, data, model.task.kind)
         parts = {"train": splits.train, "val": splits.val, "test": splits.test}
         chosen = parts[split_name] if split_name else splits.test or splits.train
         if chosen is None:
             raise DataError(f"{data.source}: {path} was trained without a {split_name} split")
-        if not np.array_equal(splits.classes, model.classes):
+        if splits.task.to_json() != model.task.to_json():
             raise CheckpointError(f"{path}: its classes are not those of its data, {data.source}")
         _refuse_width(model, data)
         return data.source, chosen
@@ -105,9 +105,9 @@ def rows_to_evaluate(
     if data.X_test is not None and data.y_test is not None:
         name, X, y = ("test", data.X_test, data.y_test)
     _refuse_width(model, data)
-    indices = class_indices(y, model.classes)
-    refuse_unseen(indices, y, data.source)
-    return data.source, Split(name, X, indices, np.arange(len(y)))
+    targets = model.task.encode(y)
+    model.task.refuse_unknown(targets, y, data.source)
+    return data.source, Split(name, X, targets, np.arange(len(y)))
 
 
 def refuse_seen(members: Sequence[Model], rows: Split) -> None:
@@ -142,7 +142,7 @@ def own_material(model: Model, config: Config, data_dir: Path) -> Material:
     given = config.data.data
     moved = given if given != model.config.data.data else None
     data = own_data(model, data_dir, source=moved)
-    return Material(data, split_as_configured(config, data), model.encoding)
+    return Material(data, split_as_configured(config, data, model.task.kind), model.encoding)
 
 
 def copy_weights(path: Path, net: MLP, material: Material) -> None:
@@ -157,7 +157,7 @@ def copy_weights(path: Path, net: MLP, material: Material) -> None:
             f"{path}: is of {dashed(model.file.sizes)}, this run of {dashed(net.sizes)}; "
             "--hidden and the data must be the same"
         )
-    if model.classes.tolist() != material.splits.classes.tolist():
+    if not same_answers(model.task, material.task):
         raise CheckpointError(f"{path}: was trained on other classes than these data have")
     for name, array in model.file.params.items():
         net.params[name][:] = array

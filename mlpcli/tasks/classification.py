@@ -1,90 +1,174 @@
-"""Classification: what its targets are, what is counted, which of two results is better."""
+"""Classification: a target is one of C classes; what counts is how many are right."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, ClassVar
 
 import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.errors import DataError
-
-
-def class_indices(labels: Array, classes: Array) -> Array:
-    """(N,) intp positions of `labels` in `classes` (sorted), -1 where a label is not among them."""
-    if labels.dtype.kind != classes.dtype.kind:
-        labels = labels.astype(str)
-        order = np.argsort(classes.astype(str))
-        return _lookup(labels, classes.astype(str)[order], order)
-    return _lookup(labels, classes, np.arange(len(classes)))
-
-
-def refuse_unseen(indices: Array, labels: Array, where: str) -> None:
-    """Refuse labels that training has not seen (index -1), naming the first and its row."""
-    unseen = np.flatnonzero(indices < 0)
-    if len(unseen):
-        row = int(unseen[0])
-        raise DataError(
-            f"{where} has the label {labels[row]!s} (sample {row + 1}), which no training row has; "
-            "train on data with every class, or take those rows out"
-        )
-
-
-def _lookup(labels: Array, classes: Array, order: Array) -> Array:
-    position = np.searchsorted(classes, labels)
-    position[position == len(classes)] = 0
-    return np.where(classes[position] == labels, order[position], -1).astype(np.intp)
-
-
-def target_distributions(C: int, smoothing: float, dtype: Any) -> Array:
-    """(C, C): row k is the target of class k, 1 − ε on it and ε/C on all (Szegedy et al. 2016)."""
-    return ((1 - smoothing) * np.eye(C) + smoothing / C).astype(dtype)
-
-
-def balanced_weights(y: Array, C: int, dtype: Any) -> Array:
-    """(C,) weights with which every class counts as much as every other, N/(C·N_k)."""
-    counts = np.bincount(y, minlength=C)
-    return (len(y) / (C * counts)).astype(dtype)
+from mlpcli.tasks.task import Predictions, Scores
+from mlpcli.text import percent
 
 
 @dataclass(frozen=True)
-class Scores:
-    """How a model does on some samples.
+class Classification:
+    """Rows belong to classes.
 
     Attributes:
-        loss: the mean loss of the data, without the penalty.
-        confusion: (C, C) int64 counts; rows are true classes, columns predicted ones.
+        classes: (C,) the labels as the person wrote them, int64 or text, sorted; the position is
+            the class index.
     """
 
+    classes: Array
+
+    kind: ClassVar[str] = "classification"
+    headline: ClassVar[str] = "accuracy"
+    headline_name: ClassVar[str] = "accuracy"
+    target_dtype: ClassVar[Any] = np.intp
+
+    @property
+    def outputs(self) -> int:
+        return len(self.classes)
+
+    @classmethod
+    def learn(cls, labels: Array, source: str) -> Classification:
+        """The task of these training rows' labels.
+
+        Raises:
+            DataError: they are all the same.
+        """
+        classes, _ = find_classes(labels)
+        if len(classes) < 2:
+            raise DataError(
+                f"{source}: every training row has the label {classes[0]}; "
+                "a classifier needs at least two classes"
+            )
+        return cls(classes)
+
+    @staticmethod
+    def strata(labels: Array) -> Array:
+        """(N,) a small number for each row that is the same for equal labels."""
+        return find_classes(labels)[1]
+
+    def encode(self, labels: Array) -> Array:
+        """(N,) class indices, -1 for a label that is no class."""
+        return class_indices(labels, self.classes)
+
+    def refuse_unknown(self, targets: Array, labels: Array, where: str) -> None:
+        unseen = np.flatnonzero(targets < 0)
+        if len(unseen):
+            row = int(unseen[0])
+            raise DataError(
+                f"{where} has the label {labels[row]!s} (sample {row + 1}), which no training row "
+                "has; train on data with every class, or take those rows out"
+            )
+
+    def fill_targets(self, y: Array, Y: Array, smoothing: float = 0.0) -> None:
+        """Y ← one-hot, or 1 − ε on the class and ε/C on all (Szegedy et al. 2016, section 7)."""
+        np.equal(y[:, None], self._indices, out=Y, casting="unsafe")
+        if smoothing:
+            np.multiply(Y, 1 - smoothing, out=Y)
+            np.add(Y, smoothing / self.outputs, out=Y)
+
+    @cached_property
+    def _indices(self) -> Array:
+        return np.arange(self.outputs)
+
+    def tally(self, scores: Array, losses: Array, y: Array, weights: Array | None = None) -> Array:
+        """(3,): the sum of the losses, how many are right, how many there are."""
+        right = scores.argmax(axis=1) == y
+        if weights is None:
+            return np.array([np.add.reduce(losses), np.count_nonzero(right), len(y)], np.float64)
+        sums = (np.dot(weights, losses), np.dot(weights, right), np.add.reduce(weights))
+        return np.array(sums, np.float64)
+
+    def score(self, sums: Array) -> Scores:
+        loss, right, count = sums.tolist()
+        return Scores(round(count), loss / count, {"accuracy": right / count})
+
+    def rank(self, scores: Scores) -> tuple[float, ...]:
+        """The highest accuracy; of equal ones, the lowest loss."""
+        return scores.figures["accuracy"], -scores.loss
+
+    def is_better(self, rank: tuple[float, ...], than: tuple[float, ...]) -> bool:
+        return rank > than
+
+    def answer(self, outputs: Array) -> tuple[Array, Array | None]:
+        return outputs.argmax(axis=1), outputs.max(axis=1)
+
+    def answer_columns(self, names: Sequence[str] | None) -> list[str]:
+        return ["label", "name"] if names else ["label"]
+
+    def answer_cells(self, answer: Any, names: Sequence[str] | None) -> list[Any]:
+        label = self.classes[answer].item()
+        if not names:
+            return [label]
+        return [label, names[label] if isinstance(label, int) and 0 <= label < len(names) else ""]
+
+    def show(self, headline: float) -> str:
+        return percent(headline)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": self.kind, "classes": self.classes.tolist()}
+
+
+@dataclass(frozen=True)
+class ClassReport:
+    """The figures of each class; memory grows with N + C, but for the confusion matrix.
+
+    Attributes:
+        y, predicted: (N,) class indices.
+        classes: C.
+        loss: the mean.
+    """
+
+    y: Array
+    predicted: Array
+    classes: int
     loss: float
-    confusion: Array
+
+    @classmethod
+    def of(cls, predictions: Predictions, task: Classification) -> ClassReport:
+        loss = float(predictions.losses.mean())
+        return cls(predictions.y, predictions.answers, task.outputs, loss)
 
     @property
     def samples(self) -> int:
-        return int(self.confusion.sum())
+        return len(self.y)
 
     @property
     def correct(self) -> int:
-        return int(np.trace(self.confusion))
+        return int(np.count_nonzero(self.y == self.predicted))
 
     @property
     def accuracy(self) -> float:
         """The share of samples that are predicted right."""
         return self.correct / self.samples
 
+    @property
+    def confusion(self) -> Array:
+        """(C, C) int64 counts; rows are true classes, columns predicted ones."""
+        C = self.classes
+        return np.bincount(self.y * C + self.predicted, minlength=C * C).reshape(C, C)
+
     def per_class(self) -> list[dict[str, Any]]:
         """Precision, recall, F1 and support of each class; a ratio without a denominator is 0."""
-        hits = np.diagonal(self.confusion)
-        predicted = self.confusion.sum(axis=0)
-        support = self.confusion.sum(axis=1)
+        C = self.classes
+        hits = np.bincount(self.y[self.y == self.predicted], minlength=C).tolist()
+        support = np.bincount(self.y, minlength=C).tolist()
+        predicted = np.bincount(self.predicted, minlength=C).tolist()
         return [
             {
                 "precision": _ratio(hit, of_predicted),
                 "recall": _ratio(hit, of_true),
                 "f1": _ratio(2 * hit, of_predicted + of_true),
-                "support": int(of_true),
+                "support": of_true,
             }
             for hit, of_predicted, of_true in zip(hits, predicted, support, strict=True)
         ]
@@ -97,11 +181,40 @@ class Scores:
         return centre - half, centre + half
 
 
-def fill_one_hot(Y: Array, y: Array) -> None:
-    """Y (N, C) ← 1 in each sample's class, else 0."""
-    Y.fill(0)
-    Y[np.arange(len(y)), y] = 1
+def class_indices(labels: Array, classes: Array) -> Array:
+    """(N,) intp positions of `labels` in `classes` (sorted), -1 where a label is not among them."""
+    if labels.dtype.kind != classes.dtype.kind:
+        labels = labels.astype(str)
+        order = np.argsort(classes.astype(str))
+        return _lookup(labels, classes.astype(str)[order], order)
+    return _lookup(labels, classes, np.arange(len(classes)))
 
 
-def _ratio(part: Any, whole: Any) -> float:
-    return float(part / whole) if whole else 0.0
+def find_classes(labels: Array) -> tuple[Array, Array]:
+    """The labels that there are, sorted, and for each row which of them it has."""
+    if labels.dtype.kind == "i" and len(labels):
+        low, span = int(labels.min()), int(labels.max()) - int(labels.min()) + 1
+        if span <= 1 << 16:  # no sorting: a table may have millions of rows
+            offsets = (labels - low).astype(np.uint16)
+            there = np.flatnonzero(np.bincount(offsets, minlength=span))
+            codes = np.zeros(span, np.uint16)
+            codes[there] = np.arange(len(there))
+            return there + low, codes[offsets]
+    names, positions = np.unique(labels, return_inverse=True)
+    return names, positions.astype(np.uint16 if len(names) <= 1 << 16 else np.intp)
+
+
+def _lookup(labels: Array, classes: Array, order: Array) -> Array:
+    position = np.searchsorted(classes, labels)
+    position[position == len(classes)] = 0
+    return np.where(classes[position] == labels, order[position], -1).astype(np.intp)
+
+
+def balanced_weights(y: Array, C: int) -> Array:
+    """(C,) weights with which every class counts as much as every other, N/(C·N_k)."""
+    counts = np.bincount(y, minlength=C)
+    return len(y) / (C * np.maximum(counts, 1))
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mlpcli.arrays import Array
@@ -18,13 +17,15 @@ class EpochResult:
         step: how many steps were taken since the start of training.
         seconds: of training steps alone, since the start of training.
         lr: the learning rate of the epoch's last step.
-        train_loss, train_accuracy: the mean over the epoch's batches, each before its own step.
-        val_loss, val_accuracy: one pass over the validation rows after it, or None.
+        train_loss, train_score: the mean over the epoch's batches, each before its own step, of the
+            true labels, and the task's headline figure.
+        val_loss, val_score: one pass over the validation rows after it, or None.
         samples_per_second: of training steps alone, in this epoch.
         update_ratio: ‖Δw‖/‖w‖ of the epoch's last step; about 1e-3 is healthy (CS231n).
         gradient_norm: ‖g‖ of the data's loss at that step, after clipping.
         dead_units: the share of hidden ReLU units that no one of some 500 training rows switches
             on after it; None where there are none of that kind.
+        headline: the name of the figure, as `Task.headline`.
     """
 
     epoch: int
@@ -32,13 +33,20 @@ class EpochResult:
     seconds: float
     lr: float
     train_loss: float
-    train_accuracy: float
+    train_score: float
     val_loss: float | None
-    val_accuracy: float | None
+    val_score: float | None
     samples_per_second: float
     update_ratio: float
     gradient_norm: float
     dead_units: float | None
+    headline: str = "accuracy"
+
+    def to_json(self) -> dict[str, Any]:
+        """As the log and a checkpoint's history have it: the scores are under the figure's name."""
+        entry = asdict(self)
+        headline = entry.pop("headline")
+        return {name.replace("_score", f"_{headline}"): value for name, value in entry.items()}
 
 
 @dataclass
@@ -49,28 +57,28 @@ class Progress:
         epoch: how many epochs are done.
         batch: how many batches of the next one are done.
         step: how many steps were taken.
-        loss_sum, correct: over the samples of the batches that are done.
+        sums: the task's tally of the samples of the batches that are done.
         averaged: how many weights the average is of.
         best_epoch: the epoch of the best weights, 0 before there are any.
-        best_accuracy, best_loss: what made it the best.
+        best_rank: what made it the best, as `Task.rank`; empty without validation rows.
+        best_score: its headline figure; None likewise.
     """
 
     epoch: int = 0
     batch: int = 0
     step: int = 0
-    loss_sum: float = 0.0
-    correct: int = 0
+    sums: list[float] = field(default_factory=list)
     averaged: int = 0
     best_epoch: int = 0
-    best_accuracy: float = -1.0
-    best_loss: float = math.inf
+    best_rank: list[float] = field(default_factory=list)
+    best_score: float | None = None
 
 
 @dataclass
 class Snapshot:
     """A copy of everything that continues a run, made between two steps."""
 
-    progress: dict[str, Any]
+    progress: Progress
     last: Array
     optimizer: dict[str, Array]
     best: Array

@@ -24,7 +24,7 @@ def test_json_is_one_object_of_a_stable_shape(mlp) -> None:
     assert (outcome.out.count("\n"), outcome.err) == (1, "")
     value = outcome.json
     assert list(value) == [
-        *("checkpoints", "data", "split", "samples", "loss", "accuracy", "error_rate"),
+        *("task", "checkpoints", "data", "split", "samples", "loss", "accuracy", "error_rate"),
         *("per_class", "confusion"),
     ]
     assert (value["checkpoints"], value["data"], value["split"]) == (

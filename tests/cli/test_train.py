@@ -65,7 +65,7 @@ def test_json_is_one_object_of_a_stable_shape(mlp) -> None:
     assert outcome.out.count("\n") == 1
     value = outcome.json
     assert list(value) == [
-        *("checkpoint", "data", "architecture", "parameters", "epochs", "best_epoch"),
+        *("task", "checkpoint", "data", "architecture", "parameters", "epochs", "best_epoch"),
         *("train", "validation", "seconds", "samples_per_second"),
     ]
     assert value["checkpoint"] == "small.npz"
@@ -580,7 +580,7 @@ def test_a_table_with_labels_in_words_is_learned(mlp, points, checkpoints) -> No
     assert value["architecture"] == [2, 8, 3]
     assert value["train"]["accuracy"] == 1.0
     meta = checkpoints.meta("model.npz")
-    assert meta["classes"] == ["ant", "bee", "cow"]
+    assert meta["task"]["classes"] == ["ant", "bee", "cow"]
     assert meta["data"]["columns"] == ["width", "height"]
     assert len(meta["scaling"]["shift"]) == 2
 
@@ -627,7 +627,7 @@ def test_one_input_and_a_batch_larger_than_the_data_are_trained_on(mlp) -> None:
 def test_a_thousand_classes_are_trained_on(mlp) -> None:
     labels = [label for label in range(1000) for _ in range(3)]
     table = write_table([[label % 32, label // 32] for label in labels], labels)
-    options = ("--hidden", "4", "--epochs", "1", "--json", "--val-fraction", "0.1")
+    options = ("--task", "classification", "--hidden", "4", "--epochs", "1", "--json")
     value = mlp.ok("train", "--data", table, *options).json
     assert value["architecture"] == [2, 4, 1000]
     out = mlp.ok("evaluate", "model.npz", "-q").out

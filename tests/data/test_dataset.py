@@ -9,15 +9,20 @@ from hypothesis import strategies as st
 
 from mlpcli.arrays import Array
 from mlpcli.data.dataset import Dataset
-from mlpcli.data.split import Split, split
+from mlpcli.data.split import Split, Splits, split
 from mlpcli.errors import DataError
-from mlpcli.tasks.classification import class_indices, refuse_unseen
+from mlpcli.tasks.classification import Classification, class_indices
 
 
 def data_of(y: Array, y_test: Array | None = None, test_fraction: float = 0.2) -> Dataset:
     X_test = None if y_test is None else np.zeros((len(y_test), 2), np.float32)
     X = np.zeros((len(y), 2), np.float32)
     return Dataset("points.csv", X, y, "", X_test, y_test, test_fraction=test_fraction)
+
+
+def classes_of(parts: Splits) -> Array:
+    assert isinstance(parts.task, Classification)
+    return parts.task.classes
 
 
 def rows_of(part: Split | None) -> list[int]:
@@ -29,7 +34,7 @@ def test_every_row_is_in_one_part_and_every_class_gives_its_share() -> None:
     parts = split(data_of(y), val_fraction=0.1)
     rows = rows_of(parts.train) + rows_of(parts.val) + rows_of(parts.test)
     assert sorted(rows) == list(range(160))
-    assert parts.classes.tolist() == [3, 5, 7]
+    assert classes_of(parts).tolist() == [3, 5, 7]
     assert parts.test is not None
     assert parts.val is not None
     assert np.bincount(parts.test.y[parts.test.rows]).tolist() == [10, 2, 20]
@@ -92,7 +97,7 @@ def test_labels_of_rows_are_class_indices() -> None:
     parts = split(data_of(y))
     for part in (parts.train, parts.val, parts.test):
         if part is not None:
-            assert (parts.classes[part.y[part.rows]] == y[part.rows]).all()
+            assert (classes_of(parts)[part.y[part.rows]] == y[part.rows]).all()
 
 
 @settings(max_examples=50, deadline=None)
@@ -110,8 +115,8 @@ def test_parts_are_disjoint_whole_and_leave_every_class_to_train_on(
     )
     rows = rows_of(parts.train) + rows_of(parts.val) + rows_of(parts.test)
     assert sorted(rows) == list(range(len(y)))
-    assert parts.classes.tolist() == sorted(set(y))
-    assert set(parts.train.y[parts.train.rows].tolist()) == set(range(len(parts.classes)))
+    assert classes_of(parts).tolist() == sorted(set(y))
+    assert set(parts.train.y[parts.train.rows].tolist()) == set(range(len(classes_of(parts))))
 
 
 @pytest.mark.parametrize(
@@ -136,4 +141,5 @@ def test_text_classes_are_found_in_whatever_order_they_sort() -> None:
 
 
 def test_labels_that_are_all_known_pass() -> None:
-    refuse_unseen(np.array([0, 1]), np.array(["a", "b"]), "rows.csv")
+    labels = np.array(["a", "b"])
+    Classification(labels).refuse_unknown(np.array([0, 1]), labels, "rows.csv")

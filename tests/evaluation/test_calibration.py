@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from mlpcli.evaluation.calibration import calibration
-from mlpcli.evaluation.metrics import Predictions
+from mlpcli.evaluation.html_report import most_confident_mistakes
+from mlpcli.tasks.task import Predictions
 
 
 def predictions(confidence: list[float], right: list[bool]) -> Predictions:
     y = np.zeros(len(right), np.intp)
-    return Predictions(y, np.where(right, 0, 1), np.array(confidence))
+    return Predictions(y, np.where(right, 0, 1), np.array(confidence), np.zeros(len(y)))
 
 
 def test_two_bins_by_hand() -> None:
@@ -33,13 +36,15 @@ def test_a_model_that_knows_how_sure_it_may_be_has_no_error() -> None:
     rng = np.random.default_rng(0)
     confidence = rng.uniform(0.1, 1, 200_000)
     right = rng.uniform(size=len(confidence)) < confidence
-    given = Predictions(np.zeros(len(right), np.intp), np.where(right, 0, 1), confidence)
+    given = Predictions(
+        np.zeros(len(right), np.intp), np.where(right, 0, 1), confidence, confidence
+    )
     assert calibration(given).error < 0.005
-    boastful = Predictions(given.y, given.predicted, np.ones_like(confidence))
+    boastful = replace(given, certainty=np.ones_like(confidence))
     assert calibration(boastful).error == pytest.approx(0.45, abs=0.005)
 
 
 def test_mistakes_come_the_most_confident_first() -> None:
     given = predictions([0.5, 0.9, 0.99, 0.7, 0.9], [False, False, True, False, False])
-    assert given.mistakes(3).tolist() == [1, 4, 3]
-    assert predictions([0.9], [True]).mistakes(3).tolist() == []
+    assert most_confident_mistakes(given, 3).tolist() == [1, 4, 3]
+    assert most_confident_mistakes(predictions([0.9], [True]), 3).tolist() == []

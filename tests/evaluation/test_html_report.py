@@ -198,7 +198,7 @@ def test_a_run_of_many_epochs_makes_no_large_page(report) -> None:
 def test_many_classes_are_a_picture(report, mlp) -> None:
     rows = [f"{label},{label % 7},{label}" for label in range(40) for _ in range(10)]
     Path("many.csv").write_text("\n".join(["x,y,kind", *rows]) + "\n")
-    page = report(("--data", "many.csv", "--epochs", "2", "-q"))
+    page = report(("--data", "many.csv", "--task", "classification", "--epochs", "2", "-q"))
     assert len(page.pictures("Confusion matrix")) == 1
 
 

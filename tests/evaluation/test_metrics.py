@@ -11,17 +11,33 @@ import pytest
 from mlpcli.data.encoding import Encoding, encode_numbers
 from mlpcli.data.split import Split
 from mlpcli.evaluation import metrics
-from mlpcli.evaluation.metrics import Scorer, score_committee
+from mlpcli.evaluation.metrics import Scorer, predict_members
 from mlpcli.nn.network import MLP
-from mlpcli.tasks.classification import Scores
+from mlpcli.tasks.classification import Classification, ClassReport
 
 # 10 samples of class 0: 8 found, 2 taken for class 1; 5 of class 1: 4 found, 1 taken for class 0;
 # none of class 2, which is never predicted; 2 of class 3, both taken for class 0.
 CONFUSION = np.array([[8, 2, 0, 0], [1, 4, 0, 0], [0, 0, 0, 0], [2, 0, 0, 0]])
 
 
-def scores_of(right: int, samples: int) -> Scores:
-    return Scores(0.0, np.array([[right, samples - right], [0, 0]]))
+def report_of(loss: float, confusion: Any) -> ClassReport:
+    """The report with this confusion matrix."""
+    true, said = np.indices(np.shape(confusion)).reshape(2, -1)
+    counts = np.ravel(confusion)
+    return ClassReport(np.repeat(true, counts), np.repeat(said, counts), len(confusion), loss)
+
+
+def scores_of(right: int, samples: int) -> ClassReport:
+    return report_of(0.0, [[right, samples - right], [0, 0]])
+
+
+def score_committee(members: Any, split: Split) -> tuple[list[ClassReport], ClassReport]:
+    task = Classification(np.arange(members[0][0].sizes[-1]))
+    each, committee = predict_members(members, split, task)
+    return [ClassReport.of(one, task) for one in each], ClassReport.of(committee, task)
+
+
+TWO = Classification(np.arange(2))
 
 
 def unscaled(D: int) -> Encoding:
@@ -44,12 +60,12 @@ def split_of(X: Any, y: Any, rows: Any = None) -> Split:
 
 
 def test_accuracy_is_the_share_on_the_diagonal() -> None:
-    scores = Scores(0.5, CONFUSION)
+    scores = report_of(0.5, CONFUSION)
     assert (scores.samples, scores.correct, scores.accuracy) == (17, 12, 12 / 17)
 
 
 def test_the_figures_of_each_class_by_hand() -> None:
-    zero, one, two, three = Scores(0.5, CONFUSION).per_class()
+    zero, one, two, three = report_of(0.5, CONFUSION).per_class()
     # precision 8/11, recall 8/10, F1 = 2·8/(11 + 10)
     assert zero == {"precision": 8 / 11, "recall": 0.8, "f1": 16 / 21, "support": 10}
     assert one == {"precision": 4 / 6, "recall": 0.8, "f1": 8 / 11, "support": 5}
@@ -58,7 +74,7 @@ def test_the_figures_of_each_class_by_hand() -> None:
 
 
 def test_f1_is_the_harmonic_mean_of_precision_and_recall() -> None:
-    for row in Scores(0.5, CONFUSION).per_class()[:2]:
+    for row in report_of(0.5, CONFUSION).per_class()[:2]:
         mean = 2 / (1 / row["precision"] + 1 / row["recall"])
         assert row["f1"] == pytest.approx(mean, rel=1e-15)
 
@@ -88,8 +104,8 @@ def test_the_ends_of_the_interval_are_where_the_score_test_just_rejects() -> Non
 def test_scores_by_hand() -> None:
     # scores (x, 0): class 0 where x > 0; the loss is log(1 + e^∓x)
     net = linear([[1.0, 0.0]])
-    scores = Scorer(net, split_of([[2.0], [-1.0], [3.0]], [0, 1, 1]), unscaled(1)).score()
-    assert scores.confusion.tolist() == [[1, 0], [1, 1]]
+    scores = Scorer(net, split_of([[2.0], [-1.0], [3.0]], [0, 1, 1]), unscaled(1), TWO).score()[0]
+    assert scores.figures == {"accuracy": 2 / 3}
     losses = [math.log1p(math.exp(-2)), math.log1p(math.exp(-1)), math.log1p(math.exp(3))]
     assert scores.loss == pytest.approx(sum(losses) / 3, rel=1e-14)
 
@@ -97,8 +113,9 @@ def test_scores_by_hand() -> None:
 def test_only_the_rows_of_the_split_count_and_inputs_are_scaled() -> None:
     net = linear([[1.0, 0.0]])
     split = split_of([[2.0], [9.0], [12.0]], [0, -1, 1], rows=np.array([0, 2]))
-    scores = Scorer(net, split, encode_numbers([10.0], [0.5])).score()
-    assert scores.confusion.tolist() == [[0, 1], [1, 0]]  # −4 and 1
+    scores = Scorer(net, split, encode_numbers([10.0], [0.5]), TWO).score()[0]
+    assert scores.figures == {"accuracy": 0.0}  # −4 and 1
+    assert scores.samples == 2
     assert scores.loss == pytest.approx((math.log1p(math.exp(4)) + math.log1p(math.exp(1))) / 2)
 
 
@@ -159,7 +176,18 @@ def test_a_committee_that_is_certain_and_wrong_has_a_finite_loss() -> None:
 
 def test_scores_follow_the_weights_as_they_change() -> None:
     net = linear([[1.0, 0.0]])
-    scorer = Scorer(net, split_of([[1.0]], [0]), unscaled(1))
-    assert scorer.score().accuracy == 1.0
+    scorer = Scorer(net, split_of([[1.0]], [0]), unscaled(1), TWO)
+    assert scorer.score()[0].headline == 1.0
     net.params["W1"][:] *= -1
-    assert scorer.score().accuracy == 0.0
+    assert scorer.score()[0].headline == 0.0
+
+
+def test_weighted_rows_count_as_often_in_the_score_that_chooses() -> None:
+    net = linear([[1.0, 0.0]])
+    split = split_of([[2.0], [-1.0], [3.0]], [0, 1, 1])
+    weighted = Split("val", split.X, split.y, split.rows, weights=np.array([1.0, 1.0, 4.0]))
+    plain, chosen = Scorer(net, weighted, unscaled(1), TWO).score()
+    assert plain == Scorer(net, split, unscaled(1), TWO).score()[0]
+    assert chosen.figures == {"accuracy": 2 / 6}
+    losses = [math.log1p(math.exp(-2)), math.log1p(math.exp(-1)), 4 * math.log1p(math.exp(3))]
+    assert chosen.loss == pytest.approx(sum(losses) / 6, rel=1e-14)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 
@@ -13,14 +14,23 @@ from mlpcli.evaluation.text_report import (
     confusion_table,
     headline,
 )
-from mlpcli.tasks.classification import Scores
+from mlpcli.tasks.classification import ClassReport
 
-SCORES = Scores(0.25, np.array([[1234, 6, 0], [5, 95, 0], [0, 10, 0]]))
+
+def report_of(loss: float, confusion: Any) -> ClassReport:
+    """The report with this confusion matrix."""
+    true, said = np.indices(np.shape(confusion)).reshape(2, -1)
+    counts = np.ravel(confusion)
+    return ClassReport(np.repeat(true, counts), np.repeat(said, counts), len(confusion), loss)
+
+
+SCORES = report_of(0.25, np.array([[1234, 6, 0], [5, 95, 0], [0, 10, 0]]))
 
 
 def test_json_has_everything_in_plain_numbers() -> None:
     value = as_json(["a.npz", "b.npz"], "points.csv", "test", ["x", "y", "z"], SCORES)
     assert json.loads(json.dumps(value, allow_nan=False)) == {
+        "task": "classification",
         "checkpoints": ["a.npz", "b.npz"],
         "data": "points.csv",
         "split": "test",
@@ -69,8 +79,8 @@ def test_the_confusion_table_has_true_rows_and_predicted_columns_and_dots_for_no
 
 def test_a_matrix_of_many_classes_is_left_to_json() -> None:
     C = CONFUSION_LIMIT
-    shown = confusion_table(range(C), Scores(0.0, np.eye(C, dtype=np.int64)))
+    shown = confusion_table(range(C), report_of(0.0, np.eye(C, dtype=np.int64)))
     assert shown.count("\n") == C
     C += 1
-    shown = confusion_table(range(C), Scores(0.0, np.eye(C, dtype=np.int64)))
+    shown = confusion_table(range(C), report_of(0.0, np.eye(C, dtype=np.int64)))
     assert shown == f"(the confusion matrix of {C} classes is in --json)"

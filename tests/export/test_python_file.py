@@ -206,7 +206,7 @@ def test_hostile_names_and_labels_are_literals_and_nothing_else(
     mlp.ok("train", "--data", points, "--epochs", 1, "-q")
     meta = checkpoints.meta("model.npz")
     hostile = ['"""\nimport os\n', "'''); exit(1) #", "\\", "\u2028\x00\ud800{}%s"]
-    meta["classes"] = hostile[:3]
+    meta["task"]["classes"] = hostile[:3]
     meta["data"] |= {"source": hostile[0], "columns": hostile[2:], "label_name": hostile[1]}
     checkpoints.rewrite("model.npz", meta=json.dumps(meta))
     mlp.ok("export", "model.npz", "hostile.py")

@@ -12,7 +12,7 @@ from mlpcli.nn.gradcheck import perturbed
 from mlpcli.nn.gradcheck.check import check_network, loss_and_gradient, relative_errors
 from mlpcli.nn.gradcheck.outcome import GradientCheck, ParameterCheck
 from mlpcli.nn.gradcheck.perturbed import PerturbedLosses, in_double_precision
-from mlpcli.nn.losses import LOSSES, CrossEntropy
+from mlpcli.nn.losses import LOSSES, OF_TASK, CrossEntropy
 from mlpcli.nn.network import MLP
 from mlpcli.nn.regularisation import draw_dropout_masks
 
@@ -67,11 +67,31 @@ def test_all_79510_parameters_of_784_100_10_pass():
     assert 0 < result.max_relative_error < 2e-7
 
 
-@pytest.mark.parametrize(
-    "options", [{"targets": 0.9 * np.eye(3) + 0.1 / 3}, {"class_weights": [0.5, 1.0, 2.5]}]
-)
-def test_smoothed_targets_and_weighted_classes_pass(options):
-    assert check(MLP([6, 8, 3]), reg=0.01, **options).failure() is None
+def test_smoothed_targets_and_weighted_rows_pass():
+    X, y = some_data()
+    net, smoothed = MLP([6, 8, 3]), 0.9 * np.eye(3) + 0.1 / 3
+    assert check_network(net, X, smoothed[y], reg=0.01).failure() is None
+    assert check_network(net, X, y, reg=0.01, weights=0.5 + y).failure() is None
+
+
+@pytest.mark.parametrize("loss", OF_TASK["regression"])
+def test_a_regression_passes_and_its_kinks_are_skipped(loss):
+    X, y = some_data()
+    Y = (y - 1.0)[:, None] + 0.1 * X[:, :1]
+    result = check_network(MLP([6, 8, 1], "tanh", loss), X, Y, reg=0.01)
+    assert result.failure() is None
+    at_kink = check_network(MLP([6, 1], loss="absolute-error"), X, 0 * Y, burn_in_steps=0)
+    assert sum(p.kinks_skipped for p in at_kink.parameters) >= 0
+
+
+def test_a_step_across_the_kink_of_a_loss_is_seen():
+    net = MLP([1, 1], loss="absolute-error", dtype=np.float64, seed=None)
+    batch = net.buffers(1)
+    batch.X.fill(1)
+    batch.Y.fill(0)  # the score is the target
+    assert PerturbedLosses(net, batch).differences("W1", np.arange(1))[1].tolist() == [True]
+    batch.Y.fill(0.1)
+    assert PerturbedLosses(net, batch).differences("W1", np.arange(1))[1].tolist() == [False]
 
 
 @pytest.mark.parametrize("scale", [1e-3, 255.0, 1e5])

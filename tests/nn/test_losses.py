@@ -7,7 +7,7 @@ import pytest
 
 from mlpcli.nn.losses import LOSSES
 
-SCORES = np.array([[0.5, -1.2, 2.0], [3.0, 3.0, -0.1], [-4.0, 0.0, 1.5], [0.0, 0.0, 0.0]])
+SCORES = np.array([[0.5, -1.2, 2.1], [3.0, 3.0, -0.1], [-4.0, 0.3, 1.5], [0.1, 0.1, 0.2]])
 ONE_HOT = np.eye(3)[[2, 0, 1, 1]]
 SMOOTHED = 0.9 * ONE_HOT + 0.1 / 3
 
@@ -23,6 +23,13 @@ def by_hand(name, scores, Y):
     if name == "cross-entropy":
         total = sum(math.exp(s) for s in scores)
         return -sum(y * math.log(math.exp(s) / total) for s, y in zip(scores, Y, strict=True))
+    errors = [s - y for s, y in zip(scores, Y, strict=True)]
+    if name == "squared-error":
+        return sum(e * e for e in errors) / 2
+    if name == "absolute-error":
+        return sum(map(abs, errors))
+    if name == "huber":
+        return sum(e * e / 2 if abs(e) < 1 else abs(e) - 0.5 for e in errors)
     outputs = [1 / (1 + math.exp(-s)) for s in scores]
     if name == "mse":
         return sum((p - y) ** 2 for p, y in zip(outputs, Y, strict=True)) / 2

@@ -150,7 +150,7 @@ import itertools, os, signal, sys, tempfile
 from pathlib import Path
 import numpy as np
 from mlpcli.runs.checkpoint import Writer
-from mlpcli.training.progress import Snapshot
+from mlpcli.training.progress import Progress, Snapshot
 
 path, calls, fatal = Path("model.npz"), itertools.count(), int(sys.argv[1])
 
@@ -168,7 +168,7 @@ for name in ("fchmod", "fsync", "link", "replace", "unlink"):
     setattr(os, name, dying(getattr(os, name)))
 tempfile.mkstemp = dying(tempfile.mkstemp)
 np.savez = dying(np.savez)
-progress = {"epoch": 1, "batch": 0, "step": 1, "best_epoch": 1}
+progress = Progress(epoch=1, step=1, best_epoch=1)
 snapshot = Snapshot(progress, np.zeros(9), {}, np.ones(9))
 Writer(path, [2, 3], {"format": 1}).write(snapshot, [])
 """

@@ -22,7 +22,7 @@ from mlpcli.nn.model_file import read_model
 from mlpcli.runs import checkpoint
 from mlpcli.runs.checkpoint import Writer
 from mlpcli.runs.model import load
-from mlpcli.training.progress import Snapshot
+from mlpcli.training.progress import Progress, Snapshot
 
 NAMES = (
     *("W1", "b1", "W2", "b2", "meta"),
@@ -72,7 +72,7 @@ def test_it_opens_without_pickle_and_names_everything(model: Path) -> None:
 def test_its_meta_says_what_was_trained_on_what_and_how(meta: dict[str, Any]) -> None:
     assert meta["format"] == 1
     assert meta["epoch"] == 1
-    assert meta["classes"] == list(range(10))
+    assert meta["task"] == {"kind": "classification", "classes": list(range(10))}
     assert meta["scaling"] == {"shift": None, "factor": 1 / 16}
     assert meta["data"]["source"] == "digits"
     assert len(meta["data"]["digest"]) == 64
@@ -99,7 +99,7 @@ def test_it_is_read_back_as_it_was_written(model: Path, checkpoints) -> None:
 
 
 def snapshot(best_epoch: int = 1) -> Snapshot:
-    progress = {"epoch": 1, "batch": 0, "step": 1, "best_epoch": best_epoch}
+    progress = Progress(epoch=1, step=1, best_epoch=best_epoch)
     return Snapshot(progress, np.zeros(9), {"velocity": np.zeros(9)}, np.ones(9))
 
 
@@ -298,11 +298,13 @@ for _ in range(300):
         ("config.train.lr", -1, "`meta` is damaged: model.npz: `meta`: [train] lr = -1: expected"),
         ("config.train.epochs", DEEP, "`meta` is damaged: model.npz: `meta`: [train] epochs = [[["),
         ("config.future", {}, "`meta` is damaged: model.npz: `meta`: there is no section [future]"),
-        ("classes", [0, 1], "has 2 classes for 10 outputs"),
-        ("classes", list("abcdefghij"), "its classes are not those of its data, digits"),
-        ("classes", [0.5] * 10, "has 10 classes for 10 outputs"),
-        ("classes", [10**30] * 10, "has 10 classes for 10 outputs"),
-        ("classes", [[]], "has 1 classes for 10 outputs"),
+        ("task.classes", [0, 1], "has 2 classes for 10 outputs"),
+        ("task.classes", list("abcdefghij"), "its classes are not those of its data, digits"),
+        ("task.classes", [0.5] * 10, "`meta` is damaged: the classes"),
+        ("task.classes", [10**30] * 10, "`meta` is damaged: the classes"),
+        ("task.classes", [[]], "`meta` is damaged: the classes"),
+        ("task", 7, "`meta` is damaged: the task"),
+        ("task.kind", "dancing", "`meta` is damaged: unknown task 'dancing'"),
         ("scaling.factor", float("nan"), "scales inputs by values that are not finite"),
         ("scaling.factor", "much", "`meta` is damaged: could not convert string to float"),
         ("scaling.shift", [1.0], "scales (1,) inputs where 64 come in"),
@@ -384,9 +386,10 @@ def test_what_continues_a_run_must_fit_it(
         ({"batch": 11, "step": 22}, "its counters do not fit 11 steps an epoch"),
         ({"step": 12}, "its counters do not fit 11 steps an epoch"),
         ({"best_epoch": 2}, "its best epoch is still to come"),
-        ({"loss_sum": None}, "loss_sum is None"),
-        ({"loss_sum": float("nan")}, "loss_sum is nan"),
-        ({"best_loss": "low"}, "best_loss is 'low'"),
+        ({"sums": None}, "sums is None"),
+        ({"sums": [float("nan")]}, "sums is [nan]"),
+        ({"best_rank": ["low"]}, "best_rank is ['low']"),
+        ({"best_score": "low"}, "best_score is 'low'"),
         ({"surplus": 7}, "Progress.__init__() got an unexpected keyword argument 'surplus'"),
     ],
     ids=lambda value: value[:40] if isinstance(value, str) else "",

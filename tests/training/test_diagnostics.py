@@ -69,7 +69,7 @@ def test_dead_units_and_the_gradients_norm_are_those_of_the_network() -> None:
     trainer = build.trainer(config, material, net)
     (result,) = trainer.epochs(1, lambda: None)
     assert result.dead_units == pytest.approx(3 / 7)
-    g = trainer.optimizer.gradient.flat.astype(np.float64)
+    g = trainer.step.optimizer.gradient.flat.astype(np.float64)
     assert result.gradient_norm == pytest.approx(float(np.sqrt((g**2).sum())))
 
 

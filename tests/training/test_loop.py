@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -62,7 +62,7 @@ def test_the_training_loss_is_the_mean_over_samples_each_before_its_own_step() -
     y = trainer.batches.split.y[trainer.batches.in_order()]
     losses = -np.log(probs[np.arange(len(y)), y])
     assert result.train_loss == pytest.approx(losses.mean(), rel=1e-12)
-    assert result.train_accuracy == pytest.approx((probs.argmax(axis=1) == y).mean(), rel=1e-12)
+    assert result.train_score == pytest.approx((probs.argmax(axis=1) == y).mean(), rel=1e-12)
 
 
 def scaled(trainer: Trainer) -> Any:
@@ -94,14 +94,14 @@ def test_validation_is_one_pass_after_the_epoch() -> None:
     trainer = trainer_of()
     result = run(trainer, 1)[0]
     assert trainer.validation is not None
-    scores = trainer.validation.score()
-    assert (result.val_loss, result.val_accuracy) == (scores.loss, scores.accuracy)
+    scores, _ = trainer.validation.score()
+    assert (result.val_loss, result.val_score) == (scores.loss, scores.figures["accuracy"])
 
 
 def test_without_validation_there_are_no_figures_of_it_and_the_last_epoch_is_the_best() -> None:
     trainer = trainer_of(val_fraction=0.0)
     for result in trainer.epochs(3, lambda: None):
-        assert (result.val_loss, result.val_accuracy) == (None, None)
+        assert (result.val_loss, result.val_score) == (None, None)
         assert trainer.progress.best_epoch == result.epoch
     assert np.array_equal(trainer.best, trainer.net.parameters.flat)
 
@@ -111,9 +111,9 @@ def test_the_best_epoch_has_the_highest_accuracy_and_then_the_lowest_loss() -> N
     weights, ranks = [], []
     for result in trainer.epochs(40, lambda: None):
         weights.append(trainer.net.parameters.flat.copy())
-        assert result.val_accuracy is not None
+        assert result.val_score is not None
         assert result.val_loss is not None
-        ranks.append((result.val_accuracy, -result.val_loss))
+        ranks.append((result.val_score, -result.val_loss))
     best = ranks.index(max(ranks))
     assert trainer.progress.best_epoch == best + 1
     assert np.array_equal(trainer.best, weights[best])
@@ -162,8 +162,8 @@ def test_a_snapshot_continues_exactly(optimizer: str, steps: int) -> None:
     assert second.net.parameters.flat.tobytes() == whole.net.parameters.flat.tobytes()
     assert second.best.tobytes() == whole.best.tobytes()
     assert asdict(second.progress) == asdict(whole.progress)
-    for name, array in whole.optimizer.state().items():
-        assert second.optimizer.state()[name].tobytes() == array.tobytes()
+    for name, array in whole.step.optimizer.state().items():
+        assert second.step.optimizer.state()[name].tobytes() == array.tobytes()
 
 
 def stopped(trainer: Trainer, stop: Any) -> Any:
@@ -178,7 +178,7 @@ def test_a_snapshot_is_a_copy() -> None:
     trainer = trainer_of()
     run(trainer, 1)
     snapshot = trainer.snapshot()
-    before = (snapshot.last.copy(), snapshot.best.copy(), dict(snapshot.progress))
+    before = (snapshot.last.copy(), snapshot.best.copy(), replace(snapshot.progress))
     run(trainer, 2)
     assert np.array_equal(snapshot.last, before[0])
     assert np.array_equal(snapshot.best, before[1])

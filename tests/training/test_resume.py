@@ -164,7 +164,7 @@ def test_within_an_epoch_a_checkpoint_is_written_when_the_last_one_is_old_enough
         yield received
 
     def record(self: Writer, snapshot: Snapshot, *arguments: Any) -> None:
-        writes.append((snapshot.progress["epoch"], snapshot.progress["batch"]))
+        writes.append((snapshot.progress.epoch, snapshot.progress.batch))
         write(self, snapshot, *arguments)
 
     monkeypatch.setattr(training_run, "stop_signals", signals)

@@ -146,13 +146,13 @@ class TableReader:
                 the label's. Other columns may hold anything.
 
         Labels that are all integral numbers become int64, so that "3" and "3.0" are one class.
-        Otherwise they are text as it was written, stripped; where all are numbers but a few are
-        fractional, text that is the same for the same number.
+        Otherwise they are text as it was written, stripped. Numbers some of which are fractional
+        are float64; up to 20 different ones are text, which is the same for the same number.
 
         Raises:
             DataError: a row of another width, a feature that is missing, no number, not finite or
-                too large for float32; a label that is missing or over-long, or labels that are
-                measurements and not classes. Row numbers are those of the file's lines, from 1.
+                too large for float32; a label that is missing or over-long. Row numbers are those
+                of the file's lines, from 1.
         """
         if features is None:
             features = [j for j in range(self.width) if j != label]
@@ -428,14 +428,9 @@ class TableReader:
         elif not fractional:
             labels = np.array([self._integer(name, label) for name in names], np.int64)
         else:
-            classes = len(set(values))
-            if classes > min(_MAX_FRACTIONAL_CLASSES, len(codes) / 2):
-                raise DataError(
-                    f"{self.source}: {self._name(label)} has {classes} different numbers, such as "
-                    f"{quoted(fractional[0])}: measurements, not classes; group them into classes, "
-                    "or name the label's column by --label-column"
-                )
-            labels = np.array([repr(value).removesuffix(".0") for value in values])
+            labels = np.array(values)
+            if len(set(values)) <= _MAX_FRACTIONAL_CLASSES:
+                labels = np.array([repr(value).removesuffix(".0") for value in values])
         y: Array = labels[codes]
         return y
 

@@ -74,11 +74,10 @@ def loss_and_gradient(net: MLP, batch: Buffers, reg: float) -> tuple[float, dict
 def check_network(
     net: MLP,
     X: npt.ArrayLike,
-    y: npt.ArrayLike,
+    Y: npt.ArrayLike,
     *,
     reg: float = 0.0,
-    targets: npt.ArrayLike | None = None,
-    class_weights: npt.ArrayLike | None = None,
+    weights: npt.ArrayLike | None = None,
     tolerance: float = 1e-6,
     samples: int = 20,
     burn_in_steps: int = 50,
@@ -91,10 +90,9 @@ def check_network(
 
     Args:
         X: (M, D) inputs as the network takes them. Samples are drawn from these.
-        y: (M,) class indices in [0, C).
+        Y: (M, C) what the outputs should be; or (M,) class indices in [0, C).
         reg: λ of ½λΣ‖W‖².
-        targets: (C, C) each class's target distribution; None: one-hot.
-        class_weights: (C,) each class's weight, or None where all weigh the same.
+        weights: (M,) each row's weight, or None if all weigh the same.
         samples: how many to draw. Few will do, and with each there are more kinks.
         burn_in_steps: steps of the short training.
         seed: of the samples, of the dropout masks, which are drawn once, and of sampled entries.
@@ -102,7 +100,7 @@ def check_network(
     """
     rng = np.random.default_rng(seed)
     net = in_double_precision(net)
-    batch = _draw_batch(net, X, y, targets, class_weights, samples, rng)
+    batch = _draw_batch(net, X, Y, weights, samples, rng)
     comparison = _Comparison(net, batch, reg, gradient, tolerance, rng)
     # what is not finite needs no warning: it is an infinite error
     with np.errstate(over="ignore", invalid="ignore"):
@@ -211,22 +209,22 @@ def relative_errors(a: Array, n: Array, floor: float = FLOOR) -> Array:
 def _draw_batch(
     net: MLP,
     X: npt.ArrayLike,
-    y: npt.ArrayLike,
-    targets: npt.ArrayLike | None,
-    class_weights: npt.ArrayLike | None,
+    Y: npt.ArrayLike,
+    weights: npt.ArrayLike | None,
     samples: int,
     rng: np.random.Generator,
 ) -> Buffers:
     """A batch of samples, no two with the same inputs, with targets, weights and dropout masks."""
-    inputs, labels = np.asarray(X, np.float64), np.asarray(y)
+    inputs, targets = np.asarray(X, np.float64), np.asarray(Y)
+    if targets.ndim == 1:
+        targets = np.eye(net.sizes[-1])[targets]
     distinct = np.unique(inputs, axis=0, return_index=True)[1]
     rows = rng.choice(distinct, min(samples, len(distinct)), replace=False)
-    batch = net.buffers(len(rows), weighted=class_weights is not None)
-    batch.X[:], batch.y[:] = inputs[rows], labels[rows]
+    batch = net.buffers(len(rows), weighted=weights is not None)
+    batch.X[:], batch.Y[:] = inputs[rows], targets[rows]
     batch.X /= max(1.0, np.abs(batch.X).max() / LARGEST_INPUT)
-    batch.Y[:] = (np.eye(net.sizes[-1]) if targets is None else np.asarray(targets))[batch.y]
     if batch.weights is not None:
-        batch.weights[:, 0] = np.asarray(class_weights)[batch.y]
+        batch.weights[:, 0] = np.asarray(weights)[rows]
     draw_dropout_masks(batch.masks, net.dropout_rates, rng)
     return batch
 

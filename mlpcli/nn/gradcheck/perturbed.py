@@ -88,7 +88,7 @@ class PerturbedLosses:
         if layer == self._last:
             scores = np.repeat(self.Z[layer][None], V, axis=0)
             scores[np.arange(V), :, j] = z
-            return self._losses(scores), np.empty((V, 0), bool)
+            return self._losses(scores), self._sides(scores, [])
 
         # what unit j passes on changes in proportion to its outgoing weights
         change = self._activated(z) - self._activated(self.Z[layer].T[j])
@@ -104,9 +104,15 @@ class PerturbedLosses:
             # one product for all rows of all networks
             rows = inputs.reshape(-1, inputs.shape[2]) @ self.net.parameters.W[above]
             Z = (rows + self.net.parameters.b[above]).reshape(V, -1, rows.shape[1])
-        if not self.net.activation.kinked:
-            sides = [np.empty((V, 0), bool)]
-        return self._losses(Z), np.concatenate(sides, axis=1)
+        return self._losses(Z), self._sides(Z, sides if self.net.activation.kinked else [])
+
+    def _sides(self, scores: Array, of_units: list[Array]) -> Array:
+        """(V, …) on which side of their kinks the units and the losses of each network are."""
+        V, _, C = scores.shape
+        of_losses = self.net.loss.sides(scores.reshape(-1, C), np.tile(self._batch.Y, (V, 1)))
+        sides = [side.astype(np.int8) for side in of_units]
+        sides += [np.empty((V, 0), np.int8)] if of_losses is None else [of_losses.reshape(V, -1)]
+        return np.concatenate(sides, axis=1)
 
     def _dropped(self, A: Array, layer: int) -> Array:
         mask = self._batch.masks[layer]

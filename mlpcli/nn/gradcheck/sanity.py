@@ -35,7 +35,7 @@ def check_loss_at_chance(net: MLP, batch: Buffers) -> Check:
     blank.parameters.flat[:] = 0
     plain = _plain(blank, batch, len(batch.X))
     blank.forward_pass(plain)
-    loss, expected = blank.mean_loss(plain), blank.loss.at_chance(blank.sizes[-1])
+    loss, expected = blank.mean_loss(plain), blank.loss.at_zero(plain.Y)
     detail = f"{loss:.6f} with scores of 0, expected {expected:.6f}"
     return Check("loss at chance", math.isclose(loss, expected, rel_tol=1e-12), detail)
 
@@ -92,10 +92,14 @@ def check_whole_forward_passes(net: MLP, batch: Buffers, rng: np.random.Generato
 
 
 def _plain(net: MLP, batch: Buffers, n: int) -> Buffers:
-    """The first n samples with one-hot targets, all weighing the same, nothing dropped."""
-    plain = net.buffers(n)
-    plain.X[:] = batch.X[:n]
-    plain.Y[:] = np.eye(net.sizes[-1])[batch.y[:n]]
+    """The first n samples with targets that can be reached, all weighing the same, none dropped.
+
+    Smoothed distributions over classes are made one-hot; numbers stay as they are.
+    """
+    plain, C = net.buffers(n), net.sizes[-1]
+    plain.X[:], plain.Y[:] = batch.X[:n], batch.Y[:n]
+    if C > 1:
+        plain.Y[:] = np.eye(C)[plain.Y.argmax(axis=1)]
     return plain
 
 

@@ -1,0 +1,194 @@
+"""Regression: a target is a number; what counts is how far the answer is from it.
+
+The network learns (y − mean)/deviation of the training rows, so that a loss, a rate and an initial
+weight mean the same whatever the target's unit. Losses are reported in that standardised unit,
+RMSE, MAE and answers in the target's own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mlpcli.arrays import Array
+from mlpcli.errors import DataError
+from mlpcli.tasks.task import Predictions, Scores
+
+_STRATA = 10
+_RESAMPLES = 1000  # of the bootstrap
+
+
+@dataclass(frozen=True)
+class Regression:
+    """Rows have a number to predict.
+
+    Attributes:
+        mean, deviation: of the training rows' targets.
+        low, high: the least and the greatest of them.
+    """
+
+    mean: float
+    deviation: float
+    low: float
+    high: float
+
+    kind: ClassVar[str] = "regression"
+    headline: ClassVar[str] = "rmse"
+    headline_name: ClassVar[str] = "RMSE"
+    target_dtype: ClassVar[Any] = np.float64
+
+    @property
+    def outputs(self) -> int:
+        return 1
+
+    @classmethod
+    def learn(cls, labels: Array, source: str) -> Regression:
+        """The task of these training rows' targets.
+
+        Raises:
+            DataError: they are all the same.
+        """
+        y = labels.astype(np.float64)
+        low, high = float(y.min()), float(y.max())
+        if low == high:
+            raise DataError(
+                f"{source}: every training row has the target {low:g}; there is nothing to learn"
+            )
+        return cls(float(y.mean()), float(y.std()), low, high)
+
+    @staticmethod
+    def strata(labels: Array) -> Array:
+        """(N,) which tenth of the targets each row is in, by rank; equal targets are together."""
+        order = np.searchsorted(np.sort(labels), labels)
+        return (order * _STRATA // max(len(labels), 1)).astype(np.intp)
+
+    def encode(self, labels: Array) -> Array:
+        """(N,) standardised targets, NaN for what is no number."""
+        if labels.dtype.kind == "U":
+            return np.full(len(labels), np.nan)
+        return (labels.astype(np.float64) - self.mean) / self.deviation
+
+    def decode(self, values: Array) -> Array:
+        """Standardised values in the target's unit, float64."""
+        return values.astype(np.float64) * self.deviation + self.mean
+
+    def refuse_unknown(self, targets: Array, labels: Array, where: str) -> None:
+        bad = np.flatnonzero(~np.isfinite(targets))
+        if len(bad):
+            row = int(bad[0])
+            raise DataError(
+                f"{where} has the target {labels[row]!s} (sample {row + 1}), which is no number; "
+                "correct it, or take the row out"
+            )
+
+    def fill_targets(self, y: Array, Y: Array, smoothing: float = 0.0) -> None:
+        np.copyto(Y[:, 0], y, casting="unsafe")
+
+    def tally(self, scores: Array, losses: Array, y: Array, weights: Array | None = None) -> Array:
+        """(6,): sums of the losses, of e², |e|, y and y² in the standardised unit, and a count."""
+        error = scores[:, 0] - y
+        rows = np.stack([losses, error * error, np.abs(error), y, y * y, np.ones(len(y))])
+        sums: Array = rows.sum(axis=1) if weights is None else rows @ weights.astype(np.float64)
+        return sums
+
+    def score(self, sums: Array) -> Scores:
+        loss, squares, distances, total, total_squares, count = sums.tolist()
+        spread = total_squares - total * total / count
+        figures = {
+            "rmse": math.sqrt(squares / count) * self.deviation,
+            "mae": distances / count * self.deviation,
+            "r2": 1 - squares / spread if spread > 0 else 0.0,
+        }
+        return Scores(round(count), loss / count, figures)
+
+    def rank(self, scores: Scores) -> tuple[float, ...]:
+        """The lowest loss."""
+        return (-scores.loss,)
+
+    def is_better(self, rank: tuple[float, ...], than: tuple[float, ...]) -> bool:
+        return rank >= than
+
+    def answer(self, outputs: Array) -> tuple[Array, Array | None]:
+        return self.decode(outputs[:, 0]), None
+
+    def answer_columns(self, names: Sequence[str] | None) -> list[str]:
+        return ["value"]
+
+    def answer_cells(self, answer: Any, names: Sequence[str] | None) -> list[Any]:
+        return [f"{answer:.8g}"]
+
+    def show(self, headline: float) -> str:
+        return f"{headline:.4g}"
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "mean": self.mean,
+            "deviation": self.deviation,
+            "low": self.low,
+            "high": self.high,
+        }
+
+
+@dataclass(frozen=True)
+class ResidualReport:
+    """The figures of a regression, in the target's unit.
+
+    Attributes:
+        y, predicted: (N,) float64 targets and answers.
+        loss: the mean, in the standardised unit.
+    """
+
+    y: Array
+    predicted: Array
+    loss: float
+
+    @classmethod
+    def of(cls, predictions: Predictions, task: Regression) -> ResidualReport:
+        loss = float(predictions.losses.mean())
+        return cls(task.decode(predictions.y), predictions.answers, loss)
+
+    @property
+    def samples(self) -> int:
+        return len(self.y)
+
+    @property
+    def residuals(self) -> Array:
+        """(N,) answer minus target."""
+        return self.predicted - self.y
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """{rmse, mae, r2}; R² is 0 where all targets are the same."""
+        return _figures(self.y, self.residuals)
+
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """95 % intervals of the figures, by 1,000 bootstrap samples of the rows (Efron 1979)."""
+        rng = np.random.default_rng(0)
+        residuals = self.residuals
+        drawn = []
+        for _ in range(_RESAMPLES):
+            rows = rng.integers(self.samples, size=self.samples)
+            drawn.append(_figures(self.y[rows], residuals[rows]))
+        return {
+            name: tuple(np.quantile([f[name] for f in drawn], (0.025, 0.975)).tolist())
+            for name in drawn[0]
+        }
+
+    def largest(self, count: int) -> Array:
+        """Positions of the `count` samples with the largest errors, the largest first."""
+        return np.argsort(-np.abs(self.residuals), kind="stable")[:count]
+
+
+def _figures(y: Array, residuals: Array) -> dict[str, float]:
+    squares = float(np.mean(residuals**2))
+    spread = float(np.var(y))
+    return {
+        "rmse": math.sqrt(squares),
+        "mae": float(np.mean(np.abs(residuals))),
+        "r2": 1 - squares / spread if spread > 0 else 0.0,
+    }

@@ -1,0 +1,115 @@
+"""What a network is asked for: what a target is, what is counted, which of two results is better.
+
+The loop, the scorer, the checkpoint, the reports and `predict` ask the task; none of them knows
+what a class or a residual is. A task is made by `mlpcli.tasks.choice` from the training rows'
+labels and lies in the checkpoint, `meta["task"]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+from mlpcli.arrays import Array
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How a model does on some samples.
+
+    Attributes:
+        samples: how many.
+        loss: the mean loss of the data: true labels, no penalty, every sample counted once.
+        figures: {name: value} of the task, as JSON has them; the first is shown for every epoch.
+    """
+
+    samples: int
+    loss: float
+    figures: dict[str, float]
+
+    @property
+    def headline(self) -> float:
+        """The figure that is shown for every epoch."""
+        return next(iter(self.figures.values()))
+
+    def to_json(self) -> dict[str, float]:
+        return {"loss": self.loss, **self.figures}
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model, or a committee, says of each sample of a split, in its order.
+
+    Attributes:
+        y: (N,) the true targets, as the task encodes them.
+        answers: (N,) class indices, or numbers in the target's unit.
+        certainty: (N,) the probability of the answer; None if the task has none.
+        losses: (N,) each sample's loss.
+        outputs: (N, C) float32 probabilities where a report needs them (C = 2), else None.
+    """
+
+    y: Array
+    answers: Array
+    certainty: Array | None
+    losses: Array
+    outputs: Array | None = None
+
+
+class Task(Protocol):
+    """What the targets are, and what is good.
+
+    Attributes:
+        kind: "classification" or "regression".
+        outputs: C, how many outputs the network has.
+        target_dtype: of encoded targets.
+        headline: the figure that is shown for every epoch, as JSON has it.
+        headline_name: the same for a person.
+    """
+
+    kind: ClassVar[str]
+    headline: ClassVar[str]
+    headline_name: ClassVar[str]
+    target_dtype: ClassVar[Any]
+
+    @property
+    def outputs(self) -> int: ...
+
+    def encode(self, labels: Array) -> Array:
+        """(N,) targets of `target_dtype`; what cannot be one is told by `refuse_unknown`."""
+
+    def refuse_unknown(self, targets: Array, labels: Array, where: str) -> None:
+        """Raise DataError for the first of the labels that is no target of this task."""
+
+    def fill_targets(self, y: Array, Y: Array, smoothing: float = 0.0) -> None:
+        """Y (N, C) ← what the network's outputs should be for targets y (N,)."""
+
+    def tally(self, scores: Array, losses: Array, y: Array, weights: Array | None = None) -> Array:
+        """(K,) float64 sums over samples, which batches and ranks add up; the last is a count.
+
+        `weights` (N,) says how often each sample counts.
+        """
+
+    def score(self, sums: Array) -> Scores:
+        """The scores that such sums stand for."""
+
+    def rank(self, scores: Scores) -> tuple[float, ...]:
+        """What the best epoch has most of: a larger tuple is a better result."""
+
+    def is_better(self, rank: tuple[float, ...], than: tuple[float, ...]) -> bool:
+        """Whether a later epoch of this rank takes the place of an earlier one."""
+
+    def answer(self, outputs: Array) -> tuple[Array, Array | None]:
+        """(answers, certainty) of the network's outputs (N, C); see `Predictions`."""
+
+    def answer_columns(self, names: Sequence[str] | None) -> list[str]:
+        """The heads of the columns that `predict` writes; `names` are those of the classes."""
+
+    def answer_cells(self, answer: Any, names: Sequence[str] | None) -> list[Any]:
+        """One answer in these columns."""
+
+    def show(self, headline: float) -> str:
+        """The headline figure for a person."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As `meta["task"]` of a checkpoint has it."""
