@@ -15,7 +15,7 @@ from mlpcli.data.encoding import Number, Pixels
 from mlpcli.data.formats.rows import frame_of
 from mlpcli.data.split import Split
 from mlpcli.errors import MlpError, UsageError
-from mlpcli.evaluation.metrics import predict_split, score_committee
+from mlpcli.evaluation.metrics import Scorer, predict_members
 from mlpcli.export.request import Request
 from mlpcli.nn.parameters import Parameters
 from mlpcli.runs import build
@@ -215,9 +215,9 @@ def _samples(model: Model, test: Split | None) -> list[dict[str, Any]]:
     """A dozen rows that the network is tested on, wrong ones among them, by class."""
     if test is None:
         return []
-    said = predict_split([(model.network(), model.encoding)], test)
-    wrong = np.flatnonzero(said.predicted != said.y)
-    right = np.flatnonzero(said.predicted == said.y)
+    _, said = predict_members([(model.network(), model.encoding)], test, model.task)
+    wrong = np.flatnonzero(said.answers != said.y)
+    right = np.flatnonzero(said.answers == said.y)
     mistakes = _varied(wrong, said.y, _WRONG)
     chosen = mistakes + _varied(right, said.y, _SAMPLES - len(mistakes))
     chosen.sort(key=lambda place: (said.y[place], place))
@@ -259,13 +259,8 @@ def _points(model: Model, train: Split | None) -> dict[str, Any] | None:
 def _figures(model: Model, test: Split | None) -> dict[str, Any] | None:
     if test is None:
         return None
-    _, scores = score_committee([(model.network(), model.encoding)], test)
-    return {
-        "split": test.name,
-        "samples": scores.samples,
-        "loss": scores.loss,
-        "accuracy": scores.accuracy,
-    }
+    scores, _ = Scorer(model.network(), test, model.encoding, model.task).score()
+    return {"split": test.name, "samples": scores.samples, **scores.to_json()}
 
 
 # Its training
