@@ -278,7 +278,7 @@ def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
 
 def test_sections_of_a_checkpoint_are_checked_the_same_way() -> None:
     assert check_sections({"train": {"lr": 1}}, "model.npz") == {"lr": 1.0}
-    with pytest.raises(ConfigError, match=r"^model.npz: is no table of sections$"):
+    with pytest.raises(ConfigError, match=r"^model.npz: is not a table of sections$"):
         check_sections([], "model.npz")
     with pytest.raises(ConfigError, match=r"^model.npz: \[train\] lr = 0: expected"):
         check_sections({"train": {"lr": 0}}, "model.npz")

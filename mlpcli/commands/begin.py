@@ -23,7 +23,7 @@ class Request:
 
     Attributes:
         output: the checkpoint to write.
-        resume: the checkpoint of the run that goes on.
+        resume: the checkpoint of the run to continue.
         init_from: the checkpoint whose weights start a new run.
         config_file: options from a file.
         log_file: the metrics log to write.
@@ -53,7 +53,7 @@ def begin(request: Request, flags: dict[str, Any]) -> tuple[Model | None, Config
     """(the run that goes on, or None; the configuration)."""
     log, output = request.log_file, request.output
     if request.resume and request.init_from:
-        raise UsageError("--resume goes on with a run, --init-from starts one: give one of them")
+        raise UsageError("--resume continues a run, --init-from starts one: give one of them")
     if log and same_file(log, output):
         raise UsageError(f"--log {log}: is where the checkpoint goes; name another file")
     if request.resume is None:

@@ -103,7 +103,7 @@ def _fetch(
     if fetched:
         console.notice(f"{data_set.name}: downloaded to {where}, {_megabytes(data_set.size)}")
     else:
-        console.notice(f"{data_set.name}: already in {where}, digests right")
+        console.notice(f"{data_set.name}: already in {where}, digests verified")
     return fetched
 
 

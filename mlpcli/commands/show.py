@@ -241,7 +241,7 @@ def _draw_weights(model: Model, path: Path) -> str:
     if shape is None:
         raise UsageError(
             f"--weights: {model.file.path} was trained on {model.data.source}, which holds no "
-            "images that its weights could be drawn as"
+            "images, so its weights cannot be drawn"
         )
     ensure_writable(path)
     W = model.file.params["W1"]

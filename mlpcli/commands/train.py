@@ -63,7 +63,7 @@ def _train(console: Console, run: Run, keeper: Keeper, display: TrainDisplay, be
     done = run.trainer.progress.epoch
     if done >= run.until:
         more = "--epochs" if run.until == run.planned else "--stop-after"
-        console.notice(f"epoch {done} is done already; raise {more} to go on")
+        console.notice(f"epoch {done} is already done; raise {more} to continue")
     try:
         with (
             stop_signals() as received,

@@ -119,13 +119,13 @@ def _compare_machines(model: Model, job: Job, cores: Cores, console: Console) ->
     path = model.file.path
     if model.threads != cores.count:
         console.notice(
-            f"{path} was trained by {model.threads} threads, now there are "
+            f"{path} was trained with --threads {model.threads}, now with "
             f"{cores.count}: the last digits may differ; --threads {model.threads} keeps them"
         )
     if model.ranks != job.size:
         console.notice(
             f"{path} was trained by {name_ranks(model.ranks)}, now by "
-            f"{name_ranks(job.size)}: the last digits may differ, and what is dropped"
+            f"{name_ranks(job.size)}: the last digits may differ, and the units that are dropped"
         )
 
 

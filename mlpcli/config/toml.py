@@ -77,7 +77,7 @@ def check_sections(sections: Any, where: str) -> dict[str, Any]:
     """The values {name: value} of {section: {key: value}}, as a checkpoint keeps them."""
     values: dict[str, Any] = {}
     if not isinstance(sections, dict):
-        raise ConfigError(f"{where}: is no table of sections")
+        raise ConfigError(f"{where}: is not a table of sections")
     for section, keys in sections.items():
         values |= _read_section(where, section, keys)
     return values

@@ -70,15 +70,15 @@ class Codes(dict[str, int]):
         if not text or (value is not None and not np.isfinite(value)):
             raise ValueError("the label is missing; fill it in or drop the row")
         if CONTROL.search(text):
-            raise ValueError(f"the label {quoted(text)} has a control character; take it out")
+            raise ValueError(f"the label {quoted(text)} has a control character; remove it")
         if len(text) > _MAX_LABEL:
             raise ValueError(
-                f"a label of {len(text):,} characters; name the label's column by --label-column"
+                f"a label of {len(text):,} characters; name the column of labels by --label-column"
             )
         if len(self) == _MAX_CLASSES:
             raise ValueError(
                 f"more than {_MAX_CLASSES:,} different labels; "
-                "name the label's column by --label-column"
+                "name the column of labels by --label-column"
             )
         self[text] = len(self.names)
         self.names.append(text)

@@ -150,7 +150,7 @@ def reliability_svg(bins: Calibration) -> str:
         for axes in (top, bottom):
             _percent(axes.yaxis)
         _percent(bottom.xaxis)
-        return _svg(figure, "Reliability diagram: the share that is right over the confidence")
+        return _svg(figure, "Reliability diagram: accuracy by confidence")
 
 
 # For a file

@@ -91,7 +91,7 @@ def read_model(path: Path, *, resume: bool = False) -> ModelFile:
 def _read_meta(archive: Archive, path: Path) -> dict[str, Any]:
     """`meta`, if the archive is a checkpoint at all, and no bomb."""
     if "meta" not in archive.names:
-        raise CheckpointError(f"{path}: is no checkpoint of mlp: it has no `meta`")
+        raise CheckpointError(f"{path}: is not a checkpoint of mlp: it has no `meta`")
     for name in archive.names:
         if name != "meta" and not name.startswith("resume/") and not _LAYER.fullmatch(name):
             raise CheckpointError(f"{path}: holds an array {quoted(name)}, which no checkpoint has")

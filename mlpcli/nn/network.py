@@ -82,7 +82,7 @@ class MLP:
         """The network of a checkpoint, with its weights.
 
         Raises:
-            CheckpointError: it is no checkpoint, or a damaged one.
+            CheckpointError: it is not a checkpoint, or is damaged.
         """
         return cls.of_file(read_model(Path(path)))
 

@@ -238,7 +238,7 @@ def distortions(config: Config, material: Material) -> Distortions | None:
         return None
     if data.image_shape is None:
         raise UsageError(
-            f"--augment {augment.augment}: {data.source} holds no images that could be distorted; "
+            f"--augment {augment.augment}: {data.source} holds no images to distort; "
             "give --augment none"
         )
     task = material.task

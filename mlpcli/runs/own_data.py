@@ -133,7 +133,7 @@ def _refuse_width(model: Model, data: Dataset) -> None:
     R = model.encoding.raw_width
     if data.X.shape[1] != R:
         raise DataError(
-            f"{data.source}: has {data.X.shape[1]} inputs a row, {model.file.path} takes {R}"
+            f"{data.source}: has {data.X.shape[1]} inputs per row, {model.file.path} takes {R}"
         )
 
 

@@ -66,7 +66,7 @@ class Classification:
             row = int(unseen[0])
             raise DataError(
                 f"{where} has the label {labels[row]!s} (sample {row + 1}), which no training row "
-                "has; train on data with every class, or take those rows out"
+                "has; train on data with every class, or remove those rows"
             )
 
     def fill_targets(self, y: Array, Y: Array, smoothing: float = 0.0) -> None:

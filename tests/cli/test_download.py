@@ -67,7 +67,7 @@ def test_fetches_mnist_unless_told_otherwise(mirror: str, tmp_path: Path) -> Non
     )
     assert (tmp_path / "data" / "mnist" / "labels").read_bytes() == CONTENT
     result = run("--mirror", mirror)
-    assert result.stderr == f"mnist: already in {tmp_path}/data/mnist, digests right\n"
+    assert result.stderr == f"mnist: already in {tmp_path}/data/mnist, digests verified\n"
     result = run("--mirror", mirror, "--force")
     assert "downloaded to" in result.stderr
 

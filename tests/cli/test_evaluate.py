@@ -124,7 +124,7 @@ def test_a_label_that_training_has_not_seen_is_named_with_its_row(mlp, trained: 
     assert mlp.error("evaluate", "model.npz", "--data", "other.csv") == (
         3,
         "other.csv has the label dog (sample 2), which no training row has; "
-        "train on data with every class, or take those rows out",
+        "train on data with every class, or remove those rows",
     )
 
 
@@ -132,11 +132,11 @@ def test_data_of_another_width_are_refused(mlp, trained: Path) -> None:
     Path("other.csv").write_text("1,2,3,ant\n3,4,5,bee\n")
     assert mlp.error("evaluate", "model.npz", "--data", "other.csv") == (
         3,
-        "other.csv: has 3 inputs a row, model.npz takes 2",
+        "other.csv: has 3 inputs per row, model.npz takes 2",
     )
     assert mlp.error("evaluate", "model.npz", "--data", "digits") == (
         3,
-        "digits: has 64 inputs a row, model.npz takes 2",
+        "digits: has 64 inputs per row, model.npz takes 2",
     )
 
 
@@ -250,12 +250,13 @@ def test_a_model_is_needed_and_must_be_one(mlp) -> None:
     Path("text.npz").write_text("not a checkpoint")
     assert mlp.error("evaluate", "text.npz") == (
         3,
-        "text.npz: is no checkpoint, or a damaged one: File is not a zip file",
+        "text.npz: not a checkpoint of mlp, or a damaged one (File is not a zip file); "
+        "if there is no other copy, train it again",
     )
     np.savez("other.npz", X=np.zeros(3))
     code, said = mlp.error("evaluate", "other.npz")
     assert code == 3
-    assert re.match(r"other\.npz: (holds an array 'X', which no checkpoint has|is no che)", said)
+    assert re.match(r"other\.npz: (holds an array 'X', which no checkpoint has|is not a che)", said)
 
 
 def test_a_committee_is_not_scored_on_rows_that_a_member_was_trained_on(mlp):

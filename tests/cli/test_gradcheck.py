@@ -143,7 +143,7 @@ def test_a_wider_tolerance_lets_it_pass(mlp, monkeypatch):
         (("none.npz",), 3, "none.npz: no such file"),
         (("{model}", "--hidden", "5"), 2, "--hidden: {model} has its own; leave one of them out"),
         (("{model}", "--config", "x.toml"), 2, "--config x.toml: {model} has its own"),
-        (("{model}", "--data", "digits"), 3, "digits: has 64 inputs a row, {model} takes 2"),
+        (("{model}", "--data", "digits"), 3, "digits: has 64 inputs per row, {model} takes 2"),
     ],
 )
 def test_what_cannot_be_is_said_in_a_line(mlp, model, arguments, code, line):

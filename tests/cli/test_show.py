@@ -91,7 +91,7 @@ def test_one_that_cannot_be_read_does_not_hide_the_others(mlp, runs) -> None:
     outcome = mlp("show", *runs, "runs/torn.npz")
     assert outcome.code == 3
     assert len(outcome.out.splitlines()) == 4
-    assert outcome.err.startswith("warning: runs/torn.npz: is no checkpoint")
+    assert outcome.err.startswith("warning: runs/torn.npz: not a checkpoint")
     assert mlp.error("show", "none.npz")[0] == 3
 
 
@@ -223,7 +223,7 @@ def test_the_distortions_of_a_model_are_drawn_and_a_flag_goes_before_them(mlp) -
         ),
         (
             ("--augment-preview", "a.png", "--augment", "affine", "--data", "spiral"),
-            "--augment affine: spiral holds no images that could be distorted; give --augment none",
+            "--augment affine: spiral holds no images to distort; give --augment none",
         ),
         (
             ("--augment-preview", "a.pdf", "--augment", "affine"),

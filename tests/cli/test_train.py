@@ -334,10 +334,10 @@ def test_resumed_to_another_path_the_first_checkpoint_stays(mlp, checkpoints) ->
 def test_a_finished_run_that_is_resumed_says_so_and_writes_what_it_says(mlp, checkpoints) -> None:
     mlp.ok("train", *SMALL, "-o", "first.npz")
     outcome = mlp.ok("train", "--resume", "first.npz", "-o", "second.npz")
-    assert "epoch 2 is done already; raise --epochs to go on" in outcome.err.splitlines()
+    assert "epoch 2 is already done; raise --epochs to continue" in outcome.err.splitlines()
     checkpoints.assert_same("first.npz", "second.npz")
     outcome = mlp.ok("train", "--resume", "first.npz", "--epochs", "9", "--stop-after", "1")
-    assert "epoch 2 is done already; raise --stop-after to go on" in outcome.err.splitlines()
+    assert "epoch 2 is already done; raise --stop-after to continue" in outcome.err.splitlines()
 
 
 def test_an_output_that_cannot_be_written_is_known_before_training(mlp) -> None:
@@ -397,7 +397,7 @@ def test_another_number_of_threads_is_told_when_resuming(mlp) -> None:
     assert "threads" not in mlp.ok("train", "--resume", "model.npz", "--threads", "1").err
     err = mlp.ok("train", "--resume", "model.npz", "--epochs", "3", "--threads", "2").err
     assert (
-        "model.npz was trained by 1 threads, now there are 2: the last digits may differ; "
+        "model.npz was trained with --threads 1, now with 2: the last digits may differ; "
         "--threads 1 keeps them"
     ) in err.splitlines()
 
@@ -405,7 +405,7 @@ def test_another_number_of_threads_is_told_when_resuming(mlp) -> None:
 def test_resume_and_init_from_exclude_each_other(mlp) -> None:
     assert mlp.error("train", "--resume", "a.npz", "--init-from", "b.npz") == (
         2,
-        "--resume goes on with a run, --init-from starts one: give one of them",
+        "--resume continues a run, --init-from starts one: give one of them",
     )
 
 

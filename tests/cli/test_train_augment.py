@@ -64,9 +64,7 @@ def test_the_results_are_of_the_images_as_they_are(mlp) -> None:
 def test_data_that_hold_no_images_are_refused(mlp, points) -> None:
     code, text = mlp.error("train", "--data", points, "--augment", "affine")
     assert code == 2
-    assert text == (
-        f"--augment affine: {points} holds no images that could be distorted; give --augment none"
-    )
+    assert text == (f"--augment affine: {points} holds no images to distort; give --augment none")
 
 
 def test_a_class_that_the_data_do_not_have_is_refused(mlp) -> None:

@@ -72,7 +72,7 @@ def test_a_test_set_may_lack_classes_but_not_have_others() -> None:
         split(data_of(np.arange(20) % 2, np.array([0, 1, 9])))
     assert str(refused.value) == (
         "points.csv: the test set has the label 9 (sample 3), which no training row has; "
-        "train on data with every class, or take those rows out"
+        "train on data with every class, or remove those rows"
     )
 
 

@@ -124,7 +124,7 @@ def test_pictures_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.gif").rename(tmp_path / "gif.png")
     assert refused("blank.png").startswith("blank.png: shows nothing but its background")
     for name in ("text.png", "cut.png", "gif.png"):
-        assert refused(name) == f"{name}: is no PNG or JPEG picture, or a damaged one"
+        assert refused(name) == f"{name}: is not a PNG or JPEG picture, or is damaged"
     assert refused("none.png") == "none.png: cannot be read: No such file or directory"
     assert refused("whole.png", prepare_it=False) == (
         "whole.png: has 200 × 150 pixels, the model takes 28 × 28; "

@@ -114,11 +114,11 @@ def test_dtypes(tmp_path: Path, dtype: str) -> None:
         ({"y": y}, "has y and no X; both are needed"),
         (
             {"X": X, "y": y, "X_test": X},
-            "has X_test and no y_test; add it, or take the other out",
+            "has X_test and no y_test; add it, or remove the other",
         ),
         (
             {"X": X, "y": y, "y_test": y},
-            "has y_test and no X_test; add it, or take the other out",
+            "has y_test and no X_test; add it, or remove the other",
         ),
         ({"X": X, "y": y[:3]}, "y: has 3 labels, but X has 4 samples"),
         (
@@ -168,12 +168,12 @@ def test_dtypes(tmp_path: Path, dtype: str) -> None:
         ),
         (
             {"X": X, "y": np.eye(4)},
-            "y: has the shape (4, 4); one label a sample is needed: "
+            "y: has the shape (4, 4); one label per sample is needed: "
             "if it is one-hot, y.argmax(axis=1)",
         ),
         (
             {"X": X, "y": y[:, None]},
-            "y: has the shape (4, 1); one label a sample is needed: try y.ravel()",
+            "y: has the shape (4, 1); one label per sample is needed: try y.ravel()",
         ),
         (
             {"X": X, "y": np.array([0, 1, 1.5, 2])},
@@ -194,11 +194,11 @@ def test_dtypes(tmp_path: Path, dtype: str) -> None:
         ),
         (
             {"X": np.where(X == 7, np.nan, X), "y": y},
-            "X: sample 3 has nan in column 2; fill it in or take the sample out",
+            "X: sample 3 has nan in column 2; fill it in or remove the sample",
         ),
         (
             {"X": X, "y": y, "X_test": np.where(X == 7, -np.inf, X), "y_test": y},
-            "X_test: sample 3 has -inf in column 2; fill it in or take the sample out",
+            "X_test: sample 3 has -inf in column 2; fill it in or remove the sample",
         ),
     ],
 )
@@ -473,5 +473,5 @@ def test_the_ends_of_a_large_array_are_digested_and_checked(large: Path) -> None
     with pytest.raises(DataError) as refused:
         numpy_files.open_folder(large, "folder")
     assert str(refused.value) == (
-        f"{large}/X.npy: sample 1000000 has inf in column 100; fill it in or take the sample out"
+        f"{large}/X.npy: sample 1000000 has inf in column 100; fill it in or remove the sample"
     )

@@ -132,8 +132,8 @@ def test_a_table_without_labels() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "is empty; a row for each sample is expected"),
-        ("\n  \n", "is empty; a row for each sample is expected"),
+        ("", "is empty; one row per sample is expected"),
+        ("\n  \n", "is empty; one row per sample is expected"),
         ("a,b,c\n", "has a header and no rows"),
         (
             "a\n1\n",
@@ -212,11 +212,12 @@ def test_a_table_without_labels() -> None:
         ("1,x\n2,nan\n", "row 2, column 2: the label is missing; fill it in or drop the row"),
         (
             f"1,{'x' * 201}\n",
-            "row 1, column 2: a label of 201 characters; name the label's column by --label-column",
+            "row 1, column 2: a label of 201 characters; "
+            "name the column of labels by --label-column",
         ),
         (
             "1,a\n2,\x1b[31mred\n",
-            "row 2, column 2: the label '\\x1b[31mred' has a control character; take it out",
+            "row 2, column 2: the label '\\x1b[31mred' has a control character; remove it",
         ),
         (
             "1,1e300\n2,0\n",
@@ -303,7 +304,7 @@ def test_a_line_of_100_megabytes_is_refused_early(pattern: bytes) -> None:
     finally:
         tracemalloc.stop()
     assert str(refused.value) == (
-        "t.csv: row 1 has more than 4 MiB; this is not a table with a row for each sample"
+        "t.csv: row 1 has more than 4 MiB; this is not a table with one row per sample"
     )
     assert stream.taken < 8 << 20
     assert peak < 32 << 20
@@ -312,7 +313,7 @@ def test_a_line_of_100_megabytes_is_refused_early(pattern: bytes) -> None:
 def test_a_long_line_further_down_is_refused_by_its_number() -> None:
     content = b"1,2\n" * 300_000 + b"3," + b"0" * (9 << 20) + b"\n4,5\n"
     assert refusal(content) == (
-        "t.csv: row 300001 has more than 4 MiB; this is not a table with a row for each sample"
+        "t.csv: row 300001 has more than 4 MiB; this is not a table with one row per sample"
     )
 
 
@@ -331,7 +332,7 @@ def test_more_labels_than_there_can_be_classes() -> None:
     content = "".join(f"1,id{i}\n" for i in range(65_540))
     assert refusal(content) == (
         "t.csv: row 65537, column 2: more than 65,536 different labels; "
-        "name the label's column by --label-column"
+        "name the column of labels by --label-column"
     )
 
 

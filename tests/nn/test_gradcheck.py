@@ -342,7 +342,7 @@ def test_an_array_most_of_which_lies_at_kinks_does_not_pass_in_silence():
     assert GradientCheck(1e-6, [proved], []).passed
     assert not GradientCheck(1e-6, [most], []).passed
     assert GradientCheck(1e-6, [nothing], []).failure() == (
-        "b1 is not proved: 4 of 4 entries lie at a kink of the activation; try another seed"
+        "b1 is not verified: 4 of 4 entries lie at a kink of the activation; try another seed"
     )
 
 

@@ -265,7 +265,7 @@ def test_as_many_layers_are_read_as_can_be_trained_and_no_more(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (None, "is no checkpoint of mlp: it has no `meta`"),
+        (None, "is not a checkpoint of mlp: it has no `meta`"),
         ("not JSON", "`meta` is not JSON: Expecting value: line 1 column 1 (char 0)"),
         ("[" * 100_000, "`meta` is not JSON: maximum recursion depth exceeded"),
         ("[]", "`meta` names no format version"),

@@ -138,7 +138,7 @@ def _check_headers(
         if partner in headers and name not in headers and (labelled or name != "y"):
             raise DataError(
                 f"{source}: has {partner}{suffix} and no {name}{suffix}; "
-                + ("both are needed" if name in ("X", "y") else "add it, or take the other out")
+                + ("both are needed" if name in ("X", "y") else "add it, or remove the other")
             )
     for name, header in headers.items():
         (_check_inputs if name.startswith("X") else _check_labels)(header)
@@ -183,7 +183,7 @@ def _check_labels(header: Header) -> None:
     if len(header.shape) != 1:
         one_hot = len(header.shape) == 2 and header.shape[1] > 1
         raise DataError(
-            f"{header.where}: has the shape {header.shape}; one label a sample is needed: "
+            f"{header.where}: has the shape {header.shape}; one label per sample is needed: "
             + ("if it is one-hot, y.argmax(axis=1)" if one_hot else "try y.ravel()")
         )
 
@@ -241,7 +241,7 @@ def _refuse_non_finite(X: Array, rows: npt.NDArray[np.intp], where: str) -> None
             sample, column = int(chunk[bad[0, 0]]), int(bad[0, 1])
             raise DataError(
                 f"{where}: sample {sample + 1} has {X[sample].ravel()[column]} in column "
-                f"{column + 1}; fill it in or take the sample out"
+                f"{column + 1}; fill it in or remove the sample"
             )
 
 

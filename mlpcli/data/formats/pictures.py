@@ -159,9 +159,9 @@ def _read_grey(path: Path, *, shrink: bool) -> Array:
     except OSError as error:
         if error.strerror:
             raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-        raise DataError(f"{path}: is no PNG or JPEG picture, or a damaged one") from None
+        raise DataError(f"{path}: is not a PNG or JPEG picture, or is damaged") from None
     except Exception:  # SyntaxError, ValueError, struct.error, DecompressionBombError, …
-        raise DataError(f"{path}: is no PNG or JPEG picture, or a damaged one") from None
+        raise DataError(f"{path}: is not a PNG or JPEG picture, or is damaged") from None
 
 
 def _grey_of(image: Any, factor: int) -> Array:

@@ -235,7 +235,7 @@ class TableReader:
     def _line_too_long(self, number: int) -> DataError:
         return DataError(
             f"{self.source}: row {number} has more than {_MAX_LINE >> 20} MiB; "
-            "this is not a table with a row for each sample"
+            "this is not a table with one row per sample"
         )
 
     # ------------------------------------------------------------------ the head
@@ -252,7 +252,7 @@ class TableReader:
             if rows > 1:
                 break
         if not head:
-            raise DataError(f"{self.source}: is empty; a row for each sample is expected")
+            raise DataError(f"{self.source}: is empty; one row per sample is expected")
         return head
 
     def _head_rows(self) -> list[tuple[int, list[str]]]:

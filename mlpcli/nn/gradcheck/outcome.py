@@ -52,7 +52,7 @@ class ParameterCheck:
         if self.kinks_skipped <= self.checked:
             return None
         return (
-            f"{self.name} is not proved: {self.kinks_skipped} of "
+            f"{self.name} is not verified: {self.kinks_skipped} of "
             f"{self.kinks_skipped + self.checked} entries lie at a kink of the activation; "
             "try another seed"
         )
