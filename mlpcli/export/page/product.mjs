@@ -2,8 +2,8 @@
 // entry lies where its row and its column meet (Falk's scheme). Touching one shows the sum behind it.
 
 import { h, math, number } from "./dom.mjs";
-import { Tiles, picture, strength } from "./tiles.mjs";
-import { matrix, transpose } from "./matrix.mjs";
+import { Tiles, picture } from "./tiles.mjs";
+import { largest, matrix, transpose } from "./matrix.mjs";
 
 /** @typedef {import("./derivation.mjs").Operand} Operand */
 /** @typedef {import("./derivation.mjs").Axis} Axis */
@@ -77,7 +77,7 @@ export class Product {
     const wide = room > 620;
     const size = lengths([rows, left.matrix.cols, cols], wide ? room * 0.75 : room - CAPTION / 2, wide ? 430 : 330);
     this.row = Math.min(this.row, rows - 1);
-    if (this.col < 0 || this.col >= cols) this.col = mostTelling(result.matrix);
+    if (this.col < 0 || this.col >= cols) Object.assign(this, mostTelling(result));
     const paint = (/** @type {Operand} */ o) => (this.lesson.facts.image && o.name.startsWith("X") ? "ink" : "signs");
     this.left.draw(left.matrix, size.inner, size.rows, paint(left));
     this.right.draw(right.matrix, size.cols, size.inner, paint(right));
@@ -179,10 +179,8 @@ function entryText(lesson, result, row, col) {
   return `The weight from ${from} to ${to}`;
 }
 
-/** The column of the largest entry of the first row: something to begin with. @param {Matrix} A */
-function mostTelling(A) {
-  const scale = strength(A);
-  const found = [...A.data.subarray(0, A.cols)].findIndex((v) => Math.abs(v) === scale);
-  if (found >= 0) return found;
-  return [...A.data].findIndex((v) => Math.abs(v) === scale) % A.cols;
+/** The largest entry, of the first sample if its rows are samples: something to begin with. @param {Operand} result */
+function mostTelling({ matrix: A, rows }) {
+  const place = largest(A.data.subarray(0, rows === "sample" ? A.cols : A.data.length).map(Math.abs));
+  return { row: Math.floor(place / A.cols), col: place % A.cols };
 }

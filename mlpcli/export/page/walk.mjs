@@ -46,6 +46,7 @@ export class Walk {
     this.open = place;
     this.view = null;
     this.show();
+    this.heads[place].scrollIntoView({ block: "nearest" });
   }
 
   show() {
