@@ -21,6 +21,7 @@ from mlpcli.nn.parameters import Parameters
 from mlpcli.runs import build
 from mlpcli.runs.model import Model, load
 from mlpcli.runs.own_data import rows_to_evaluate
+from mlpcli.tasks.regression import Regression
 
 MOST = 1_000_000
 """Parameters of a network that a page can still compute with as one draws."""
@@ -51,7 +52,7 @@ def facts(request: Request) -> dict[str, Any]:
         "commands": list(request.commands),
         "network": _network(model),
         "classes": _class_names(model),
-        "target": None,
+        "target": _target(model),
         "image": _image(model),
         "columns": _columns(model, own.train),
         "blocks": _blocks(model),
@@ -195,6 +196,15 @@ def _numbers(model: Model) -> list[Number]:
     return numbers
 
 
+def _target(model: Model) -> dict[str, Any] | None:
+    """What a regression predicts: its unit is (value − shift)·factor."""
+    task = model.task
+    if not isinstance(task, Regression):
+        return None
+    name = model.data.label_name or "the value"
+    return {"name": name, "shift": task.mean, "factor": 1 / task.deviation}
+
+
 def _class_names(model: Model) -> list[str]:
     names = model.data.class_names
     return [
@@ -212,20 +222,29 @@ def _some(rows: Array, most: int) -> Array:
 
 
 def _samples(model: Model, test: Split | None) -> list[dict[str, Any]]:
-    """A dozen rows that the network is tested on, wrong ones among them, by class."""
+    """A dozen rows that the network is tested on, wrong ones among them, by class.
+
+    Of a regression, those with the largest errors are taken for wrong ones.
+    """
     if test is None:
         return []
-    _, said = predict_members([(model.network(), model.encoding)], test, model.task)
-    wrong = np.flatnonzero(said.answers != said.y)
-    right = np.flatnonzero(said.answers == said.y)
-    mistakes = _varied(wrong, said.y, _WRONG)
-    chosen = mistakes + _varied(right, said.y, _SAMPLES - len(mistakes))
-    chosen.sort(key=lambda place: (said.y[place], place))
+    task = model.task
+    _, said = predict_members([(model.network(), model.encoding)], test, task)
+    if isinstance(task, Regression):
+        labels, kinds = task.decode(said.y), task.strata(said.y)
+        is_wrong = np.zeros(len(labels), bool)
+        is_wrong[np.argsort(-said.losses, kind="stable")[: min(_WRONG, len(labels) // 3)]] = True
+    else:
+        labels = kinds = said.y
+        is_wrong = said.answers != said.y
+    mistakes = _varied(np.flatnonzero(is_wrong), kinds, _WRONG)
+    chosen = mistakes + _varied(np.flatnonzero(~is_wrong), kinds, _SAMPLES - len(mistakes))
+    chosen.sort(key=lambda place: (labels[place], place))
     dtype = np.uint8 if test.X.dtype == np.uint8 else np.float64
     return [
         {
             "row": int(test.rows[place]) + 1,
-            "label": int(said.y[place]),
+            "label": labels[place].item(),
             "raw": _packed(np.asarray(test.X[test.rows[place]]), dtype),
         }
         for place in chosen
@@ -273,7 +292,10 @@ def _history(model: Model) -> dict[str, Any]:
         for place, entry in enumerate(model.history)
         if place % every == 0 or entry["epoch"] in (model.epoch, model.epochs)
     ]
-    names = ("epoch", "train_loss", "val_loss", "train_accuracy", "val_accuracy")
+    figures = [
+        f"{part}_{name}" for part in ("train", "val") for name in ("loss", "accuracy", "rmse")
+    ]
+    names = ["epoch", *figures]
     columns = {name: [entry.get(name) for entry in kept] for name in names}
     return {"best": model.epoch, **{name: c for name, c in columns.items() if any(map(_known, c))}}
 

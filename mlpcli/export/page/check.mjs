@@ -108,7 +108,7 @@ export class Check {
     this.size.textContent = number(step, 2);
     const [up, down] = [step, -step].map((by) => lossAt(lesson.net, values, place, by, lesson.X, lesson.Y));
     const numeric = (up.loss - down.loss) / (2 * step);
-    this.tell(values.data[place], slopes.data[place], numeric, [down.loss, up.loss], crossesKink(lesson.net, down.pass, up.pass));
+    this.tell(values.data[place], slopes.data[place], numeric, [down.loss, up.loss], crossesKink(lesson.net, down.pass, up.pass, lesson.Y));
     this.draw(values, place, slopes.data[place], step, [down.loss, up.loss]);
   }
 
@@ -125,7 +125,7 @@ export class Check {
       ["relative error", number(error, 2)],
     ]);
     const verdict = kink
-      ? "A unit changes sides between w − h and w + h: across that kink the difference means nothing. A smaller nudge stays on one side; mlp gradcheck skips such entries."
+      ? "A unit, or the loss, changes sides between w − h and w + h: across that kink the difference means nothing. A smaller nudge stays on one side; mlp gradcheck skips such entries."
       : error < 1e-6 ? "They agree: the backward pass is right about this weight."
         : this.exponent > -3 ? "Nearly. The difference cuts a chord through the curve; a smaller nudge comes closer to the tangent, with an error that shrinks like h²."
           : "The nudge is so small that the loss's own rounding shows: about 10⁻¹⁶ divided by 2h. A larger one is better.";

@@ -75,7 +75,10 @@ export class Lesson {
 
   /** The sample to begin with: one that it gets wrong, as there is more to see. */
   first() {
-    const wrong = this.samples.findIndex(({ values, label }) => largest(this.ask(values)) !== label);
+    const { target } = this.facts;
+    const answers = this.samples.map(({ values }) => this.ask(values));
+    if (target) return answers.length ? largest(answers.map(([s], i) => Math.abs(s / target.factor + target.shift - this.samples[i].label))) : -1;
+    const wrong = answers.findIndex((answer, i) => largest(answer) !== this.samples[i].label);
     return this.samples.length && wrong < 0 ? 0 : wrong;
   }
 

@@ -65,6 +65,7 @@ export const ACTIVATIONS = {
 
 /** @typedef {object} Loss
  * @property {(scores: Matrix) => Matrix} answers the probabilities, or the scores themselves
+ * @property {number} [kink] where |score − y| has one
  * @property {(scores: Matrix, Y: Matrix) => Float64Array} each L of each sample, (N,)
  * @property {(scores: Matrix, Y: Matrix) => Matrix} slope ∂L/∂scores of each sample, (N, C) */
 
@@ -127,12 +128,15 @@ export const LOSSES = {
     sigmoid,
   ),
   "squared-error": byOutput((s, y) => 0.5 * (s - y) ** 2, (s, y) => s - y, (s) => s),
-  "absolute-error": byOutput((s, y) => Math.abs(s - y), (s, y) => Math.sign(s - y), (s) => s),
-  huber: byOutput(
-    (s, y) => (Math.abs(s - y) <= 1 ? 0.5 * (s - y) ** 2 : Math.abs(s - y) - 0.5),
-    (s, y) => Math.min(Math.max(s - y, -1), 1),
-    (s) => s,
-  ),
+  "absolute-error": { kink: 0, ...byOutput((s, y) => Math.abs(s - y), (s, y) => Math.sign(s - y), (s) => s) },
+  huber: {
+    kink: 1,
+    ...byOutput(
+      (s, y) => (Math.abs(s - y) <= 1 ? 0.5 * (s - y) ** 2 : Math.abs(s - y) - 0.5),
+      (s, y) => Math.min(Math.max(s - y, -1), 1),
+      (s) => s,
+    ),
+  },
 };
 
 /** X (N, D) → everything on the way to the scores. @param {Network} net @param {Matrix} X @returns {Pass} */
@@ -201,9 +205,12 @@ export function lossAt(net, array, place, by, X, Y) {
   return { loss: meanLoss(net, pass, Y), pass };
 }
 
-/** Whether a hidden unit with a kink is on one side of it in one pass and on the other in the other.
- * @param {Network} net @param {Pass} a @param {Pass} b */
-export function crossesKink(net, a, b) {
+/** Whether a hidden unit, or the loss, is on one side of a kink in one pass and on the other in the other.
+ * @param {Network} net @param {Pass} a @param {Pass} b @param {Matrix} Y */
+export function crossesKink(net, a, b, Y) {
+  const { kink } = LOSSES[net.loss];
+  const side = (/** @type {number} */ error) => (kink === undefined ? 0 : Number(error > kink) - Number(error < -kink));
+  if (a.scores.data.some((s, i) => side(s - Y.data[i]) !== side(b.scores.data[i] - Y.data[i]))) return true;
   if (!ACTIVATIONS[net.activation].kinked) return false;
   return a.Z.slice(0, -1).some((Z, layer) => Z.data.some((z, i) => z > 0 !== b.Z[layer].data[i] > 0));
 }

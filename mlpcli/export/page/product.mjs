@@ -75,7 +75,7 @@ export class Product {
     const { rows, cols } = result.matrix;
     const room = this.place.clientWidth - 24;
     const wide = room > 620;
-    const size = lengths([rows, left.matrix.cols, cols], wide ? room * 0.75 : room - CAPTION / 2, wide ? 430 : 330);
+    const size = lengths([rows, left.matrix.cols, cols], wide ? room * 0.72 - CAPTION : room - CAPTION / 2, wide ? 430 : 330);
     this.row = Math.min(this.row, rows - 1);
     if (this.col < 0 || this.col >= cols) Object.assign(this, mostTelling(result));
     const paint = (/** @type {Operand} */ o) => (this.lesson.facts.image && o.name.startsWith("X") ? "ink" : "signs");

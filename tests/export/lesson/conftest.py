@@ -292,10 +292,21 @@ def _flowers(folder: Path) -> Path:
     return folder / "flowers.csv"
 
 
+def _prices(folder: Path) -> Path:
+    """A number to be predicted, far from 0 and from 1."""
+    rng = np.random.default_rng(0)
+    X = rng.normal((100, 3), (40, 1), (1200, 2))
+    y = 2000 + 30 * X[:, 0] - 250 * X[:, 1] ** 2 + rng.normal(0, 50, len(X))
+    table = np.column_stack([X, y])
+    np.savetxt(folder / "prices.csv", table, "%.4f", ",", header="size,age,price", comments="")
+    return folder / "prices.csv"
+
+
 _TRAININGS: dict[str, Callable[[Path], tuple[object, ...]]] = {
     "digits": lambda _: ("--data", "digits", "--hidden", 12, "--epochs", 6),
     "noise": lambda folder: ("--data", _noise(folder), "--hidden", 100, "--epochs", 1),
     "flowers": lambda folder: ("--data", _flowers(folder), "--hidden", "6,5", "--epochs", 20),
+    "prices": lambda folder: ("--data", _prices(folder), "--hidden", 10, "--loss", "huber"),
     "spiral": lambda _: ("--data", "spiral", "--hidden", 20, "--activation", "tanh"),
 }
 

@@ -273,7 +273,34 @@ def test_a_tables_form_asks_the_network_and_names_are_no_markup(show, lesson_of)
     assert f"It says {name} ({100 * probs.max():.1f}\u202f%)" in text(browser, "#answers")
 
 
-@pytest.mark.parametrize("name", ["digits", "flowers", "spiral", "noise"])
+def test_a_regression_answers_in_its_targets_unit_and_learns_a_number(show, lesson_of) -> None:
+    browser = show("prices")
+    browser.run("""document.querySelectorAll(".form input[type=number]").forEach((field, i) => {
+        field.value = [120, 3][i];
+        field.dispatchEvent(new Event("input", { bubbles: true }));
+    })""")
+    browser.settle()
+    model = load(lesson_of("prices").with_suffix(".npz"))
+    X = np.empty((1, 2))
+    model.encoding.encoder(np.float64, np.float64).apply(np.array([[120.0, 3.0]]), X)
+    (value,), _ = model.task.answer(model.network().forward(X))
+    assert text(browser, "#answers .said") == f"price {value:.0f}"
+    browser.run("""(() => {
+        const right = document.querySelector("#right input");
+        right.value = 9000;
+        right.dispatchEvent(new Event("change"));
+    })()""")
+    browser.settle()
+    score, target = (value - model.task.mean, 9000 - model.task.mean) / np.array(
+        model.task.deviation
+    )
+    assert loss(browser) == pytest.approx(abs(score - target) - 0.5, rel=1e-3)
+    before = loss(browser)
+    browser.click("#stepping .main")
+    assert loss(browser) < before
+
+
+@pytest.mark.parametrize("name", ["digits", "flowers", "spiral", "noise", "prices"])
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_is_wider_than_the_window(show, name: str, width: int) -> None:
     browser = show(name, width)
@@ -295,7 +322,7 @@ def test_a_script_that_is_not_the_pages_own_does_not_run(
     assert any("Content Security Policy" in line for line in browser.said)
 
 
-@pytest.mark.parametrize("name", ["digits", "flowers", "spiral"])
+@pytest.mark.parametrize("name", ["digits", "flowers", "prices"])
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_axe_finds_no_fault(show, tool, name: str, dark: bool) -> None:
     """At every line of both passes, a solved puzzle, and after a step."""

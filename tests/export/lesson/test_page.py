@@ -16,6 +16,7 @@ import pytest
 from mlpcli import MLP
 from mlpcli.data.builtin import digits, spiral
 from mlpcli.runs.model import load
+from mlpcli.runs.own_data import rows_to_evaluate
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -82,10 +83,8 @@ def test_an_mnist_sized_lesson_has_at_most_700_kilobytes(lesson_of) -> None:
 def test_a_dozen_test_samples_are_embedded_and_wrong_ones_among_them(lesson_of) -> None:
     facts, data = facts_of(lesson_of("digits")), digits()
     model = load(lesson_of("digits").with_suffix(".npz"))
-    from mlpcli.runs.build import split_as_configured
-
-    test = split_as_configured(model.config, data).test
-    assert test is not None
+    about: dict[str, Any] = {"source": None, "label_column": None, "split_name": "test"}
+    _, test = rows_to_evaluate(model, Path(), **about)
     rows = [sample["row"] - 1 for sample in facts["samples"]]
     assert len(set(rows)) == 12
     assert set(rows) <= set(test.rows.tolist())
@@ -100,6 +99,20 @@ def test_a_dozen_test_samples_are_embedded_and_wrong_ones_among_them(lesson_of) 
     assert facts["figures"]["accuracy"] == pytest.approx(
         np.mean(all_wrong == data.y[test.rows]), abs=1e-12
     )
+
+
+def test_a_regressions_samples_are_spread_and_the_worst_are_among_them(lesson_of) -> None:
+    path = lesson_of("prices")
+    facts, model = facts_of(path), load(path.with_suffix(".npz"))
+    table = np.loadtxt(path.with_name("prices.csv"), delimiter=",", skiprows=1)
+    rows = [sample["row"] - 1 for sample in facts["samples"]]
+    assert len(set(rows)) == 12
+    labels = np.array([sample["label"] for sample in facts["samples"]])
+    np.testing.assert_allclose(labels, table[rows, -1], rtol=1e-6)
+    assert np.ptp(labels) > 2 * model.task.deviation
+    assert facts["target"]["name"] == "price"
+    assert set(facts["figures"]) == {"split", "samples", "loss", "rmse", "mae", "r2"}
+    assert {"train_rmse", "val_rmse"} <= set(facts["history"])
 
 
 def test_the_first_layer_is_shown_at_the_start_and_at_the_end(lesson_of) -> None:
