@@ -179,14 +179,17 @@ class Browser:
         self.run("new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))")
 
     def press(self, key: str, times: int = 1) -> None:
-        """Press and release a key."""
+        """Press and release a key, and wait until what it does is drawn."""
+        self._press(key, times)
+        self.settle()
+
+    def _press(self, key: str, times: int = 1) -> None:
         named = {"key": " " if key == "Space" else key, "code": key}
         code = {"windowsVirtualKeyCode": KEYS[key], "nativeVirtualKeyCode": KEYS[key]}
         for _ in range(times):
             text = {"text": _TEXT[key]} if key in _TEXT else {}
             self.call("Input.dispatchKeyEvent", type="keyDown", **named, **code, **text)
             self.call("Input.dispatchKeyEvent", type="keyUp", **named, **code)
-        self.settle()
 
     def drag(self, *points: tuple[float, float]) -> None:
         """Press the mouse at the first point, go along the others, and release it."""
@@ -218,7 +221,7 @@ class Browser:
         """Go to an element by the Tab key, from wherever the focus is; it must be reached."""
         wanted = json.dumps(selector)
         for _ in range(400):
-            self.press("Tab")
+            self._press("Tab")
             if self.run(f"document.activeElement?.matches({wanted})"):
                 return
         raise AssertionError(f"{selector} is never reached by Tab")

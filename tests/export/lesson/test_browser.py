@@ -322,8 +322,9 @@ def test_a_script_that_is_not_the_pages_own_does_not_run(
     assert any("Content Security Policy" in line for line in browser.said)
 
 
-@pytest.mark.parametrize("name", ["digits", "flowers", "prices"])
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize(
+    ("name", "dark"), [("digits", False), ("digits", True), ("flowers", False), ("prices", True)]
+)
 def test_axe_finds_no_fault(show, tool, name: str, dark: bool) -> None:
     """At every line of both passes, a solved puzzle, and after a step."""
     source = tool("axe-core/axe.min.js").read_text("utf-8")
