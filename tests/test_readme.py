@@ -219,6 +219,18 @@ def test_links_lead_somewhere(readme: Path) -> None:
         assert not anchor or anchor in anchors(there), f"{readme}: {target}"
 
 
+def test_the_map_of_the_code_names_every_part_and_nothing_else() -> None:
+    package = ROOT / "mlpcli"
+    text = (package / "README.md").read_text(encoding="utf-8")
+    parts = {path.name for path in package.iterdir() if (path / "__init__.py").exists()}
+    parts |= {path.name for path in package.glob("[!_]*.py")}
+    rows = re.findall(r"^\| (\[.*?) \| ", text, flags=re.M)
+    assert parts == {Path(path).name for row in rows for path in re.findall(r"\((.*?)\)", row)}
+    for path in re.findall(r"`((?:\w+/)+[\w.]*)`", text):
+        places = (package / path, ROOT / path)
+        assert "NAME" in path or any(place.exists() for place in places), path
+
+
 @each_readme
 def test_make_knows_the_targets_that_are_named(readme: Path) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
