@@ -226,7 +226,7 @@ def test_the_map_of_the_code_names_every_part_and_nothing_else() -> None:
     parts |= {path.name for path in package.glob("[!_]*.py")}
     rows = re.findall(r"^\| (\[.*?) \| ", text, flags=re.M)
     assert parts == {Path(path).name for row in rows for path in re.findall(r"\((.*?)\)", row)}
-    for path in re.findall(r"`((?:\w+/)+[\w.]*)`", text):
+    for path in re.findall(r"`((?:\w+/)+\w+[\w./]*)`", text):
         places = (package / path, ROOT / path)
         assert "NAME" in path or any(place.exists() for place in places), path
 
