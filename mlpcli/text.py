@@ -69,6 +69,12 @@ def as_typed(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def join_words(words: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
+
+
 def nearest(word: str, words: Iterable[str]) -> str:
     """ "; did you mean …?" for the nearest of `words`, or nothing."""
     match = difflib.get_close_matches(word, list(words), n=1, cutoff=0.55)

@@ -42,7 +42,7 @@ def values_of(option: Option) -> st.SearchStrategy[Any]:
     """Values that a kind takes, as TOML has them."""
     kind = option.kind
     if isinstance(kind, Choice):
-        return st.sampled_from(kind.choices)
+        return st.sampled_from([*kind.choices])
     if isinstance(kind, Text):
         return st.text(st.characters(codec="utf-8"), min_size=1)
     if isinstance(kind, Widths):
@@ -125,7 +125,7 @@ def test_a_key_is_the_flag_with_hyphens_or_underscores(option: Option, tmp_path:
     if option.default is None and isinstance(option.kind, Number) and not option.kind.whole:
         value = 0.5
     if option.default is None and isinstance(option.kind, Choice):
-        value = option.kind.choices[0]
+        value = next(iter(option.kind.choices))
     for key in (option.name, option.flag.removeprefix("--")):
         path.write_text(f"[{option.section}]\n{key} = {json.dumps(value)}\n")
         assert list(read_config(path)) == [option.name]
@@ -205,7 +205,8 @@ def test_a_key_is_the_flag_with_hyphens_or_underscores(option: Option, tmp_path:
         ),
         (
             "[model]\nactivation = 3",
-            "[model] activation = 3: expected one of relu, leaky-relu, tanh, sigmoid",
+            "[model] activation = 3: expected one of relu, leaky-relu, tanh, sigmoid, "
+            "gelu, silu, selu, mish",
         ),
         (
             "[model]\nhidden = [10, 0]",

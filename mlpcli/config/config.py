@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from mlpcli.config import kinds
 from mlpcli.config.kinds import NAMED_DATA
 from mlpcli.config.options import (
-    DEFAULT_LR,
+    DECAYS,
     DISTORTIONS,
     OPTIONS,
     SECTIONS,
@@ -102,10 +103,9 @@ def make_config(values: dict[str, Any]) -> Config:
     if model.loss is None and config.data.data in (None, *NAMED_DATA):
         model = dataclasses.replace(model, loss="cross-entropy")
     if train.lr is None:
-        train = dataclasses.replace(train, lr=DEFAULT_LR[train.optimizer])
-    if train.lr_decay is None and train.lr_schedule in ("step", "exponential"):
-        decay = 0.1 if train.lr_schedule == "step" else 0.95
-        train = dataclasses.replace(train, lr_decay=decay)
+        train = dataclasses.replace(train, lr=kinds.OPTIMIZERS[train.optimizer])
+    if train.lr_decay is None:
+        train = dataclasses.replace(train, lr_decay=DECAYS.get(train.lr_schedule))
     usual = DISTORTIONS[augment.augment]
     missing = {name: usual[name] for name in usual if getattr(augment, name) is None}
     augment = dataclasses.replace(augment, **missing)  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ Flags are text, which `parse` turns into that. Importing this imports only `erro
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,7 +93,7 @@ class Text:
 class Choice:
     """One of a few words."""
 
-    choices: tuple[str, ...]
+    choices: Collection[str]
 
     @property
     def metavar(self) -> str:
@@ -208,6 +209,30 @@ class Switch:
             raise ValueError("expected true or false")
         return value
 
+
+# The words that name what is implemented elsewhere, for help and completion, which do without
+# NumPy. A test compares each with the registry that it stands for.
+
+ACTIVATIONS = ["relu", "leaky-relu", "tanh", "sigmoid", "gelu", "silu", "selu", "mish"]
+"""As `mlpcli.nn.activations.ACTIVATIONS`."""
+
+LOSSES = ["cross-entropy", "mse", "bce", "squared-error", "absolute-error", "huber"]
+"""As `mlpcli.nn.losses.LOSSES`."""
+
+INITS = ["he", "glorot", "normal"]
+"""As `mlpcli.nn.initialisation.INITS`."""
+
+OPTIMIZERS = {"momentum": 0.1, "sgd": 0.5, "nesterov": 0.1, "adam": 1e-3, "adamw": 1e-3}
+"""As `mlpcli.nn.optimizers.OPTIMIZERS`, with rates that suit most data at a batch of 128."""
+
+LR_SCHEDULES = [
+    *("cosine", "constant", "linear", "step", "exponential"),
+    *("flat-cosine", "coslog4"),
+]
+"""As `mlpcli.nn.schedules.LR_SCHEDULES`."""
+
+TASKS = ["classification", "regression"]
+"""As `mlpcli.tasks.choice.TASKS`."""
 
 NAMED_DATA = ("mnist", "fashion-mnist", "digits", "spiral")
 """The data sets that have a name (`mlpcli.data.catalog` has them); all are for classification."""

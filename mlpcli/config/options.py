@@ -6,9 +6,11 @@ A TOML section is a frozen dataclass. The command line's options, the checking o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from mlpcli.config import kinds
 from mlpcli.config.kinds import (
     COUNT,
     MANY,
@@ -25,6 +27,7 @@ from mlpcli.config.kinds import (
     Text,
     Widths,
 )
+from mlpcli.text import join_words
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,39 @@ def _option(
     )
 
 
+DISTORTIONS: dict[str, dict[str, float]] = {
+    "none": {},
+    "affine": {"rotate": 15.0, "shear": 15.0, "zoom": 0.15, "shift": 2.0},
+    "elastic": {
+        "rotate": 10.0,
+        "shear": 10.0,
+        "zoom": 0.15,
+        "shift": 1.0,
+        "elastic_sigma": 5.0,
+        "elastic_alpha": 36.0,
+    },
+}
+"""What each kind does if nothing else is given; good on MNIST."""
+
+DECAYS = {"step": 0.1, "exponential": 0.95}
+"""Factors of the schedules that have one: per step of the schedule, per epoch."""
+
+
+def _defaults(by_word: Mapping[str, float | None]) -> str:
+    """What a default is if it depends on another option: "Default: 0.1 for a and b, 0.5 for c"."""
+    words: dict[float, list[str]] = {}
+    for word, value in by_word.items():
+        if value is not None:
+            words.setdefault(value, []).append(word)
+    if len(words) == 1:
+        return f"Default: {next(iter(words)):g}."
+    return f"Default: {', '.join(f'{v:g} for {join_words(w)}' for v, w in words.items())}."
+
+
+def _distortion(name: str) -> str:
+    return _defaults({kind: values.get(name) for kind, values in DISTORTIONS.items()})
+
+
 @dataclass(frozen=True)
 class DataConfig:
     """[data]: what to train on."""
@@ -107,7 +143,7 @@ class DataConfig:
     )
     task: str | None = _option(
         None,
-        Choice(("auto", "classification", "regression")),
+        Choice(["auto", *kinds.TASKS]),
         "What to predict: classes or numbers. Default: auto, which takes text for classes.",
         also=("objective_type", "problem", "mode"),
         fixed=True,
@@ -154,7 +190,7 @@ class ModelConfig:
     )
     activation: str = _option(
         "relu",
-        Choice(("relu", "leaky-relu", "tanh", "sigmoid")),
+        Choice(kinds.ACTIVATIONS),
         "Activation of the hidden layers.",
         common=True,
         also=("nonlinearity",),
@@ -162,7 +198,7 @@ class ModelConfig:
     )
     loss: str | None = _option(
         None,
-        Choice(("cross-entropy", "mse", "bce", "squared-error", "absolute-error", "huber")),
+        Choice(kinds.LOSSES),
         "For classes: cross-entropy of the softmax; mse (Nielsen's quadratic cost) and bce of "
         "sigmoid outputs. For numbers: squared-error, absolute-error, huber. Default: the first.",
         also=("cost", "criterion", "objective"),
@@ -170,7 +206,7 @@ class ModelConfig:
     )
     init: str = _option(
         "he",
-        Choice(("he", "glorot", "normal")),
+        Choice(kinds.INITS),
         "Initial weights: he for ReLU, glorot for tanh and sigmoid, normal for N(0, scale²).",
         also=("weight_init",),
         fixed=True,
@@ -197,7 +233,7 @@ class TrainConfig:
 
     optimizer: str = _option(
         "momentum",
-        Choice(("momentum", "sgd", "nesterov", "adam", "adamw")),
+        Choice(kinds.OPTIMIZERS),
         "How a gradient becomes a step.",
         common=True,
         also=("solver", "algorithm"),
@@ -206,8 +242,7 @@ class TrainConfig:
     lr: float | None = _option(
         None,
         POSITIVE,
-        "Learning rate. Default: 0.1 for momentum and nesterov, 0.5 for sgd, "
-        "0.001 for adam and adamw.",
+        f"Learning rate. {_defaults(kinds.OPTIMIZERS)}",
         common=True,
         also=("learning_rate", "learning_rate_init", "eta", "step_size"),
     )
@@ -219,7 +254,7 @@ class TrainConfig:
     )
     lr_schedule: str = _option(
         "cosine",
-        Choice(("cosine", "constant", "linear", "step", "exponential")),
+        Choice(kinds.LR_SCHEDULES),
         "How the learning rate falls over the run.",
         common=True,
         also=("schedule", "scheduler", "lr_scheduler"),
@@ -227,8 +262,8 @@ class TrainConfig:
     lr_decay: float | None = _option(
         None,
         Number(above=0, at_most=1),
-        "Factor of the step schedule per drop, of the exponential one per epoch. Default: 0.1; "
-        "with exponential 0.95.",
+        "Factor of the step schedule per drop, of the exponential one per epoch. "
+        f"{_defaults(DECAYS)}",
         also=("gamma", "decay"),
     )
     lr_step: float = _option(
@@ -338,34 +373,36 @@ class AugmentConfig:
     rotate: float | None = _option(
         None,
         Number(at_least=0, at_most=180, metavar="DEGREES"),
-        "Largest rotation to either side. Default: 15; with elastic 10.",
+        f"Largest rotation to either side. {_distortion('rotate')}",
         also=("rotation",),
     )
     shear: float | None = _option(
         None,
         Number(at_least=0, below=90, metavar="DEGREES"),
-        "Largest shear to either side. Default: 15; with elastic 10.",
+        f"Largest shear to either side. {_distortion('shear')}",
     )
     zoom: float | None = _option(
         None,
         Number(at_least=0, below=1, metavar="SHARE"),
-        "Largest change of width and of height. Default: 0.15.",
+        f"Largest change of width and of height. {_distortion('zoom')}",
     )
     shift: float | None = _option(
         None,
         Number(at_least=0, at_most=10_000, metavar="PIXELS"),
-        "Largest shift along each axis. Default: 2; with elastic 1.",
+        f"Largest shift along each axis. {_distortion('shift')}",
         also=("translate", "translation"),
     )
     elastic_sigma: float | None = _option(
         None,
         Number(at_least=0, at_most=1000, metavar="PIXELS"),
-        "Standard deviation of the Gaussian that smooths the displacements. Default: 5.",
+        "Standard deviation of the Gaussian that smooths the displacements. "
+        f"{_distortion('elastic_sigma')}",
     )
     elastic_alpha: float | None = _option(
         None,
         Number(at_least=0, at_most=MANY, metavar="PIXELS"),
-        "Factor on the smoothed displacements, which start out uniform in ±1. Default: 36.",
+        "Factor on the smoothed displacements, which start out uniform in ±1. "
+        f"{_distortion('elastic_alpha')}",
     )
     mirror_images: bool = _option(
         False,
@@ -378,25 +415,6 @@ class AugmentConfig:
         Labels(),
         "Classes that are rotated and sheared half as far, such as the digits 1 and 7.",
     )
-
-
-DISTORTIONS: dict[str, dict[str, float]] = {
-    "none": {},
-    "affine": {"rotate": 15.0, "shear": 15.0, "zoom": 0.15, "shift": 2.0},
-    "elastic": {
-        "rotate": 10.0,
-        "shear": 10.0,
-        "zoom": 0.15,
-        "shift": 1.0,
-        "elastic_sigma": 5.0,
-        "elastic_alpha": 36.0,
-    },
-}
-"""What each kind does if nothing else is given; good on MNIST."""
-
-
-DEFAULT_LR = {"momentum": 0.1, "nesterov": 0.1, "sgd": 0.5, "adam": 1e-3, "adamw": 1e-3}
-"""Rates that suit most data at a batch of 128."""
 
 
 SECTIONS: dict[

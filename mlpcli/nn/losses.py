@@ -99,7 +99,7 @@ class MeanSquaredError(_OfSigmoid):
         error = delta - Y
         np.einsum("ij,ij->i", error, error, out=losses)
         np.multiply(losses, 0.5, out=losses)
-        np.multiply(Sigmoid().derivative(delta, out=delta), error, out=delta)
+        np.multiply(Sigmoid().derivative(delta, delta, delta), error, out=delta)
 
     def of_probabilities(self, probs: Array, Y: Array) -> Array:
         losses: Array = 0.5 * np.sum((probs - Y) ** 2, axis=1)

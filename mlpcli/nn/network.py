@@ -30,12 +30,12 @@ CHUNK = 1024
 
 
 class MLP:
-    """A multi-layer perceptron that classifies rows of X.
+    """A multi-layer perceptron that classifies rows of X, or predicts numbers.
 
     Args:
         sizes: [D, H…, C]; [D, C] is softmax regression.
-        activation: "relu", "leaky-relu", "tanh" or "sigmoid", of the hidden layers.
-        loss: "cross-entropy" (of the softmax), or "mse" or "bce" (of sigmoid outputs).
+        activation: of the hidden layers; see `mlpcli.nn.activations`.
+        loss: see `mlpcli.nn.losses`.
         init, init_scale: the initial weights; see `mlpcli.nn.initialisation`.
         dropout, input_dropout: the share of hidden units and of inputs dropped in training.
         dtype: float32 or float64.
@@ -155,6 +155,8 @@ class MLP:
             Z = np.matmul(A, W, out=batch.outputs[layer])
             np.add(Z, b, out=Z)
             if layer < last:
+                if self.activation.needs_input:
+                    np.copyto(batch.slopes[layer], Z)
                 self.activation.forward(Z, scratch=batch.deltas[layer])
         return batch.outputs[-1]
 
@@ -166,12 +168,12 @@ class MLP:
     def propagate_back(self, batch: Buffers, *, drop: bool = False) -> None:
         """batch.deltas[-1], the derivative with respect to the scores → batch.deltas."""
         for layer in reversed(range(1, len(self.sizes) - 1)):
-            W, A = self.parameters.W[layer], batch.outputs[layer - 1]
-            delta = np.matmul(batch.deltas[layer], W.T, out=batch.deltas[layer - 1])
+            A, slope, delta = (x[layer - 1] for x in (batch.outputs, batch.slopes, batch.deltas))
+            self.activation.derivative(A, out=slope, scratch=delta)
+            np.matmul(batch.deltas[layer], self.parameters.W[layer].T, out=delta)
             mask = batch.masks[layer]
             if drop and mask is not None:
                 np.multiply(delta, mask, out=delta)
-            slope = self.activation.derivative(A, out=batch.slopes[layer - 1])
             np.multiply(delta, slope, out=delta)
 
     def collect_gradient(

@@ -91,7 +91,8 @@ class Buffers:
         outputs: A1 … scores, the layers' outputs, (N, fan_out) each.
         deltas: the loss's derivatives with respect to what the activations of each layer were
             applied to, (N, fan_out) each; free as scratch before the backward pass.
-        slopes: the activations' own derivatives, of the hidden layers.
+        slopes: the activations' own derivatives, of the hidden layers; before, their inputs if the
+            derivatives need them.
         dropped: what each layer's weights multiply when units are dropped; None at a layer whose
             inputs are not dropped.
         masks: the factors, 0 or 1/(1 − p), that made them so; None likewise.

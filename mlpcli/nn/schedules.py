@@ -4,10 +4,42 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
 
 Schedule = Callable[[int], float]
 
-LR_SCHEDULES = ("cosine", "constant", "linear", "step", "exponential")
+
+@dataclass(frozen=True)
+class Place:
+    """Where a step is in a plan, after the warm-up.
+
+    Attributes:
+        t: the share of the plan that is done, in [0, 1].
+        epochs: how many were done, whole and parts.
+        drops: how many whole periods of --lr-step were done.
+    """
+
+    t: float
+    epochs: float
+    drops: int
+
+
+LR_SCHEDULES: dict[str, Callable[[Place, float], float]] = {
+    "constant": lambda at, decay: 1.0,
+    "linear": lambda at, decay: 1 - at.t,
+    "cosine": lambda at, decay: 0.5 * (1 + math.cos(math.pi * at.t)),
+    "step": lambda at, decay: float(decay**at.drops),
+    "exponential": lambda at, decay: float(decay**at.epochs),
+    "flat-cosine": lambda at, decay: 0.5 * (1 + math.cos(math.pi * max(0.0, 2 * at.t - 1))),
+    "coslog4": lambda at, decay: 0.5 * (1 - math.cos(2 * math.pi * math.log2(1 + 15 * at.t))),
+}
+"""The factor on the learning rate by the name that `--lr-schedule` knows it by.
+
+"cosine" is Loshchilov & Hutter's (2017), without restarts; "flat-cosine" is constant to the half of
+the plan and falls as a cosine then; "coslog4" has four waves, each twice as long as the one before,
+and starts and ends at 0 (both: Holzmüller, Grinsztajn & Steinwart 2024, appendix A).
+"""
 
 
 def lr_schedule(
@@ -22,39 +54,22 @@ def lr_schedule(
 ) -> Schedule:
     """Return the learning rate at a step (counted from 0) of a plan of `steps` steps.
 
-    After the warm-up, with t the share of the remaining plan that is done and e the epochs since
-    then:
-
-    - "constant": lr
-    - "linear": lr·(1 − t)
-    - "cosine": lr·½(1 + cos πt) (Loshchilov & Hutter 2017, without restarts)
-    - "step": lr·decay^⌊e/decay_epochs⌋
-    - "exponential": lr·decay^e
-
     Args:
+        kind: one of `LR_SCHEDULES`.
         warmup: epochs over which the rate rises linearly to lr; the first step has a share of it.
+        decay: the factor of "step" for each `decay_epochs`, of "exponential" for each epoch.
     """
+    factor = LR_SCHEDULES[kind]
     warmup_steps = min(round(warmup * steps_per_epoch), steps)
     remaining = max(steps - warmup_steps, 1)
+    period = Fraction(str(decay_epochs)) * steps_per_epoch  # 0.3 / 0.1 is 3, and not below
 
     def rate(step: int) -> float:
         if step < warmup_steps:
             return lr * (step + 1) / warmup_steps
         done = step - warmup_steps
-        t = min(done / remaining, 1.0)
-        epochs = done / steps_per_epoch
-        match kind:
-            case "constant":
-                return lr
-            case "linear":
-                return lr * (1 - t)
-            case "cosine":
-                return lr * 0.5 * (1 + math.cos(math.pi * t))
-            case "step":
-                return float(lr * decay ** math.floor(epochs / decay_epochs))
-            case "exponential":
-                return float(lr * decay**epochs)
-        raise ValueError(f"no such schedule: {kind}")
+        drops = done * period.denominator // period.numerator
+        return lr * factor(Place(min(done / remaining, 1.0), done / steps_per_epoch, drops), decay)
 
     return rate
 

@@ -7,11 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlpcli.config.kinds import NAMED_DATA, Choice
-from mlpcli.config.options import OPTIONS
+from mlpcli.config.kinds import NAMED_DATA
 from mlpcli.data.catalog import NAMES
 from mlpcli.errors import DataError
-from mlpcli.nn.losses import LOSSES, OF_TASK
 from mlpcli.tasks.choice import TASKS, choose_kind, task_of_json
 
 
@@ -50,13 +48,5 @@ def test_a_task_is_read_back_as_it_was_written(kind: str) -> None:
     assert again.encode(np.array([8])).tolist() == task.encode(np.array([8])).tolist()
 
 
-def test_the_words_of_config_are_those_of_the_registries() -> None:
-    task, loss = OPTIONS["task"].kind, OPTIONS["loss"].kind
-    assert isinstance(task, Choice)
-    assert isinstance(loss, Choice)
-    assert set(task.choices) == {"auto", *TASKS}
-    assert (
-        set(loss.choices) == set(LOSSES) == {name for names in OF_TASK.values() for name in names}
-    )
-    assert set(OF_TASK) == set(TASKS)
+def test_the_named_data_sets_of_config_are_those_of_the_catalog() -> None:
     assert set(NAMED_DATA) == set(NAMES)

@@ -1,0 +1,111 @@
+"""What `mlpcli/README.md` says of additions: one entry where it is implemented, one name in config.
+
+Each addition is made in a process of its own, by the two lines that a commit would have.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlpcli.config import kinds
+from mlpcli.config.options import OPTIONS
+from mlpcli.nn.activations import ACTIVATIONS
+from mlpcli.nn.initialisation import INITS
+from mlpcli.nn.losses import LOSSES, OF_TASK
+from mlpcli.nn.optimizers import OPTIMIZERS
+from mlpcli.nn.schedules import LR_SCHEDULES
+from mlpcli.tasks.choice import TASKS
+
+REGISTRIES = {
+    "activation": (kinds.ACTIVATIONS, ACTIVATIONS),
+    "loss": (kinds.LOSSES, LOSSES),
+    "init": (kinds.INITS, INITS),
+    "optimizer": (kinds.OPTIMIZERS, OPTIMIZERS),
+    "lr_schedule": (kinds.LR_SCHEDULES, LR_SCHEDULES),
+    "task": (kinds.TASKS, TASKS),
+}
+
+
+@pytest.mark.parametrize("option", REGISTRIES)
+def test_the_words_of_config_are_those_of_the_registry(option: str) -> None:
+    words, registry = REGISTRIES[option]
+    assert set(words) == set(registry)
+    kind = OPTIONS[option].kind
+    assert isinstance(kind, kinds.Choice)
+    assert set(kind.choices) - {"auto"} == set(words)
+
+
+def test_every_loss_is_of_one_kind_of_task() -> None:
+    assert sorted(name for losses in OF_TASK.values() for name in losses) == sorted(LOSSES)
+    assert set(OF_TASK) == set(TASKS)
+
+
+ADDITIONS = {
+    "activation": """
+import numpy as np
+from mlpcli.config import kinds
+from mlpcli.nn import activations
+
+class Square:
+    kinked, needs_input = False, True
+    def forward(self, Z, scratch):
+        np.multiply(Z, Z, out=Z)
+    def derivative(self, A, out, scratch):
+        return np.multiply(out, 2, out=out)
+
+activations.ACTIVATIONS["square"] = Square()
+kinds.ACTIVATIONS.append("square")
+flags = ["--activation", "square", "--lr", "0.05"]
+""",
+    "optimizer": """
+import numpy as np
+from mlpcli.config import kinds
+from mlpcli.nn import optimizers
+
+class Signs(optimizers.Optimizer):
+    remembers = ()
+    def _update(self, rows, scratch, reg, lr, momentum):
+        rows[0] -= lr * np.sign(rows[1])
+
+optimizers.OPTIMIZERS["signs"] = Signs
+kinds.OPTIMIZERS["signs"] = 0.005
+flags = ["--optimizer", "signs"]
+""",
+    "lr-schedule": """
+from mlpcli.config import kinds
+from mlpcli.nn import schedules
+
+schedules.LR_SCHEDULES["falling"] = lambda at, decay: 1 / (1 + at.epochs)
+kinds.LR_SCHEDULES.append("falling")
+flags = ["--lr-schedule", "falling"]
+""",
+}
+
+
+@pytest.mark.parametrize("door", ADDITIONS)
+def test_an_addition_by_its_door_is_trained_with(door: str, tmp_path: Path) -> None:
+    code = f"""{ADDITIONS[door]}
+import sys
+from mlpcli.cli import run
+train = ["train", "--data", "digits", "--hidden", "16", "--epochs", "20", "--json", *flags]
+assert run([*train]) == 0
+assert run(["evaluate", "model.npz", "-q"]) == 0
+assert run(["gradcheck", "model.npz", "-q"]) == 0
+help = run(["train", "--help"])
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    accuracy = float(result.stdout.split('"accuracy": ')[1].split("}")[0])
+    assert accuracy > 0.8
+    assert ADDITIONS[door].split('flags = ["')[1].split('"')[2] in result.stdout  # in the help
