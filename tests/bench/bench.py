@@ -46,7 +46,7 @@ def contender(name: str, *arguments: str) -> list[str]:
 
 
 def installed(name: str) -> bool:
-    """Whether a contender can run here; a line says so where it cannot."""
+    """Whether a contender can run here; a line says so if it cannot."""
     package = PACKAGES.get(name)
     if package is None or importlib.util.find_spec(package):
         return True
@@ -166,8 +166,8 @@ FAST = str(HERE.parent.parent / "configs" / "fast.toml")
 
 
 def speed_table(figures: dict[str, Any], names: list[str]) -> str:
-    """Markdown: ours in samples a second, and each one's seconds an epoch, ÷ ours in brackets."""
-    lines = ["| s an epoch (÷ mlp) | samples/s | " + " | ".join(names) + " |"]
+    """A Markdown table: our samples per second, and all seconds per epoch (÷ ours)."""
+    lines = ["| s per epoch (÷ mlp) | samples/s | " + " | ".join(names) + " |"]
     lines.append("|---" * (len(names) + 2) + "|")
     for key, by_name in figures.items():
         ours = median(by_name["mlp"])
@@ -216,7 +216,7 @@ def process_table(whole: dict[str, Any], reach: dict[str, Any]) -> str:
 
 
 def plot(figures: dict[str, Any], path: Path) -> None:
-    """Bars of samples a second."""
+    """Bars of samples per second."""
     import matplotlib
 
     matplotlib.use("Agg")

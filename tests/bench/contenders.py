@@ -160,7 +160,7 @@ class Ours(Contender):
 
 
 class NoteStyle(Contender):
-    """The two-layer note's own style: float64, a new array a line."""
+    """The two-layer note's own style: float64, a new array per line."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -2,7 +2,7 @@
 
 Each config of STUDIES is trained in a shorter plan on five sixths of the training rows, as it is
 and with some flags changed; the other sixth, drawn by the seed, says what that does. The test rows
-are not looked at. One thread a run, two runs at a time (`--jobs`).
+are not looked at. One thread per run, two runs at a time (`--jobs`).
 
 A run that is finished is put down in build/ingredients.jsonl at once, and is not repeated for the
 same options.
@@ -162,7 +162,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", nargs="*", metavar="CONFIG", help="these studies")
-    parser.add_argument("--jobs", type=int, default=2, help="runs at a time, a thread each")
+    parser.add_argument("--jobs", type=int, default=2, help="runs at a time, one thread each")
     options = parser.parse_args()
     os.environ["PYTHONPATH"] = str(ROOT)
     DONE.parent.mkdir(exist_ok=True)

@@ -48,7 +48,7 @@ def generate(folder: Path, rows: int, inputs: int) -> None:
 
 
 def train(folder: Path, hidden: str, *, mapped: bool) -> tuple[float, float]:
-    """(samples a second, peak MB of anonymous memory over all processes) of an epoch."""
+    """(samples per second, peak MB of anonymous memory over all processes) of an epoch."""
     widths = tuple(int(width) for width in hidden.split(","))
     config = make_config({"data": str(folder), "hidden": widths, "epochs": 1, "val_fraction": 0.0})
     data = build.prepare(config, folder).data

@@ -79,7 +79,9 @@ def main() -> None:
             if repeat:  # the first one warms the caches
                 times[name].append(128e6 / result.samples_per_second)
     plain = median(times["momentum"])
-    print(f"| 784-{options.hidden.replace(',', '-')}-10 | µs a step | ÷ momentum |\n|---|---|---|")
+    print(
+        f"| 784-{options.hidden.replace(',', '-')}-10 | µs per step | ÷ momentum |\n|---|---|---|"
+    )
     for name, values in times.items():
         print(f"| {name} | {median(values):,.0f} | {median(values) / plain:.2f} |")
     for ranks, _ in running.values():

@@ -280,7 +280,7 @@ def main() -> None:
     parser.add_argument("--long", action="store_true", help="the long rows, not the short ones")
     parser.add_argument("--only", nargs="*", metavar="ROW", help="these rows")
     parser.add_argument("--seeds", type=int, help="runs of each row, or members")
-    parser.add_argument("--jobs", type=int, default=2, help="short runs at a time, a thread each")
+    parser.add_argument("--jobs", type=int, default=2, help="short runs at a time, one thread each")
     parser.add_argument("--again", action="store_true", help="repeat runs that are put down")
     parser.add_argument("--epochs-of", nargs=2, metavar=("ROW", "SEED"), help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -34,7 +34,7 @@ NETS = {"784-800-10": [784, 800, 10], "2500-…-500": [784, 2500, 2000, 1500, 10
 DEEP = "2500-…-500"
 
 LINKS = {"10 Gb/s Ethernet": (10e9 / 8, 30e-6), "200 Gb/s InfiniBand": (200e9 / 8, 2e-6)}
-"""(bytes a second, seconds a message), assumed: the line's rate, and a usual latency of MPI."""
+"""(bytes per second, seconds per message), assumed: the line's rate, and a usual latency of MPI."""
 
 BATCHES = (128, 1024, 8192)
 MEASURED = (128, 512, 2048)
@@ -186,7 +186,7 @@ def two_ranks(bench: Bench, repeats: int) -> None:
     two = median(seconds["two ranks"])
     print(f"## {2 * half} threads in all (2500-2000-1500-1000-500, batch 2,048)\n")
     for way, times in seconds.items():
-        print(f"{way}: {1e3 * median(times):,.0f} ms a step; two ranks have "
+        print(f"{way}: {1e3 * median(times):,.0f} ms per step; two ranks have "
               f"{median(times) / two:.3f} of its speed")  # fmt: skip
     print()
 
@@ -254,12 +254,12 @@ def main() -> None:
             return
         nodes, rows = measure(bench)
     half = max(1, CORES // 2)
-    print(f"## Measured and modelled, ms a step (threads: {half} a rank)\n")
+    print(f"## Measured and modelled, ms per step (threads: {half} per rank)\n")
     head = ["network", "batch", "1 rank", "all-reduce", "2 ranks, by the model", "measured"]
     print(table([*head, "without --mpi, all cores"], rows))
     for name, line in nodes.items():
         print(
-            f"{name} on a node: {1e3 * line.fixed:.2f} ms + {1e6 * line.sample:.1f} µs a sample, "
+            f"{name} on a node: {1e3 * line.fixed:.2f} ms + {1e6 * line.sample:.1f} µs per sample, "
             f"{4e-6 * count(NETS[name]):.1f} MB of gradient"
         )
     print("\n## Modelled: how many times as fast n nodes are as one\n")
