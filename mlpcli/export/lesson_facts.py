@@ -55,7 +55,7 @@ def facts(request: Request) -> dict[str, Any]:
         "target": _target(model),
         "image": _image(model),
         "columns": _columns(model, own.train),
-        "blocks": _blocks(model),
+        "encoding": _encoding(model),
         "samples": _samples(model, own.test),
         "points": _points(model, own.train),
         "figures": _figures(model, own.test),
@@ -149,16 +149,18 @@ def _image(model: Model) -> dict[str, Any] | None:
     }
 
 
-def _blocks(model: Model) -> list[dict[str, Any]]:
-    """How raw columns become inputs; `encoded` in `page/decode.mjs` is their meaning."""
-    if model.data.image_shape is None:
-        return [{"kind": "number", "shift": p.shift, "factor": p.factor} for p in _numbers(model)]
-    return [
-        {"kind": "pixels", "count": part.count, "factor": part.factor}
-        if isinstance(part, Pixels)
-        else {"kind": "number", "shift": part.shift, "factor": part.factor}
-        for part in model.encoding.parts
-    ]
+def _encoding(model: Model) -> dict[str, Any]:
+    """How raw columns become inputs; `encoded` in `page/decode.mjs` is its meaning."""
+    first = model.encoding.parts[0]
+    if model.data.image_shape is not None and isinstance(first, Pixels):
+        return {"parts": [vars(first)], "blocks": []}
+    numbers = _numbers(model)
+    return {
+        "parts": [{"kind": "number", "shift": p.shift, "factor": p.factor} for p in numbers],
+        "blocks": [
+            {"part": j, "of": "number", "values": [""], "start": j} for j in range(len(numbers))
+        ],
+    }
 
 
 def _columns(model: Model, train: Split | None) -> list[dict[str, Any]]:

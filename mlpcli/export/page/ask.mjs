@@ -4,7 +4,7 @@ import { form } from "./form.mjs";
 import { h, number, percent } from "./dom.mjs";
 import { bar } from "./panels.mjs";
 import { forward } from "./network.mjs";
-import { encodedRows } from "./decode.mjs";
+import { DAY, encodedRows } from "./decode.mjs";
 import { isPlane, kindOf, plane } from "./plane.mjs";
 import { largest, matrix } from "./matrix.mjs";
 import { pad } from "./pad.mjs";
@@ -54,7 +54,7 @@ function answers(lesson) {
 /** The embedded samples as buttons, each with what the network says of it now. @param {Lesson} lesson */
 function samples(lesson) {
   const { facts } = lesson;
-  const X = encodedRows(facts.blocks, lesson.samples.map((one) => one.values));
+  const X = encodedRows(facts.encoding, lesson.samples.map((one) => one.values));
   const verdicts = lesson.samples.map(() => h("span", { class: "verdict" }));
   const buttons = lesson.samples.map((one, place) => h("button", { type: "button", class: "sample", onclick: () => lesson.choose(place) },
     shownSample(lesson, one), verdicts[place]));
@@ -85,8 +85,9 @@ export function shownSample(lesson, one) {
   if (image) return picture(matrix(image.height, image.width, one.values), `sample ${one.row}`, "ink", image.fullScale ?? undefined);
   const values = columns.slice(0, 3).map((column, i) => {
     const value = one.values[i];
+    if (Number.isNaN(value)) return "–";
     if (column.kind === "category") return column.values?.[value] ?? "?";
-    return Number.isNaN(value) ? "–" : number(value, 3);
+    return column.kind === "date" ? new Date(value * DAY).toISOString().slice(0, 10) : number(value, 3);
   });
   return h("span", { class: `values ${lesson.regression ? "" : kindOf(one.label)}` }, values.join(" · ") + (columns.length > 3 ? " …" : ""));
 }

@@ -6,16 +6,22 @@ import { matrix, stacked } from "./matrix.mjs";
 
 /** @typedef {{dtype: "float16" | "float32" | "float64" | "uint8" | "int8", data: string, scale?: number}} Packed */
 
-/** How one raw column becomes inputs of the network; see `encoded`.
- * @typedef {object} Block
- * @property {"number" | "category" | "pixels"} kind
- * @property {string} [name] of the column
- * @property {number} [shift]
- * @property {number} [factor]
- * @property {boolean} [indicator] whether a further input is 1 where the number is missing
- * @property {string[]} [values] of a category, in the order of their inputs
- * @property {string[]} [inputs] the names of the block's inputs
- * @property {number} [count] of pixels */
+/** What is known of a raw column; `Number`, `Date`, `Category` and `Pixels` of mlpcli/data/encoding.
+ * @typedef {object} Part
+ * @property {"pixels" | "number" | "date" | "category"} kind
+ * @property {number} [count] of pixels
+ * @property {number} [shift] @property {number} [factor] @property {number} [median] of numbers, dates and pixels
+ * @property {boolean} [clip] whether the scaled number x becomes x/√(1 + (x/3)²)
+ * @property {string[]} [categories] @property {string[]} [rare] their codes are their places in both, one after the other
+ * @property {boolean} [missing] whether a missing category has an input of its own
+ * @property {number[]} [month] @property {number[]} [weekday] @property {number[]} [hour] of a date, those with inputs */
+
+/** Inputs that belong together, of a part: from `start` on, one for each of `values`.
+ * @typedef {{part: number, of: "number" | "indicator" | "category" | "month" | "weekday" | "hour", values: string[], start: number}} Block */
+
+/** From raw columns to inputs. @typedef {{parts: Part[], blocks: Block[]}} Encoding */
+
+export const DAY = 86_400_000; // milliseconds
 
 /** IEEE 754 half precision. @param {number} bits */
 function half(bits) {
@@ -54,29 +60,49 @@ export function readNetwork(file) {
 }
 
 /** Raw values → the network's inputs, (D,): numbers are scaled, categories one-hot.
- * A raw value is a number, NaN where it is missing, or the place of a category, −1 for an unseen one.
- * @param {Block[]} blocks @param {ArrayLike<number>} raw @returns {Float64Array} */
-export function encoded(blocks, raw) {
-  /** @type {number[]} */
-  const inputs = [];
-  let place = 0;
-  for (const block of blocks) {
-    if (block.kind === "pixels") {
-      for (let i = 0; i < Number(block.count); i++) inputs.push(raw[place++] * Number(block.factor));
-    } else if (block.kind === "category") {
-      const code = raw[place++];
-      for (let k = 0; k < Number(block.values?.length); k++) inputs.push(k === code ? 1 : 0);
-    } else {
-      const value = raw[place++];
-      const missing = Number.isNaN(value);
-      inputs.push(missing ? 0 : (value - Number(block.shift)) * Number(block.factor));
-      if (block.indicator) inputs.push(missing ? 1 : 0);
+ * A raw value is a number, days since 1970, the code of a category or −1 for an unseen one; NaN is missing.
+ * @param {Encoding} encoding @param {ArrayLike<number>} raw @returns {Float64Array} */
+export function encoded({ parts, blocks }, raw) {
+  if (parts[0].kind === "pixels") return Float64Array.from(raw, (value) => value * Number(parts[0].factor));
+  const last = blocks[blocks.length - 1];
+  const inputs = new Float64Array(last.start + last.values.length);
+  for (const { part, of, start } of blocks) {
+    if (of === "number") inputs[start] = scaled(parts[part], raw[part]);
+    else {
+      const place = hot(parts[part], of, raw[part]);
+      if (place >= 0) inputs[start + place] = 1;
     }
   }
-  return Float64Array.from(inputs);
+  return inputs;
 }
 
-/** Rows of the file as the network takes them. @param {Block[]} blocks @param {ArrayLike<number>[]} rows */
-export function encodedRows(blocks, rows) {
-  return stacked(rows.map((row) => encoded(blocks, row)));
+/** @param {Part} part @param {number} value */
+function scaled({ shift = 0, factor = 1, median = 0, clip }, value) {
+  const x = ((Number.isNaN(value) ? median : value) - shift) * factor;
+  return clip ? x / Math.sqrt(1 + (x / 3) ** 2) : x;
+}
+
+/** Which input of a block is 1; −1 if none is. @param {Part} part @param {Block["of"]} of @param {number} value */
+function hot(part, of, value) {
+  const missing = Number.isNaN(value);
+  if (of === "indicator") return missing ? 0 : -1;
+  if (of === "category") {
+    const { categories = [], rare = [] } = part;
+    if (missing) return part.missing ? categories.length + Math.min(rare.length, 1) : -1;
+    return Math.min(value, categories.length); // the rare ones share an input
+  }
+  if (missing) return -1;
+  const date = new Date(Math.floor(value) * DAY);
+  const falls = {
+    month: date.getUTCMonth(),
+    weekday: (date.getUTCDay() + 6) % 7, // Monday is 0
+    hour: Math.floor(Math.min((value - Math.floor(value)) * 24 + 1e-6, 23)),
+  };
+  const on = /** @type {"month"} */ (of);
+  return (part[on] ?? []).indexOf(falls[on]);
+}
+
+/** Rows of the file as the network takes them. @param {Encoding} encoding @param {ArrayLike<number>[]} rows */
+export function encodedRows(encoding, rows) {
+  return stacked(rows.map((row) => encoded(encoding, row)));
 }

@@ -1,5 +1,6 @@
 // A table's row as a form: a field per column, with its usual range or its categories.
 
+import { DAY } from "./decode.mjs";
 import { h, number } from "./dom.mjs";
 
 /** @typedef {import("./lesson.mjs").Lesson} Lesson */
@@ -13,7 +14,7 @@ export function form(lesson) {
       raw[place] = value;
       lesson.look(raw);
     };
-    return column.kind === "category" ? chosen(column, set) : measured(column, set);
+    return { category: chosen, date: dated, number: measured }[column.kind](column, set);
   });
   lesson.watch(() => fields.forEach((field, i) => field.show(lesson.raw[i])));
   return h("div", { class: "form" }, ...fields.map((field) => field.element));
@@ -23,10 +24,25 @@ export function form(lesson) {
 function chosen({ name, values = [], missing }, set) {
   const select = h("select", { onchange: () => set(Number(select.value)) },
     ...values.map((value, code) => h("option", { value: code }, value)),
-    missing === false ? null : h("option", { value: -1 }, "something else"));
+    missing ? h("option", { value: NaN }, "missing") : null, h("option", { value: -1 }, "something else"));
   return {
     element: h("label", { class: "field" }, h("span", { class: "name" }, name), select),
     show: (/** @type {number} */ code) => (select.value = String(code)),
+  };
+}
+
+/** @param {Column} column @param {(days: number) => void} set */
+function dated({ name, timed, missing, middle = 0 }, set) {
+  const field = h("input", { type: timed ? "datetime-local" : "date", onchange: () => field.value && set(field.valueAsNumber / DAY) });
+  const gap = h("input", { type: "checkbox", onchange: () => set(gap.checked ? NaN : middle) });
+  return {
+    element: h("div", { class: "field" }, h("label", { class: "date" }, h("span", { class: "name" }, name), field),
+      missing ? h("label", { class: "gap" }, gap, "missing") : null),
+    show: (/** @type {number} */ days) => {
+      gap.checked = Number.isNaN(days);
+      field.disabled = gap.checked;
+      if (!gap.checked) field.valueAsNumber = Math.round((days * DAY) / 60_000) * 60_000;
+    },
   };
 }
 

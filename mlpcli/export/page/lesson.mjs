@@ -11,12 +11,13 @@ import { lossesOf, oneHot } from "./derivation.mjs";
 
 /** @typedef {object} Column of a table
  * @property {string} name
- * @property {"number" | "category"} kind
+ * @property {"number" | "date" | "category"} kind
  * @property {number} [low] @property {number} [middle] @property {number} [high] the usual range of a number
  * @property {boolean} [whole] whether its numbers are whole
  * @property {boolean} [missing] whether it may be missing
- * @property {string[]} [values] of a category
- * @property {number} [usual] the place of its most frequent value */
+ * @property {boolean} [timed] whether a date has a time of day
+ * @property {string[]} [values] of a category, by code
+ * @property {number} [usual] the code of the most frequent one */
 
 /** What the file holds; made by lesson_facts.py.
  * @typedef {object} Facts
@@ -26,7 +27,7 @@ import { lossesOf, oneHot } from "./derivation.mjs";
  * @property {{name: string, shift: number, factor: number} | null} target of a regression
  * @property {{height: number, width: number, fullScale: number | null, frame: number} | null} image
  * @property {Column[]} columns
- * @property {import("./decode.mjs").Block[]} blocks
+ * @property {import("./decode.mjs").Encoding} encoding
  * @property {{row: number, label: number, raw: Packed}[]} samples
  * @property {{raw: Packed, labels: number[]} | null} points
  * @property {{split: string, samples: number, loss: number, accuracy?: number, rmse?: number, r2?: number} | null} figures
@@ -101,12 +102,12 @@ export class Lesson {
   }
 
   compute() {
-    const { blocks } = this.facts;
-    this.own = encodedRows(blocks, [this.raw]);
+    const { encoding } = this.facts;
+    this.own = encodedRows(encoding, [this.raw]);
     this.answer = forward(this.net, this.own).answers;
     if (this.assumed) this.label = this.regression ? this.value() : largest(this.answer.data);
     const batch = this.together && this.samples.length;
-    this.X = batch ? encodedRows(blocks, this.samples.map((s) => s.values)) : this.own;
+    this.X = batch ? encodedRows(encoding, this.samples.map((s) => s.values)) : this.own;
     this.Y = this.targets(batch ? this.samples.map((s) => s.label) : [this.label]);
     this.pass = forward(this.net, this.X);
     this.losses = lossesOf(this.net, this.pass, this.Y);
@@ -128,7 +129,7 @@ export class Lesson {
 
   /** What the network says of a raw row: the answers, (C,). @param {ArrayLike<number>} raw */
   ask(raw) {
-    return forward(this.net, stacked([encoded(this.facts.blocks, raw)])).answers.data;
+    return forward(this.net, stacked([encoded(this.facts.encoding, raw)])).answers.data;
   }
 
   /** Look at a row of the reader's own. @param {ArrayLike<number>} raw */
@@ -169,7 +170,7 @@ export class Lesson {
   /** The mean loss of all the samples, and how many of them are right (for a regression, none is).
    * @returns {{loss: number, right: number}} */
   everyone() {
-    const X = encodedRows(this.facts.blocks, this.samples.map((one) => one.values));
+    const X = encodedRows(this.facts.encoding, this.samples.map((one) => one.values));
     const pass = forward(this.net, X);
     const { cols, data } = pass.answers;
     return {

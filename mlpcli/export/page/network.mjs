@@ -35,6 +35,11 @@ import { columnSums, mapped, matrix, times, timesTransposed, transposedTimes } f
 /** @param {number} z */
 const sigmoid = (z) => 0.5 * (1 + Math.tanh(0.5 * z)); // does not overflow
 
+/** @param {number} z */
+const geluArgument = (z) => Math.sqrt(2 / Math.PI) * (z + 0.044715 * z ** 3);
+
+const SELU = { scale: 1.0507009873554805, alpha: 1.6732632423543772 };
+
 /** @type {Record<string, Activation>} */
 export const ACTIVATIONS = {
   relu: {
@@ -60,6 +65,37 @@ export const ACTIVATIONS = {
     f: sigmoid,
     slope: (z) => 0.25 - (sigmoid(z) - 0.5) ** 2, // a(1 − a) = ¼ − (a − ½)²
     gate: "`σ` multiplies by its slope, `σ(z)(1 − σ(z))`: at most ¼, and almost nothing at a saturated unit.",
+  },
+  gelu: {
+    name: "GELU",
+    f: (z) => 0.5 * z * (1 + Math.tanh(geluArgument(z))),
+    slope(z) {
+      const near = Math.min(Math.max(z, -100), 100); // further out it is 0 or 1
+      const t = Math.tanh(geluArgument(near));
+      return 0.5 * (1 + t) + 0.5 * near * (1 - t * t) * Math.sqrt(2 / Math.PI) * (1 + 0.134145 * near * near);
+    },
+    gate: "GELU multiplies by its slope: about 1 well above 0, about 0 well below, and smooth between.",
+  },
+  silu: {
+    name: "SiLU",
+    f: (z) => z * sigmoid(z),
+    slope: (z) => sigmoid(z) * (1 + z * (1 - sigmoid(z))),
+    gate: "SiLU multiplies by its slope, `σ(z)(1 + z(1 − σ(z)))`: about 1 well above 0, about 0 well below.",
+  },
+  selu: {
+    name: "SELU", kinked: true,
+    f: (z) => SELU.scale * (z > 0 ? z : SELU.alpha * Math.expm1(z)),
+    slope: (z) => SELU.scale * (z > 0 ? 1 : SELU.alpha * Math.exp(z)),
+    gate: "SELU multiplies by its slope: `λ` above 0; below, `λα exp(z)`, which fades away.",
+  },
+  mish: {
+    name: "Mish",
+    f: (z) => z * Math.tanh(Math.log1p(Math.exp(Math.min(z, 30)))),
+    slope(z) {
+      const t = Math.tanh(Math.log1p(Math.exp(Math.min(z, 30))));
+      return t + z * (1 - t * t) * sigmoid(z);
+    },
+    gate: "Mish multiplies by its slope: about 1 well above 0, about 0 well below, and smooth between.",
   },
 };
 

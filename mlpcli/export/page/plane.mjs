@@ -16,7 +16,8 @@ export const kindOf = (label) => `kind${label % KINDS}`;
 
 /** Whether the rows are points of a plane. @param {Lesson} lesson */
 export function isPlane({ facts }) {
-  return facts.blocks.length === 2 && facts.blocks.every((b) => b.kind === "number" && !b.indicator);
+  const { parts, blocks } = facts.encoding;
+  return parts.length === 2 && blocks.length === 2 && parts.every((part) => part.kind === "number");
 }
 
 /** @param {Lesson} lesson @returns {HTMLElement} */
@@ -88,7 +89,7 @@ function regions(lesson, canvas, xs, ys) {
   if (!context) return;
   const rows = Array.from({ length: GRID * GRID }, (_, i) => [
     xs[0] + (((i % GRID) + 0.5) / GRID) * (xs[1] - xs[0]), ys[1] - ((Math.floor(i / GRID) + 0.5) / GRID) * (ys[1] - ys[0])]);
-  const { answers } = forward(lesson.net, encodedRows(lesson.facts.blocks, rows));
+  const { answers } = forward(lesson.net, encodedRows(lesson.facts.encoding, rows));
   const kinds = Array.from({ length: KINDS }, (_, k) => colour(`kind${k}`).split(" ").map(Number));
   const signs = ["positive", "negative"].map((name) => colour(name).split(" ").map(Number));
   const image = context.createImageData(GRID, GRID);

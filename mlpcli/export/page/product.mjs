@@ -24,11 +24,12 @@ export function placeName({ facts }, on, place) {
 }
 
 /** The names of the network's inputs. @param {import("./lesson.mjs").Facts} facts */
-export function inputNames({ blocks, columns }) {
-  return blocks.flatMap((block, i) => {
-    const name = columns[i]?.name ?? `x${i + 1}`;
-    if (block.kind === "category") return (block.values ?? []).map((value) => `${name} = ${value}`);
-    return block.indicator ? [name, `${name} missing`] : [name];
+export function inputNames({ encoding, columns }) {
+  return encoding.blocks.flatMap(({ part, of, values }) => {
+    const { name } = columns[part];
+    if (of === "number") return [name];
+    if (of === "indicator") return [`${name} missing`];
+    return values.map((value) => (of === "category" ? `${name} = ${value}` : `${of} of ${name} = ${value}`));
   });
 }
 

@@ -36,7 +36,7 @@ const JOBS = {
   },
   lesson({ path, raw, Y, ...options }) {
     const facts = factsOf(path);
-    return passes(readNetwork(facts.network), encodedRows(facts.blocks, raw), stacked(Y), options);
+    return passes(readNetwork(facts.network), encodedRows(facts.encoding, raw), stacked(Y), options);
   },
   unpacked: ({ packed }) => [...unpacked(packed)],
   facts: ({ path }) => factsOf(path),
@@ -58,7 +58,7 @@ const JOBS = {
   lines({ path, raw, Y }) {
     const facts = factsOf(path);
     const net = readNetwork(facts.network);
-    const pass = network.forward(net, encodedRows(facts.blocks, raw));
+    const pass = network.forward(net, encodedRows(facts.encoding, raw));
     const standing = { net, Y: stacked(Y), pass, gradient: network.backward(net, pass, stacked(Y)), losses: [] };
     return [...forwardLines(net), ...backwardLines(net)].map((line) => ({
       formula: line.formula, kind: line.kind, shapes: shapesOf(line, standing),
