@@ -227,7 +227,7 @@ def test_a_key_is_the_flag_with_hyphens_or_underscores(option: Option, tmp_path:
         ("[data]\ndata = 1.5", "[data] data = 1.5: expected text"),
         (
             "[train]\nmax_norm = [2, 0]",
-            "[train] max_norm = [2, 0]: expected a number above 0, or one for each layer",
+            "[train] max_norm = [2, 0]: expected a number above 0, or one per layer",
         ),
         (
             "[augment]\nmirror_images = 1",
@@ -347,7 +347,7 @@ def test_a_flag_is_parsed_into_what_toml_gives(name: str, text: str, value: Any)
         (
             "max_norm",
             "2,x",
-            "--max-norm 2,x: expected a number above 0, or one for each layer",
+            "--max-norm 2,x: expected a number above 0, or one per layer",
         ),
         (
             "gentle_classes",

@@ -1,8 +1,4 @@
-"""Every hyperparameter, declared once: name, kind, default, bounds and help.
-
-A TOML section is a frozen dataclass. The command line's options, the checking of config files and
-`--print-config` are made from the fields. Importing this imports nothing but `errors`.
-"""
+"""The configuration of a run: its values, what overrides what, and how it is written down."""
 
 from __future__ import annotations
 
@@ -80,7 +76,7 @@ class Config:
 
 
 def make_config(values: dict[str, Any]) -> Config:
-    """The configuration of these values, every other one at its default.
+    """Return the configuration of these values, with every other one at its default.
 
     Raises:
         UsageError: values that do not go together.
@@ -142,7 +138,7 @@ def resolve(
 
 
 def _refuse_idle(config: Config, given: dict[str, Any]) -> None:
-    """Refuse a distortion that was asked for where there are none of its kind."""
+    """Refuse an option of a kind of distortion that is not on."""
     kind = config.augment.augment
     for name in given:
         if OPTIONS[name].section != "augment" or name == "augment" or not given[name]:

@@ -159,7 +159,7 @@ class BatchSize:
 
 @dataclass(frozen=True)
 class NormLimits:
-    """A positive number for every layer, or one for each: [4.4, 3.0] in TOML, 4.4,3.0 as a flag."""
+    """A positive number for all layers, or one per layer: [4.4, 3.0] in TOML, 4.4,3.0 as a flag."""
 
     metavar: str = "NUMBER[,NUMBER…]"
 
@@ -173,7 +173,7 @@ class NormLimits:
                 return tuple(POSITIVE.check(item) for item in value)
             return POSITIVE.check(value)
         except ValueError:
-            raise ValueError("expected a number above 0, or one for each layer") from None
+            raise ValueError("expected a number above 0, or one per layer") from None
 
 
 @dataclass(frozen=True)
@@ -249,7 +249,7 @@ POSITIVE = Number(above=0)
 NOT_NEGATIVE = Number(at_least=0)
 
 
-MANY = 10**9  # far beyond any use, and no overflow in what is computed from it
+MANY = 10**9  # far beyond any use, and nothing computed from it overflows
 
 
 COUNT = Number(whole=True, at_least=1, at_most=MANY, metavar="COUNT")

@@ -38,7 +38,7 @@ class Option:
         name: the field's name, which is also the TOML key.
         section: the TOML section.
         kind: which values it takes.
-        default: None where it depends on other values or is off; `help` says which.
+        default: None if it depends on other values or is off; `help` says which.
         help: a line for the help page.
         common: whether it is among the dozen that are used most.
         lasting: whether a resumed run takes it from the checkpoint.

@@ -10,7 +10,7 @@ from mlpcli.config.options import OPTIONS, SECTIONS
 from mlpcli.errors import ConfigError, InputError
 from mlpcli.text import cut, nearest
 
-_MAX_CONFIG = 1 << 17  # bytes of a config file, all comments included
+_MAX_CONFIG = 1 << 17  # bytes of a config file, including comments
 _MAX_DOTS = 500  # in a line: a key of n parts costs n²
 
 
@@ -30,7 +30,7 @@ def read_config(path: Path) -> dict[str, Any]:
 
     Raises:
         InputError: the file cannot be read.
-        ConfigError: it is no TOML, or a section, key or value cannot be.
+        ConfigError: it is not TOML, or a section, key or value is not allowed.
     """
     if not path.is_file() and str(path) == path.name:
         path = own_configs().get(path.name, path)
@@ -64,7 +64,7 @@ def _nearest_config(path: Path) -> str:
 
 
 def _refuse_bomb(content: bytes, path: Path) -> None:
-    """Refuse what a TOML parser needs minutes or gigabytes for, and nobody writes."""
+    """Refuse what nobody writes and a TOML parser needs minutes or gigabytes for."""
     if len(content) > _MAX_CONFIG:
         raise ConfigError(
             f"{path}: has more than {_MAX_CONFIG >> 10} KiB; this is not a config file of mlp"

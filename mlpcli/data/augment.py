@@ -1,4 +1,4 @@
-"""Distorted images: every sample is turned, sheared, scaled, moved and bent anew in every epoch.
+"""Distorted images: every sample is rotated, sheared, scaled, shifted and bent anew in every epoch.
 
 Simard, Steinkraus & Platt 2003 (elastic distortions); Cireşan et al. 2010 (both kinds together).
 """
@@ -14,15 +14,15 @@ import numpy as np
 from mlpcli.arrays import Array
 
 _BLOCK = 1 << 17  # pixels that are distorted at a time: their arrays stay in the cache
-# OpenBLAS computes a product of so few multiplications in one thread, whatever the thread count.
+# OpenBLAS computes a product of this few multiplications in one thread.
 _PRODUCT = 1 << 18
-_DRAWS = 8  # random numbers an image: rotation, shear, two zooms, two shifts, mirroring, none
+_DRAWS = 8  # random numbers per image: rotation, shear, two zooms, two shifts, mirroring, none
 _GENTLE = 0.5
 
 
 @dataclass(frozen=True)
 class Distortions:
-    """How far images are distorted; each quantity is drawn uniformly up to its limit, for each.
+    """How far images are distorted; each quantity is drawn uniformly up to its limit, per image.
 
     Attributes:
         rotate, shear: degrees, in both directions.
@@ -31,7 +31,7 @@ class Distortions:
         alpha: pixels; displacements that are uniform in ±1 at each pixel are smoothed by a Gaussian
             and multiplied by this. 0: none.
         sigma: pixels, the Gaussian's deviation.
-        mirror: whether left and right are exchanged, in one image of two.
+        mirror: whether every image is mirrored, left to right, with probability ½.
         gentle: class indices whose rotation and shear go half as far.
     """
 
@@ -46,7 +46,7 @@ class Distortions:
 
 
 class Augmenter:
-    """Distorts batches of images, in buffers of its own that are made once.
+    """Distorts batches of images, in buffers that are allocated once.
 
     The coordinates at which an output's pixels are sampled are a sum of matrix products. With u the
     random numbers of one axis of an image, (h, w), K the Gaussian's matrices, and the affine map
@@ -59,10 +59,10 @@ class Augmenter:
     Args:
         shape: (height, width) of an image.
         distortions: how far.
-        size: the most images a call.
-        dtype: of the arithmetic and of what is written.
+        size: the largest number of images per call.
+        dtype: of the arithmetic and of the output.
 
-    What is drawn for an image depends on its place in the batch, not on the images beside it.
+    The random numbers of an image depend on its place in the batch, not on the other images.
 
     Attributes:
         noise: (≥ n, 2, h, w) the last block's random numbers u of both axes.
@@ -110,8 +110,8 @@ class Augmenter:
     ) -> None:
         """out (n, D) ← `pixels` (n, D), distorted by what `rng` draws; `labels` (n,) are indices.
 
-        `first` is the place of the first one in its batch, where these are only a part of it.
-        `rng` is a new PCG64. Outside an image, the pixels at its border go on.
+        `first` is the place of the first one in its batch, if these are only a part of it.
+        `rng` is a new PCG64. Outside an image, the pixels at its border continue.
         """
         h, w = self._shape
         bits = rng.bit_generator
@@ -210,7 +210,7 @@ class Augmenter:
                 self._group(self._smoothed[:n, axis], stack[axis, :, :rows])
 
     def _parted(self, rows: Array) -> Array:
-        """A view (2, groups, …, k, columns) of rows (2, groups, k, g, w), for a product each."""
+        """A view (2, groups, …, k, columns) of rows (2, groups, k, g, w), one per product."""
         parts = (*rows.shape[:3], -1, self._columns)
         return rows.reshape(parts, copy=False).swapaxes(2, 3)
 

@@ -17,19 +17,19 @@ _AUGMENT_STREAM = 3
 
 
 class Batches:
-    """The batches of a split: encoded inputs and class indices, written into arrays given.
+    """The batches of a split: encoded inputs and targets, written into given arrays.
 
     Pixels stay uint8 until their batch is cut; memory-mapped rows stay on the disk.
 
     Args:
         split: the rows to cut.
         encoding: of the inputs.
-        size: samples a batch; the last batch of an epoch has the remainder.
+        size: samples per batch; the last batch of an epoch has the remainder.
         dtype: of the inputs that are written.
         seed: the order of epoch e is a function of (seed, e) alone.
         distortions: of images, in the batches of an epoch; those of batch b of epoch e are a
             function of (seed, e, b) alone.
-        image_shape: (height, width), where there are distortions.
+        image_shape: (height, width), if there are distortions.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Batches:
 
     @property
     def weighted(self) -> bool:
-        """Whether rows count differently."""
+        """Whether rows have weights of their own."""
         return self.split.weights is not None
 
     def __len__(self) -> int:

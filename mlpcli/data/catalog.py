@@ -47,7 +47,7 @@ class RemoteSet:
         name: what it is called after `--data`, and its folder in the data directory.
         files: in the order of `idx.FILES`.
         mirrors: base URLs, tried in turn.
-        class_names: what the labels 0 … C-1 stand for, where they are only numbers.
+        class_names: what the labels 0 … C-1 stand for, if they are only numbers.
     """
 
     name: str
@@ -218,14 +218,14 @@ def open_data(
 ) -> Dataset:
     """Open what was given as `--data`: the name of a data set, or else a path.
 
-    A name wins over a file called so; that one is `./mnist`. A downloaded data set is mapped, and
+    A name wins over a file of that name, which is `./mnist`. A downloaded data set is mapped, and
     its digests are taken when they are not known: opening it again costs no time.
 
     Args:
         source: one of `NAMES`, or the path of a file or folder.
         data_dir: where downloads lie.
         label_column: name or index of the label's column, for a table.
-        columns, label_name: what a model was trained on, to be matched with a table's header.
+        columns, label_name: those that a model was trained on, to match with a table's header.
 
     Raises:
         DataError: there is no such data set, it has not been downloaded, or its files are
@@ -294,7 +294,7 @@ def download_command(name: str, directory: Path) -> str:
 
 def _default_data_dir() -> str:
     cache = os.environ.get("XDG_CACHE_HOME", "")
-    # The XDG specification wants one that is not absolute ignored.
+    # The XDG specification says to ignore one that is not absolute.
     return os.environ.get("MLP_DATA_DIR") or os.path.join(
         cache if os.path.isabs(cache) else "~/.cache", "mlp"
     )

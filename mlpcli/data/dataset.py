@@ -1,4 +1,4 @@
-"""A data set, and how it is split into training, validation and test rows."""
+"""A data set as it was read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Dataset:
     Attributes:
         source: what was given as `--data`: a name, or a path.
         X: (N, R) raw columns: uint8 pixels, float32 or float64; may be memory-mapped.
-        y: (N,) labels as the person wrote them: int64, or text (dtype `<U…`).
+        y: (N,) labels as they were written: int64, or text (dtype `<U…`).
         X_test, y_test: a test set that comes with the data, or None.
         digest: SHA-256 of the contents (`Dataset.digest` of a checkpoint is compared with it).
         full_scale: the largest value a pixel can have (255; 16 for `digits`); None for a table.
@@ -23,11 +23,11 @@ class Dataset:
         columns: what the columns of X are, of a table; None if all are numbers without names, as
             those of arrays and images are.
         left_out: the table's other columns, with the reasons.
-        label_name: the name of the label's column, where a header gave it.
-        class_names: what the labels 0 … C-1 stand for, where they are only numbers.
-        test_fraction: the share set aside for testing when nobody says otherwise and no test set
-            comes with the data.
-        standardise: whether --scale auto standardises it (where full_scale is None).
+        label_name: the name of the label's column, if a header gave it.
+        class_names: what the labels 0 … C-1 stand for, if they are only numbers.
+        test_fraction: the share set aside for testing by default, if no test set comes with
+            the data.
+        standardise: whether --scale auto standardises it (if full_scale is None).
     """
 
     source: str

@@ -1,4 +1,4 @@
-"""How a data set is parted into training, validation and test rows."""
+"""How a data set is split into training, validation and test rows."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Split:
     Attributes:
         name: "train", "val" or "test".
         X: (M, D) the array that the rows are in; never copied.
-        y: (M,) targets as the task encodes them; of no meaning in rows of other splits.
+        y: (M,) targets as the task encodes them; meaningless in rows of other splits.
         rows: (N,) intp, the rows of X that are of this split.
-        weights: (M,) float64, how much each row counts; None: all alike.
+        weights: (M,) float64, how much each row counts; None: all equally.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Splits:
-    """A data set's three parts, and the task that the labels of its training part make.
+    """The three parts of a data set, and the task that the training labels call for.
 
     `val` and `test` are None where nothing is held out.
     """
@@ -59,7 +59,7 @@ def split(
     test_fraction: float | None = None,
     seed: int = 0,
 ) -> Splits:
-    """Part a data set: its own test set or a fixed fraction, then validation drawn by `seed`.
+    """Split a data set: its own test set or a fixed fraction, then validation drawn by `seed`.
 
     Both draws are stratified: each class, or tenth of the targets, gives its share, and keeps at
     least one row for training.

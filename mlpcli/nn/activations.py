@@ -1,7 +1,7 @@
 """Activation functions and their derivatives, in place.
 
 A derivative is written in terms of the output A = f(Z) where that is possible, so that Z itself
-need not be kept; an activation that needs Z says so, and finds it in `out`.
+need not be kept; an activation that needs Z says so, and gets it in `out`.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ class Activation(Protocol):
 
 
 class _OfOutput:
-    """What has its derivative in terms of A alone."""
+    """An activation whose derivative needs A alone."""
 
     kinked = False
     needs_input = False
 
 
 class _OfInput:
-    """What needs Z, too."""
+    """An activation whose derivative also needs Z."""
 
     kinked = False
     needs_input = True
@@ -225,4 +225,4 @@ ACTIVATIONS: dict[str, Activation] = {
     "selu": SELU(),
     "mish": Mish(),
 }
-"""Each activation by the name that `--activation` knows it by (`mlpcli.config.kinds`, too)."""
+"""The activations, by their names in `--activation` (also listed in `mlpcli.config.kinds`)."""

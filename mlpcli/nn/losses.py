@@ -1,6 +1,6 @@
 """Losses of one sample, and their derivatives with respect to its scores.
 
-Averaging over samples and weighting them is the network's business, not theirs.
+Averaging over samples and weighting them is left to the network.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Loss(Protocol):
         """probs ← what the scores say of each class, (N, C), in [0, 1]."""
 
     def of_probabilities(self, probs: Array, Y: Array) -> Array:
-        """L of each sample, (N,), where only probabilities are known, as of a committee."""
+        """L of each sample, (N,), if only probabilities are known, as for a committee."""
 
     def at_chance(self, C: int) -> float:
         """L when every score is 0, as expected for one-hot targets, or for standardised numbers."""
@@ -161,7 +161,7 @@ class _OfNumbers:
 
 
 class SquaredError(_OfNumbers):
-    """L = ½Σₖ (sₖ − Yₖ)²; ∂L/∂s = s − Y. At chance it is ½ an output, as targets vary by 1."""
+    """L = ½Σₖ (sₖ − Yₖ)²; ∂L/∂s = s − Y. At chance it is ½ per output, as targets vary by 1."""
 
     def evaluate(self, scores: Array, Y: Array, losses: Array, delta: Array) -> None:
         np.subtract(scores, Y, out=delta)
@@ -219,7 +219,7 @@ LOSSES: dict[str, Loss] = {
     "absolute-error": AbsoluteError(),
     "huber": Huber(),
 }
-"""Each loss by the name that `--loss` knows it by."""
+"""The losses, by their names in `--loss`."""
 
 OF_TASK = {
     "classification": ("cross-entropy", "mse", "bce"),

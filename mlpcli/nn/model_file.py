@@ -65,7 +65,7 @@ def read_model(path: Path, *, resume: bool = False) -> ModelFile:
     """Read and check a checkpoint; with `resume`, also what continues it.
 
     Raises:
-        CheckpointError: it is missing, no checkpoint, of a newer format, or damaged, and how.
+        CheckpointError: it is missing, not a checkpoint, of a newer format, or damaged.
     """
     try:
         with (

@@ -26,7 +26,7 @@ from mlpcli.nn.parameters import Buffers, Parameters
 from mlpcli.nn.regularisation import l2_penalty
 
 CHUNK = 1024
-"""How many samples a prediction takes at a time: its memory is bounded by this, not by N."""
+"""Samples per pass of a prediction, whose memory is bounded by this and not by N."""
 
 
 class MLP:
@@ -109,13 +109,13 @@ class MLP:
         return self.parameters.named()
 
     def adopt(self, parameters: Parameters) -> None:
-        """Use these arrays as the parameters from now on, with the values that they hold."""
+        """Use these arrays as the parameters from now on, with their values."""
         self.parameters = parameters
 
     def move_to(self, parameters: Parameters) -> None:
-        """The same, with the values that the network has.
+        """Use these arrays as the parameters from now on, with the network's values.
 
-        An optimizer lays parameters, gradient and its own state side by side in one array.
+        An optimizer keeps parameters, gradient and its own state side by side in one array.
         """
         parameters.flat[:] = self.parameters.flat
         self.adopt(parameters)
@@ -128,7 +128,7 @@ class MLP:
         weighted: bool = False,
         zeros: Callable[..., Array] = np.zeros,
     ) -> Buffers:
-        """Buffers for passes over at most N samples; `zeros` makes their arrays."""
+        """Buffers for passes over at most N samples; `zeros` allocates their arrays."""
         return Buffers.allocate(
             self.sizes,
             N,
@@ -215,7 +215,7 @@ class MLP:
         """The scores and batch.Y → the weighted mean loss; batch.deltas[-1] is its derivative."""
         return self.weigh_loss(batch, len(self.evaluate_loss(batch)))
 
-    # For callers that have arrays and want arrays
+    # From arrays to arrays
 
     def forward(self, X: npt.ArrayLike) -> Array:
         """scores (N, C) of X (N, D)."""

@@ -33,7 +33,7 @@ from mlpcli.training.step import Step
 
 _SHOWN_CLASSES, _SHOWN_WAYS = 10, 10  # of a sheet of distorted images
 _EPOCHS, _STEPS = 20, 1000  # the least that is trained when no epochs are given
-_SHARE = 500_000  # samples × parameters of a step: for less, a process more does not pay
+_SHARE = 500_000  # samples × parameters of a step: for less, another process does not pay
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def complete(config: Config, material: Material) -> Config:
 
 
 def batch_size(config: Config, material: Material) -> int:
-    """Samples a step: at most all of them."""
+    """Samples per step: at most all of them."""
     N, size = len(material.splits.train), config.train.batch_size
     return N if size == "full" else min(int(size), N)
 
@@ -148,7 +148,7 @@ def network(config: Config, D: int, C: int) -> MLP:
 
 
 def ranks(config: Config, material: Material, net: MLP, processes: int) -> Alone | Forked:
-    """At most so many processes to train `net`, as many as a batch is worth sharing among."""
+    """At most this many processes to train `net`, as many as a batch is worth sharing among."""
     work = batch_size(config, material) * len(net.parameters.flat)
     size = min(processes, max(1, work // _SHARE))
     return Forked(size) if size > 1 else Alone()
@@ -228,7 +228,7 @@ def norm_limits(config: Config) -> tuple[float, ...] | None:
 
 
 def distortions(config: Config, material: Material) -> Distortions | None:
-    """How the images are distorted, or None where they are not.
+    """How the images are distorted, or None if they are not.
 
     Raises:
         UsageError: the data hold no images, or no such class.

@@ -19,11 +19,11 @@ from mlpcli.training.loop import Trainer
 from mlpcli.training.progress import Progress, Snapshot
 
 _INTERVAL = 1.0  # seconds between two writes, where epochs are shorter
-_HISTORY = 10_000  # epochs; of longer runs every so many-th is kept, so that `meta` stays small
+_HISTORY = 10_000  # epochs; longer runs keep evenly chosen ones, so that `meta` stays small
 
 
 def snapshot_of(model: Model, trainer: Trainer) -> Snapshot:
-    """What continues, by `trainer`, the run that wrote `model` (read with `resume=True`).
+    """The snapshot from which `trainer` continues the run of `model` (read with `resume=True`).
 
     Raises:
         CheckpointError: it holds only weights, or its state is damaged.
@@ -78,7 +78,7 @@ def _read_progress(value: dict[str, Any], trainer: Trainer) -> Progress:
     if progress.best_score is not None and not is_number(progress.best_score):
         raise ValueError(f"best_score is {progress.best_score!r}")
     if progress.batch >= steps or progress.step != progress.epoch * steps + progress.batch:
-        raise ValueError(f"its counters do not fit {steps} steps an epoch")
+        raise ValueError(f"its counters do not fit {steps} steps per epoch")
     if progress.best_epoch > progress.epoch:
         raise ValueError("its best epoch is still to come")
     return progress
@@ -107,11 +107,11 @@ class Writer:
     _written: float = field(default=-float("inf"))
 
     def due(self) -> bool:
-        """Whether the last write is long enough ago for one at an epoch's end."""
+        """Whether the last write is long enough ago to write at an epoch's end."""
         return time.monotonic() - self._written >= _INTERVAL
 
     def overdue(self, minutes: float) -> bool:
-        """Whether it is so long ago that one within an epoch is worth it.
+        """Whether it is long enough ago to write within an epoch.
 
         Without what continues the run it never is: the best weights have not changed.
         """

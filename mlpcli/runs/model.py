@@ -64,7 +64,7 @@ class DataRecord:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> DataRecord:
-        """The record that `meta` has; ValueError or TypeError where it is none."""
+        """The record in `meta`; ValueError or TypeError if it is none."""
         record = cls(**value)
         lists = [
             [] if part is None else part
@@ -137,7 +137,7 @@ def load(path: Path, *, resume: bool = False) -> Model:
     """Read a checkpoint and check all of it that training and evaluation rely on.
 
     Raises:
-        CheckpointError: it is missing, no checkpoint, of a newer format, or damaged, and how.
+        CheckpointError: it is missing, not a checkpoint, of a newer format, or damaged.
     """
     file = read_model(path, resume=resume)
     meta, sizes = file.meta, file.sizes

@@ -21,13 +21,13 @@ from mlpcli.text import dashed
 
 
 def own_data(model: Model, data_dir: Path, *, source: str | None = None) -> Dataset:
-    """The data that a model was trained on, found again and known by their digest.
+    """Find the data that a model was trained on, by their digest.
 
-    They are looked for as they were given, at the path that this was then, and beside the
-    checkpoint; or at `source`, where that is given.
+    They are looked up as they were given, at their original path, and next to the checkpoint; or
+    at `source`, if that is given.
 
     Raises:
-        DataError: they are nowhere, or have changed.
+        DataError: they are gone, or have changed.
     """
     record, path = model.data, model.file.path
     places = [source]
@@ -114,7 +114,7 @@ def refuse_seen(members: Sequence[Model], rows: Split) -> None:
     """Refuse a committee one of whose members was trained on rows that the first one held out.
 
     Raises:
-        CheckpointError: two have the same data, but part them otherwise.
+        CheckpointError: two have the same data, but split them differently.
     """
     options = {"test": ("test_fraction",), "val": ("test_fraction", "val_fraction", "seed")}
     first = members[0]
@@ -138,7 +138,7 @@ def _refuse_width(model: Model, data: Dataset) -> None:
 
 
 def own_material(model: Model, config: Config, data_dir: Path) -> Material:
-    """What a resumed run trains on: its own data, split and scaled as before."""
+    """The data of a resumed run: its own, split and encoded as before."""
     given = config.data.data
     moved = given if given != model.config.data.data else None
     data = own_data(model, data_dir, source=moved)

@@ -1,4 +1,4 @@
-"""Which task the labels of a data set make, and the task that a checkpoint names."""
+"""The task that the labels of a data set call for, and the task that a checkpoint names."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from mlpcli.tasks.task import Task
 TASKS: dict[str, type[Classification] | type[Regression]] = {
     task.kind: task for task in (Classification, Regression)
 }
-"""Each task by the name that `--task` knows it by."""
+"""The tasks, by their names in `--task`."""
 
-_FEW = 20  # so many different numbers may be classes
+_FEW = 20  # this many different numbers may be classes
 
 
 def choose_kind(asked: str, labels: Array, source: str, *, table: bool) -> str:
-    """The kind of task: what was asked for, or what "auto" makes of the labels.
+    """Return the kind of task: as asked for, or as "auto" decides by the labels.
 
     Text is for classification. Numbers are for regression if more than 20 are different and some
     are fractional, or, in a table, if more than max(20, √N) whole ones are different. A whole
     number is one whether it was written 17 or 17.0.
 
     Raises:
-        DataError: numbers to predict were asked for, and the labels are text.
+        DataError: a regression was asked for, and the labels are text.
     """
     if asked == "regression" and labels.dtype.kind == "U":
         raise DataError(

@@ -21,7 +21,7 @@ class Classification:
     """Rows belong to classes.
 
     Attributes:
-        classes: (C,) the labels as the person wrote them, int64 or text, sorted; the position is
+        classes: (C,) the labels as they were written, int64 or text, sorted; the position is
             the class index.
     """
 
@@ -182,7 +182,7 @@ class ClassReport:
 
 
 def class_indices(labels: Array, classes: Array) -> Array:
-    """(N,) intp positions of `labels` in `classes` (sorted), -1 where a label is not among them."""
+    """(N,) intp positions of `labels` in `classes` (sorted), -1 if a label is not among them."""
     if labels.dtype.kind != classes.dtype.kind:
         labels = labels.astype(str)
         order = np.argsort(classes.astype(str))
@@ -211,7 +211,7 @@ def _lookup(labels: Array, classes: Array, order: Array) -> Array:
 
 
 def balanced_weights(y: Array, C: int) -> Array:
-    """(C,) weights with which every class counts as much as every other, N/(C·N_k)."""
+    """(C,) weights that make every class count equally, N/(C·N_k)."""
     counts = np.bincount(y, minlength=C)
     return len(y) / (C * np.maximum(counts, 1))
 

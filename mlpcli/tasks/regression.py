@@ -67,7 +67,7 @@ class Regression:
         return (order * _STRATA // max(len(labels), 1)).astype(np.intp)
 
     def encode(self, labels: Array) -> Array:
-        """(N,) standardised targets, NaN for what is no number."""
+        """(N,) standardised targets, NaN for what is not a number."""
         if labels.dtype.kind == "U":
             return np.full(len(labels), np.nan)
         return (labels.astype(np.float64) - self.mean) / self.deviation
@@ -163,7 +163,7 @@ class ResidualReport:
 
     @property
     def figures(self) -> dict[str, float]:
-        """{rmse, mae, r2}; R² is 0 where all targets are the same."""
+        """{rmse, mae, r2}; R² is 0 if all targets are the same."""
         return _figures(self.y, self.residuals)
 
     def intervals(self) -> dict[str, tuple[float, float]]:

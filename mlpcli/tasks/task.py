@@ -46,7 +46,7 @@ class Predictions:
         answers: (N,) class indices, or numbers in the target's unit.
         certainty: (N,) the probability of the answer; None if the task has none.
         losses: (N,) each sample's loss.
-        outputs: (N, C) float32 probabilities where a report needs them (C = 2), else None.
+        outputs: (N, C) float32 probabilities if a report needs them (C = 2), else None.
     """
 
     y: Array
@@ -76,7 +76,7 @@ class Task(Protocol):
     def outputs(self) -> int: ...
 
     def encode(self, labels: Array) -> Array:
-        """(N,) targets of `target_dtype`; what cannot be one is told by `refuse_unknown`."""
+        """(N,) targets of `target_dtype`; `refuse_unknown` reports what cannot be one."""
 
     def refuse_unknown(self, targets: Array, labels: Array, where: str) -> None:
         """Raise DataError for the first of the labels that is no target of this task."""
@@ -94,7 +94,7 @@ class Task(Protocol):
         """The scores that such sums stand for."""
 
     def rank(self, scores: Scores) -> tuple[float, ...]:
-        """What the best epoch has most of: a larger tuple is a better result."""
+        """A tuple to compare results by; the larger one is better."""
 
     def is_better(self, rank: tuple[float, ...], than: tuple[float, ...]) -> bool:
         """Whether a later epoch of this rank takes the place of an earlier one."""
@@ -103,7 +103,7 @@ class Task(Protocol):
         """(answers, certainty) of the network's outputs (N, C); see `Predictions`."""
 
     def answer_columns(self, names: Sequence[str] | None) -> list[str]:
-        """The heads of the columns that `predict` writes; `names` are those of the classes."""
+        """The headings of the columns that `predict` writes; `names` are those of the classes."""
 
     def answer_cells(self, answer: Any, names: Sequence[str] | None) -> list[Any]:
         """One answer in these columns."""

@@ -23,7 +23,7 @@ from mlpcli.tasks.task import Scores, Task
 from mlpcli.training.progress import EpochResult, Progress, Snapshot
 from mlpcli.training.step import Interruption, Step
 
-_PROBED = 512  # rows that tell at an epoch's end which units are dead
+_PROBED = 512  # rows by which dead units are found at an epoch's end
 
 
 @dataclass
@@ -33,9 +33,9 @@ class Trainer:
     Attributes:
         step: what a step needs: network, optimizer, batches, task, ranks.
         lr, momentum: at each step.
-        validation: scores the network on the validation rows, or None where there are none.
+        validation: scores the network on the validation rows, or None if there are none.
         interruption: asked at every step whether training is to end.
-        interrupted: what it said to a rank, which every rank knows after the step.
+        interrupted: what it answered on some rank, known to all ranks after the step.
         progress: where it stands.
         seconds: of training steps so far.
         best: (P,) the best epoch's parameters.

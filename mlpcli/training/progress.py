@@ -1,4 +1,4 @@
-"""Where a run stands, and what an epoch came to."""
+"""The progress of a run, and the result of an epoch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mlpcli.arrays import Array
 
 @dataclass(frozen=True)
 class EpochResult:
-    """What one epoch came to; the log's line of it.
+    """The result of one epoch, as the log has it.
 
     Attributes:
         epoch: counted from 1.
@@ -23,8 +23,8 @@ class EpochResult:
         samples_per_second: of training steps alone, in this epoch.
         update_ratio: ‖Δw‖/‖w‖ of the epoch's last step; about 1e-3 is healthy (CS231n).
         gradient_norm: ‖g‖ of the data's loss at that step, after clipping.
-        dead_units: the share of hidden ReLU units that no one of some 500 training rows switches
-            on after it; None where there are none of that kind.
+        dead_units: the share of hidden ReLU units that are 0 for each of some 500 training rows
+            after it; None if there are no such units.
         headline: the name of the figure, as `Task.headline`.
     """
 
@@ -51,7 +51,7 @@ class EpochResult:
 
 @dataclass
 class Progress:
-    """Where training stands: with the arrays of network and optimizer, all that continues it.
+    """The progress of training: with the arrays of network and optimizer, all that continues it.
 
     Attributes:
         epoch: how many epochs are done.

@@ -2,8 +2,8 @@
 
     scores = f(X; w),   L = 1/N Σ loss(scores, Y),   g = ∂L/∂w by the chain rule,   w ← w + Δ(g, w)
 
-`Step.take` is these lines. The rest is whose rows and whose parameters they are if several ranks
-train together, and what is counted on the way.
+`Step.take` is these lines. The rest decides which rows and parameters are this rank's if several
+train together, and what is counted.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _DROPOUT_STREAM = 2  # which of the streams of random numbers under a seed
 
 @dataclass
 class Step:
-    """What a step needs, made once, and the step.
+    """A step, and what it needs, made once.
 
     Attributes:
         net: its parameters live beside the optimizer's state.
@@ -47,7 +47,7 @@ class Step:
         clip_norm: the gradient's, or None.
         average: of the weights over the steps, or None.
         ranks: the processes that train together.
-        part: which of the parameters this rank keeps up to date.
+        part: the parameters that this rank updates.
         loss_limit: a loss above it has diverged.
     """
 
@@ -74,7 +74,7 @@ class Step:
         self._pieces: Sequence[tuple[slice, slice]] | None = None
 
     def share_out(self) -> None:
-        """Take this rank's part of the parameters; to be called once the ranks work together."""
+        """Take this rank's part of the parameters; call it once the ranks work together."""
         parameters = self.net.parameters
         self.part = parameters.whole_rows(self.ranks.part(len(parameters.flat)))
         self._pieces = parameters.pieces(self.part)
@@ -147,7 +147,7 @@ class Step:
             draw_dropout_masks(mine.masks, self.net.dropout_rates, self._masks)
 
     def _sum_up(self, loss: float, counts: Array, asked: int) -> tuple[float, Array, int]:
-        """Loss, tally and signal of the whole batch; every rank has come this far then."""
+        """Sum up loss, tally and signal of the whole batch; this waits for every rank."""
         figures = np.array([loss, asked == signal.SIGINT, asked == signal.SIGTERM, *counts])
         self.ranks.total(figures)
         stop = signal.SIGINT if figures[1] else signal.SIGTERM if figures[2] else 0
