@@ -291,7 +291,7 @@ for _ in range(300):
 @pytest.mark.parametrize(
     ("path", "value", "said"),
     [
-        ("config.model.activation", "gelu", "`meta` names an unknown activation: 'gelu'"),
+        ("config.model.activation", "softplus", "`meta` names an unknown activation: 'softplus'"),
         ("config.model.loss", [], "`meta` names an unknown loss: []"),
         ("config.model.dropout", 2, "`meta` has a dropout of 2"),
         ("config.model.hidden", [5], "`meta` says hidden layers [5], the weights are of [4]"),
@@ -383,8 +383,8 @@ def test_what_continues_a_run_must_fit_it(
         ({"epoch": -1}, "epoch is -1"),
         ({"epoch": 1.5}, "epoch is 1.5"),
         ({"step": 10**400}, f"step is {10**400}"),
-        ({"batch": 11, "step": 22}, "its counters do not fit 11 steps an epoch"),
-        ({"step": 12}, "its counters do not fit 11 steps an epoch"),
+        ({"batch": 11, "step": 22}, "its counters do not fit 11 steps per epoch"),
+        ({"step": 12}, "its counters do not fit 11 steps per epoch"),
         ({"best_epoch": 2}, "its best epoch is still to come"),
         ({"sums": None}, "sums is None"),
         ({"sums": [float("nan")]}, "sums is [nan]"),

@@ -26,7 +26,7 @@ class Wanted:
 
     Attributes:
         model: its file, for messages.
-        D: inputs a row.
+        D: inputs per row.
         source: what it was trained on.
         columns, label_name, label_column: of a table.
         image_shape, full_scale: of images.
