@@ -44,7 +44,7 @@ export class Check {
       h("div", { class: "controls" }, h("label", { class: "long" }, "Nudge ", math("h"), " ", this.slider, this.size)),
       h("div", { class: "checking" }, h("div", { class: "beside" }, h("figure", {}, this.tiles.element, this.caption), this.result), this.stage));
     this.place = place;
-    lesson.watch(() => this.show());
+    lesson.watch(() => this.show(), place);
     new ResizeObserver(() => this.show()).observe(place);
   }
 

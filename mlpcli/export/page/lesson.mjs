@@ -59,8 +59,8 @@ export class Lesson {
     this.net = this.trained;
     this.steps = 0;
     this.samples = facts.samples.map((s) => ({ ...s, values: unpacked(s.raw) }));
-    /** @type {Set<() => void>} */
-    this.watchers = new Set();
+    /** @type {{watcher: () => void, seen: boolean, stale: boolean}[]} */
+    this.watchers = [];
     /** the place of the sample that is looked at, −1 for one of the reader's own */
     this.sample = this.first();
     /** @type {ArrayLike<number>} */
@@ -185,9 +185,22 @@ export class Lesson {
     this.changed();
   }
 
-  /** Call `watcher` now and after every change. @param {() => void} watcher */
-  watch(watcher) {
-    this.watchers.add(watcher);
+  /** Call `watcher` now and after every change; if it draws in a `place`, only once that is in sight.
+   * @param {() => void} watcher @param {Element} [place] */
+  watch(watcher, place) {
+    const one = { watcher, seen: true, stale: false };
+    const show = () => {
+      if (one.stale) watcher();
+      one.stale = false;
+    };
+    if (place) {
+      addEventListener("beforeprint", show);
+      new IntersectionObserver((entries) => {
+        one.seen = entries[entries.length - 1].isIntersecting;
+        if (one.seen) show();
+      }, { rootMargin: "200px" }).observe(place);
+    }
+    this.watchers.push(one);
     watcher();
   }
 
@@ -202,7 +215,10 @@ export class Lesson {
     this.scheduled = true;
     requestAnimationFrame(() => {
       this.scheduled = false;
-      this.watchers.forEach((watcher) => watcher());
+      for (const one of this.watchers) {
+        if (one.seen) one.watcher();
+        else one.stale = true;
+      }
     });
   }
 

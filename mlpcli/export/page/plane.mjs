@@ -64,7 +64,7 @@ export function plane(lesson) {
     if (painted !== lesson.net) regions(lesson, canvas, xs, ys);
     painted = lesson.net;
   };
-  lesson.watch(paint);
+  lesson.watch(paint, element);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => regions(lesson, canvas, xs, ys));
   return h("figure", { class: "planes" }, element,
     h("figcaption", {}, `→ ${a} (${axisText(xs)}), ↑ ${b} (${axisText(ys)}). Dots are training rows${lesson.regression ? "" : "; the ground is what the network says, the stronger the surer"}.`));

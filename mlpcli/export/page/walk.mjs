@@ -28,7 +28,7 @@ export class Walk {
     this.list = h("ol", { class: "lines" }, ...this.heads.map((head) => h("li", {}, head)));
     place.append(this.chain, h("div", { class: "walking" }, this.back, this.next, this.count), this.list);
     place.addEventListener("keydown", (e) => this.key(e));
-    lesson.watch(() => this.show());
+    lesson.watch(() => this.show(), place);
     new ResizeObserver(() => this.show()).observe(place);
   }
 

@@ -202,6 +202,17 @@ class Browser:
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, clickCount=1, **button)
         self.settle()
 
+    def swipe(self, *points: tuple[float, float]) -> None:
+        """Put a finger down at the first point, take it along the others, and lift it."""
+        for kind, point in (
+            ("touchStart", points[0]),
+            *(("touchMove", point) for point in points[1:]),
+            ("touchEnd", None),
+        ):
+            touches = [{"x": point[0], "y": point[1]}] if point else []
+            self.call("Input.dispatchTouchEvent", type=kind, touchPoints=touches)
+        self.settle()
+
     def box(self, selector: str) -> tuple[float, float, float, float]:
         """(left, top, width, height) of an element, scrolled into the middle of the window."""
         box = self.run(f"""(() => {{
