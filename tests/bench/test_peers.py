@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mlpcli.nn.activations import ACTIVATIONS
 from mlpcli.nn.losses import LOSSES
 from mlpcli.nn.network import MLP
 from mlpcli.nn.optimizers import OPTIMIZERS, optimizer
@@ -34,10 +35,14 @@ def close(ours, theirs):
 # PyTorch
 
 TORCH_ACTIVATIONS = {
-    "relu": "ReLU",
-    "leaky-relu": "LeakyReLU",
-    "tanh": "Tanh",
-    "sigmoid": "Sigmoid",
+    "relu": ("ReLU", {}),
+    "leaky-relu": ("LeakyReLU", {}),
+    "tanh": ("Tanh", {}),
+    "sigmoid": ("Sigmoid", {}),
+    "gelu": ("GELU", {"approximate": "tanh"}),
+    "silu": ("SiLU", {}),
+    "selu": ("SELU", {}),
+    "mish": ("Mish", {}),
 }
 
 
@@ -56,7 +61,8 @@ def in_torch(torch, net, activation):
         with torch.no_grad():
             linear.weight.copy_(torch.from_numpy(W.T.copy()))
             linear.bias.copy_(torch.from_numpy(b.copy()))
-        layers += [linear, getattr(torch.nn, TORCH_ACTIVATIONS[activation])()]
+        name, options = TORCH_ACTIVATIONS[activation]
+        layers += [linear, getattr(torch.nn, name)(**options)]
     return torch.nn.Sequential(*layers[:-1])
 
 
@@ -65,9 +71,18 @@ def torch_loss(torch, kind, scores, y):
     if kind == "cross-entropy":
         return F.cross_entropy(scores, y)
     Y = F.one_hot(y, scores.shape[1]).double()
-    if kind == "bce":
-        return F.binary_cross_entropy_with_logits(scores, Y, reduction="sum") / N
-    return 0.5 * F.mse_loss(torch.sigmoid(scores), Y, reduction="sum") / N
+    match kind:
+        case "bce":
+            total = F.binary_cross_entropy_with_logits(scores, Y, reduction="sum")
+        case "mse":
+            total = 0.5 * F.mse_loss(torch.sigmoid(scores), Y, reduction="sum")
+        case "squared-error":
+            total = 0.5 * F.mse_loss(scores, Y, reduction="sum")
+        case "absolute-error":
+            total = F.l1_loss(scores, Y, reduction="sum")
+        case "huber":
+            total = F.huber_loss(scores, Y, reduction="sum")
+    return total / N
 
 
 def arrays_of(model, of=lambda parameter: parameter):
@@ -82,7 +97,7 @@ def arrays_of(model, of=lambda parameter: parameter):
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("activation", TORCH_ACTIVATIONS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_gradients_are_those_of_pytorch(torch, activation, loss):
     net = MLP(SIZES, activation, loss, dtype=np.float64)
     net.parameters.flat[:] += 0.05  # biases too
