@@ -209,7 +209,7 @@ def _curves(report: Report) -> str:
     note = (
         "The training figures are means over an epoch's batches, each before its own step. "
         if len(runs) == 1
-        else "Validation curves; training curves where nothing was held out. "
+        else "Validation curves; training curves if nothing was held out. "
     )
     note += "A dot marks the epoch whose weights were kept."
     return _section("Training", f'<div class="figures">{drawn}</div><p class="note">{note}</p>')
@@ -273,10 +273,10 @@ def _classes(report: Report) -> str:
 
 def _calibration(bins: Calibration) -> str:
     note = (
-        "Bars: the share that is right among the samples of each bin of confidence, which is the "
-        "probability of the predicted class. On the dashed line the two agree; the orange lines "
-        f"are what they are apart. Weighted by samples that is {percent(bins.error)}, the "
-        "expected calibration error (Guo et al. 2017)."
+        "Bars: the accuracy of the samples in each bin of confidence, which is the probability of "
+        "the predicted class. On the dashed line the two agree; the orange lines are their "
+        f"difference. Weighted by samples it is {percent(bins.error)}, the expected calibration "
+        "error (Guo et al. 2017)."
     )
     figure = f"<figure>{figures.reliability_svg(bins)}</figure>"
     return _section("Calibration", f'<div class="figures">{figure}<p class="note">{note}</p></div>')
@@ -325,9 +325,9 @@ def _weights(report: Report) -> str:
             f"<figcaption>{name}{of} units</figcaption></figure>"
         )
     note = (
-        "The weights into each unit of the first layer, where the pixels are that they weigh. "
-        "Blue pixels count for the unit, orange ones against it; an empty tile is a unit that "
-        "has come to nothing."
+        "The weights into each unit of the first layer, each at the place of its pixel. Blue "
+        "pixels count for the unit, orange ones against it; an empty tile is a unit whose weights "
+        "have shrunk to zero."
     )
     drawn = f'<div class="figures">{"".join(parts)}</div>'
     return _section("What the first layer looks at", f'<p class="note">{note}</p>{drawn}')
@@ -342,11 +342,11 @@ def _configuration(report: Report) -> str:
 def _repetition(report: Report) -> str:
     before, after = report.commands
     lines = [*before, *(member.command for member in report.members), *after]
-    note = "At the same thread count and on the same data this gives the same weights to the bit."
+    note = "With the same thread count and data, this gives the same weights to the bit."
     if any(member.changed for member in report.members):
         note = (
-            "The run was resumed with other options than it was started with, which no one command "
-            "repeats: the weights will differ."
+            "The run was resumed with other options than at its start, and no single command "
+            "repeats that: the weights will differ."
         )
     commands = escape("\n".join(lines))
     return _section("How to repeat it", f'<pre>{commands}</pre><p class="note">{note}</p>')
