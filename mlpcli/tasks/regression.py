@@ -81,8 +81,8 @@ class Regression:
         if len(bad):
             row = int(bad[0])
             raise DataError(
-                f"{where} has the target {labels[row]!s} (sample {row + 1}), which is not a number; "
-                "correct it, or remove the row"
+                f"{where} has the target {labels[row]!s} (sample {row + 1}), which is not a "
+                "number; correct it, or remove the row"
             )
 
     def fill_targets(self, y: Array, Y: Array, smoothing: float = 0.0) -> None:
