@@ -35,14 +35,15 @@ export class Check {
     } });
     this.size = h("output");
     this.tiles = new Tiles("", (row, col) => this.pick(row, col));
-    this.result = h("div", { class: "result", "aria-live": "polite" });
+    this.result = h("div");
+    this.verdict = h("p", { class: "verdict", role: "status" });
     this.stage = h("div");
     this.caption = h("figcaption");
     place.append(
       h("div", { class: "controls" }, h("label", {}, "Weights ", this.select), h("label", {}, "row ", this.rowField),
         h("label", {}, "column ", this.colField), button("The steepest", () => this.steepest()), button("Any", () => this.any())),
       h("div", { class: "controls" }, h("label", { class: "long" }, "Nudge ", math("h"), " ", this.slider, this.size)),
-      h("div", { class: "checking" }, h("div", { class: "beside" }, h("figure", {}, this.tiles.element, this.caption), this.result), this.stage));
+      h("div", { class: "checking" }, h("div", { class: "beside" }, h("figure", {}, this.tiles.element, this.caption), h("div", { class: "result" }, this.result, this.verdict)), this.stage));
     this.place = place;
     lesson.watch(() => this.show(), place);
     new ResizeObserver(() => this.show()).observe(place);
@@ -131,7 +132,9 @@ export class Check {
           : "The nudge is so small that the loss's own rounding shows: about 10⁻¹⁶ divided by 2h. A larger one is better.";
     this.result.replaceChildren(h("h3", {}, math(`w = ${name} = ${number(w)}`)), h("p", { class: "note" }, `${what[0].toUpperCase()}${what.slice(1)}.`),
       h("table", {}, h("tbody", {}, ...rows.map(([label, value], i) => h("tr", { class: i === 2 || i === 3 ? "chosen" : "" },
-        h("th", { scope: "row" }, math(label)), h("td", {}, value))))), h("p", { class: kink ? "verdict wrong" : error < 1e-6 ? "verdict right" : "verdict" }, verdict));
+        h("th", { scope: "row" }, math(label)), h("td", {}, value))))));
+    this.verdict.className = kink ? "verdict wrong" : error < 1e-6 ? "verdict right" : "verdict";
+    this.verdict.textContent = verdict;
   }
 
   /** The loss as this one weight moves, with the tangent and the chord.

@@ -6,6 +6,8 @@ import { h, number } from "./dom.mjs";
 /** @typedef {import("./lesson.mjs").Lesson} Lesson */
 /** @typedef {import("./lesson.mjs").Column} Column */
 
+const MANY = 24; // fields, beyond which they scroll by themselves
+
 /** @param {Lesson} lesson @returns {HTMLElement} */
 export function form(lesson) {
   const fields = lesson.facts.columns.map((column, place) => {
@@ -17,7 +19,7 @@ export function form(lesson) {
     return { category: chosen, date: dated, number: measured }[column.kind](column, set);
   });
   lesson.watch(() => fields.forEach((field, i) => field.show(lesson.raw[i])));
-  return h("div", { class: "form" }, ...fields.map((field) => field.element));
+  return h("div", { class: fields.length > MANY ? "form long" : "form" }, ...fields.map((field) => field.element));
 }
 
 /** @param {Column} column @param {(code: number) => void} set */

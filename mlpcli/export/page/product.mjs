@@ -38,6 +38,12 @@ function asImage({ facts }, on, values) {
   return on === "input" && facts.image ? matrix(facts.image.height, facts.image.width, values) : null;
 }
 
+/** How inputs are painted: those of images that are never negative as ink. @param {Lesson} lesson
+ * @param {Float64Array} values @returns {"ink" | "signs"} */
+function inkOf({ facts }, values) {
+  return facts.image && values.every((v) => v >= 0) ? "ink" : "signs";
+}
+
 /** The lengths of three dimensions on the page, to one scale as far as they can be seen.
  * @param {number[]} dims rows, inner, cols @param {number} room @param {number} tall */
 function lengths([rows, inner, cols], room, tall) {
@@ -55,7 +61,9 @@ export class Product {
     this.row = 0;
     this.col = -1;
     this.term = -1;
-    this.detail = h("div", { class: "detail", "aria-live": "polite" });
+    this.said = h("div", { "aria-live": "polite" });
+    this.terms = h("table");
+    this.detail = h("div", { class: "detail" }, this.said, this.terms);
     this.left = new Tiles("", (row, k) => this.touch({ row, term: k }));
     this.right = new Tiles("", (k, col) => this.touch({ term: k, col }));
     this.result = new Tiles("", (row, col) => this.touch({ row, col, term: -1 }));
@@ -79,7 +87,7 @@ export class Product {
     const size = lengths([rows, left.matrix.cols, cols], wide ? room * 0.72 - CAPTION : room - CAPTION / 2, wide ? 430 : 330);
     this.row = Math.min(this.row, rows - 1);
     if (this.col < 0 || this.col >= cols) Object.assign(this, mostTelling(result));
-    const paint = (/** @type {Operand} */ o) => (this.lesson.facts.image && o.name.startsWith("X") ? "ink" : "signs");
+    const paint = (/** @type {Operand} */ o) => (o.name.startsWith("X") ? inkOf(this.lesson, o.matrix.data) : "signs");
     this.left.draw(left.matrix, size.inner, size.rows, paint(left));
     this.right.draw(right.matrix, size.cols, size.inner, paint(right));
     this.result.draw(result.matrix, size.cols, size.rows);
@@ -96,7 +104,7 @@ export class Product {
     this.place.classList.toggle("wide", wide && !within);
     (within ? this.quadrant : this.place).append(this.detail);
     if (size.inner >= PICTURES) this.quadrant.prepend(this.strip);
-    else this.detail.prepend(this.strip);
+    else this.said.after(this.strip);
     this.mark();
   }
 
@@ -130,7 +138,7 @@ export class Product {
     const rest = order.filter((k) => !shown.includes(k));
     const value = result.matrix.data[row * result.matrix.cols + col];
     const line = (/** @type {(Node | string)[]} */ ...cells) => h("tr", {}, ...cells.map((c, i) => (i ? h("td", {}, c) : h("th", { scope: "row" }, c))));
-    const table = h("table", {}, h("tbody", {},
+    this.terms.replaceChildren(h("tbody", {},
       ...shown.map((k) => {
         const tr = line(placeName(lesson, left.cols, k), `${number(a[k], 3)} · ${number(b[k], 3)}`, number(terms[k], 3));
         if (k === term) tr.className = "chosen";
@@ -144,8 +152,7 @@ export class Product {
     const about = h("p", { class: "note" }, entryText(lesson, result, row, col), ". The sum of ",
       math(`${left.name}[${row}, k]·${right.name}[k, ${col}]`), ` over ${inner.toLocaleString("en")} k${bias ? ", plus the bias" : ""}:`);
     this.strip.replaceChildren(...this.pictures(a, b, terms));
-    const above = this.strip.parentElement === this.detail ? [this.strip] : [];
-    this.detail.replaceChildren(title, about, ...above, table);
+    this.said.replaceChildren(title, about);
   }
 
   /** The row, the column and their products as pictures; and a row or column of the result, if that is one.
@@ -159,7 +166,7 @@ export class Product {
     const add = (image, caption, paint, sign = "") => {
       if (image) found.push(h("figure", { "data-sign": sign }, picture(image, caption, paint), h("figcaption", {}, math(caption))));
     };
-    add(asImage(lesson, left.cols, a), left.name === "X" ? "X" : `${left.name}[${row}, :]`, left.name === "X" ? "ink" : "signs");
+    add(asImage(lesson, left.cols, a), left.name === "X" ? "X" : `${left.name}[${row}, :]`, left.name === "X" ? inkOf(lesson, a) : "signs");
     add(asImage(lesson, right.rows, b), `${right.name}[:, ${col}]`, "signs", "⊙");
     add(asImage(lesson, left.cols, terms), "their products", "signs", "=");
     const { cols } = result.matrix;
