@@ -33,7 +33,7 @@ export class Steps {
     place.append(
       h("div", { class: "controls" }, h("label", { class: "long" }, "Learning rate ", math("η"), " ", this.slider, this.rate)),
       h("div", { class: "buttons" }, this.once, this.often, this.back), this.said,
-      h("div", { class: "stepping" }, this.table, this.stage));
+      h("div", { class: "stepping" }, this.stage, this.table));
     this.batch = "";
     lesson.watch(() => this.show());
   }
