@@ -34,16 +34,17 @@ T = TypeVar("T")
 class ShapeError(ValueError):
     """JSON of another shape than the declared one; its text names the place, and what is wrong."""
 
-    def __init__(self, problem: str, place: str = "") -> None:
+    def __init__(self, problem: str, place: tuple[str | int, ...] = ()) -> None:
         super().__init__(problem, place)
         self.problem, self.place = problem, place
 
     def __str__(self) -> str:
-        return f"{self.place.removeprefix('.') or 'it'} {self.problem}"
+        steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in self.place)
+        return f"{''.join(steps).removeprefix('.') or 'it'} {self.problem}"
 
-    def inside(self, place: str) -> ShapeError:
+    def inside(self, *place: str | int) -> ShapeError:
         """The same, seen from further out."""
-        return ShapeError(self.problem, place + self.place)
+        return ShapeError(self.problem, (*place, *self.place))
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,7 @@ def _list_reader(kind: Any, arguments: tuple[Any, ...], bounds: Bounds) -> Reade
             for item in value:
                 result.append(readers[len(result) if fixed else 0](item))
         except ShapeError as error:
-            raise error.inside(f"[{len(result)}]") from None
+            raise error.inside(len(result)) from None
         return kind(result)
 
     return items
@@ -208,7 +209,7 @@ def _mapping_reader(of: Any, bounds: Bounds) -> Reader:
             try:
                 result[read_key(key)] = read_item(item)
             except ShapeError as error:
-                raise error.inside(f".{quoted(key)[1:-1]}") from None
+                raise error.inside(quoted(key)[1:-1]) from None
         return result
 
     return mapping
@@ -233,7 +234,7 @@ def _object_reader(shape: Any) -> Reader:
             try:
                 values[key] = readers[key](item)
             except ShapeError as error:
-                raise error.inside(f".{key}") from None
+                raise error.inside(key) from None
         if missing := sorted(needed - values.keys()):
             raise ShapeError(f"has no {missing[0]!r}")
         try:
@@ -262,7 +263,7 @@ def _union_reader(shapes: tuple[Any, ...]) -> Reader:
             kind = value.get("kind") if isinstance(value, dict) else value
             if not isinstance(kind, str) or kind not in kinds:
                 expected = " or ".join(map(repr, kinds))
-                raise _unexpected(kind, f"the kind {expected}").inside(".kind")
+                raise _unexpected(kind, f"the kind {expected}").inside("kind")
             return kinds[kind](value)
         failed: list[ShapeError] = []
         for other in others:
@@ -271,7 +272,7 @@ def _union_reader(shapes: tuple[Any, ...]) -> Reader:
             except ShapeError as error:
                 failed.append(error)
         # What went furthest into the value was meant.
-        raise max(failed, key=lambda error: len(error.place))
+        raise max(failed, key=lambda error: error.place)
 
     return union
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def _images(model: Model) -> html.Images | None:
     return html.Images((height, width), model.data.full_scale)
 
 
-def _named(label: int | str, class_names: list[str] | None) -> str:
+def _named(label: int | str, class_names: Sequence[str] | None) -> str:
     """A label, with what it stands for where it is only a number."""
     if class_names is None or not isinstance(label, int) or not 0 <= label < len(class_names):
         return str(label)

@@ -30,7 +30,7 @@ def _wanted(model: Model) -> Wanted:
         model=model.file.path,
         D=model.encoding.raw_width,
         source=model.data.source,
-        columns=model.data.columns,
+        columns=model.columns,
         label_name=model.data.label_name,
         label_column=model.config.data.label_column,
         image_shape=(shape[0], shape[1]) if shape else None,

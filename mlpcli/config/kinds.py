@@ -103,7 +103,7 @@ class Choice:
         return text
 
     def check(self, value: Any) -> Any:
-        if value not in self.choices:
+        if not isinstance(value, str) or value not in self.choices:
             near = nearest(str(value), self.choices)
             raise ValueError(f"expected one of {', '.join(self.choices)}{near}")
         return value

@@ -56,7 +56,7 @@ def describe(members: Sequence[Model]) -> Description:
     first = members[0]
     return Description(
         D=first.file.sizes[0],
-        columns=first.data.columns,
+        columns=first.columns,
         label=_label_position(first),
         is_image=first.data.image_shape is not None,
         classes=first.classes.tolist(),

@@ -1,7 +1,7 @@
 """Reading a checkpoint: an .npz that is never trusted and never unpickled.
 
 W1, b1, W2, b2, …   the weights to use
-meta                a JSON text: format version, configuration, classes, scaling, history, …
+meta                a JSON text (`mlpcli.runs.meta` has its shape)
 resume/…            what an exact continuation needs (`mlpcli.runs.checkpoint`)
 """
 
@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
@@ -20,10 +22,11 @@ from mlpcli.errors import CheckpointError
 from mlpcli.nn.activations import ACTIVATIONS
 from mlpcli.nn.losses import LOSSES
 from mlpcli.npz import Archive, Purpose, open_archive
-from mlpcli.text import quoted
+from mlpcli.schema import Bounds, ShapeError, read, reader
+from mlpcli.text import cut, one_line, quoted
 
-FORMAT = 1
-"""The version of the format; a file of a newer one is refused."""
+FORMAT = 2
+"""The version of the format that is written; those before it are read, too."""
 
 MAX_LAYERS = 1001
 """No network has more, with the output layer; `--hidden` takes as many widths less one."""
@@ -38,58 +41,180 @@ _PURPOSE = Purpose(
 )
 
 
+Width = Annotated[int, Bounds(1, 1 << 40)]
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A layer f(A·W + b); without an activation A·W + b, as the last one is."""
+
+    kind: Literal["dense"]
+    inputs: Width
+    outputs: Width
+    activation: str | None
+
+    def __post_init__(self) -> None:
+        if self.activation is not None and self.activation not in ACTIVATIONS:
+            raise ValueError(f"has an unknown activation {quoted(self.activation)}")
+
+
+Layer = Dense
+"""One of `meta["layers"]`."""
+
+
+@dataclass(frozen=True)
+class _Options:
+    """The part of the configuration that a network cannot do without."""
+
+    activation: str
+    loss: str
+    dropout: Annotated[float, Bounds(0, 1)] = 0.0
+    input_dropout: Annotated[float, Bounds(0, 1)] = 0.0
+
+    def __post_init__(self) -> None:
+        for kind, name, known in (
+            ("activation", self.activation, ACTIVATIONS),
+            ("loss", self.loss, LOSSES),
+        ):
+            if name not in known:
+                raise ValueError(f"has an unknown {kind} {quoted(name)}")
+        if 1 in (self.dropout, self.input_dropout):
+            raise ValueError("drops everything")
+
+
 @dataclass
 class ModelFile:
     """A checkpoint as it was read.
 
     Attributes:
         path: where it was read.
-        meta: the JSON of `meta`.
+        format: of which it is.
+        meta: the JSON of `meta`, in that format.
+        layers: of the network.
+        loss: the name of its loss.
+        dropout, input_dropout: the shares dropped in training.
         params: {"W1": …, "b1": …}, finite, float32 or float64, with shapes that fit together.
         resume: the arrays under "resume/", by the rest of their names.
     """
 
     path: Path
+    format: int
     meta: dict[str, Any]
+    layers: Sequence[Layer]
+    loss: str
+    dropout: float
+    input_dropout: float
     params: dict[str, Array]
     resume: dict[str, Array] = field(default_factory=dict)
 
     @property
     def sizes(self) -> list[int]:
         """[D, H…, C]."""
-        weights = [p for name, p in self.params.items() if name.startswith("W")]
-        return [weights[0].shape[0]] + [W.shape[1] for W in weights]
+        return [self.layers[0].inputs] + [layer.outputs for layer in self.layers]
+
+    @property
+    def activation(self) -> str:
+        """Of the hidden layers; any if there are none."""
+        return self.layers[0].activation or next(iter(ACTIVATIONS))
 
 
 def read_model(path: Path, *, resume: bool = False) -> ModelFile:
     """Read and check a checkpoint; with `resume`, also what continues it.
 
     Raises:
-        CheckpointError: it is missing, not a checkpoint, of a newer format, or damaged.
+        CheckpointError: it is missing, not a checkpoint, of an unknown format, or damaged.
     """
     try:
-        with (
-            path.open("rb") as file,
-            open_archive(file, str(path), _PURPOSE) as archive,
-        ):
-            meta = _read_meta(archive, path)
-            names = [name for name in archive.names if _LAYER.fullmatch(name)]
-            params = {name: archive.read(name) for name in _in_order(names, path)}
-            extra = {
-                name.removeprefix("resume/"): archive.read(name)
-                for name in archive.names
-                if resume and name.startswith("resume/")
-            }
+        with path.open("rb") as file, open_archive(file, str(path), _PURPOSE) as archive:
+            return _read(archive, path, resume=resume)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such file; `mlp train -o {path}` makes one") from None
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _read(archive: Archive, path: Path, *, resume: bool) -> ModelFile:
+    meta = _read_meta(archive, path)
+    try:
+        options = _options(meta)
+        declared = _declared_layers(meta) if meta["format"] > 1 else None
+    except ShapeError as error:
+        raise CheckpointError(f"{path}: `meta` is damaged: {error}") from None
+    names = [name for name in archive.names if _LAYER.fullmatch(name)]
+    params = {name: archive.read(name) for name in _in_order(names, path)}
     _check_shapes(params, path)
-    return ModelFile(path, meta, params, extra)
+    weights = [array for name, array in params.items() if name.startswith("W")]
+    layers = dense_layers([len(weights[0]), *(W.shape[1] for W in weights)], options.activation)
+    if declared is not None:
+        _compare(declared, layers, path)
+    extra = {
+        name.removeprefix("resume/"): archive.read(name)
+        for name in archive.names
+        if resume and name.startswith("resume/")
+    }
+    return ModelFile(
+        path,
+        meta["format"],
+        meta,
+        layers,
+        options.loss,
+        options.dropout,
+        options.input_dropout,
+        params,
+        extra,
+    )
+
+
+def dense_layers(sizes: Sequence[int], activation: str) -> list[Layer]:
+    """The layers of a network of these sizes [D, H…, C]."""
+    pairs = list(pairwise(sizes))
+    return [
+        Dense("dense", inputs, outputs, activation if number < len(pairs) else None)
+        for number, (inputs, outputs) in enumerate(pairs, start=1)
+    ]
+
+
+def _declared_layers(meta: dict[str, Any]) -> list[Layer]:
+    if "layers" not in meta:
+        raise ShapeError("has no 'layers'")
+    shape = Annotated[list[Layer], Bounds(1, MAX_LAYERS)]
+    try:
+        layers: list[Layer] = reader(shape)(meta["layers"])
+    except ShapeError as error:
+        raise error.inside("layers") from None
+    return layers
+
+
+def _compare(declared: Sequence[Layer], layers: Sequence[Layer], path: Path) -> None:
+    """Refuse layers that are declared otherwise than arrays and configuration have them."""
+    if len(declared) != len(layers):
+        raise CheckpointError(
+            f"{path}: `meta` has {len(declared)} layers, its arrays are of {len(layers)}"
+        )
+    for number, (said, there) in enumerate(zip(declared, layers, strict=True), start=1):
+        for name, value in vars(there).items():
+            if getattr(said, name) != value:
+                raise CheckpointError(
+                    f"{path}: `meta` says of layer {number} that its {name} is "
+                    f"{getattr(said, name)}, expected {value}"
+                )
+
+
+def _options(meta: dict[str, Any]) -> _Options:
+    """What the network is besides its arrays."""
+    config = meta.get("config")
+    model = config.get("model") if isinstance(config, dict) else None
+    if not isinstance(model, dict):
+        raise ShapeError("has no configuration of the model")
+    names = [field.name for field in fields(_Options)]
+    try:
+        return read(_Options, {name: model[name] for name in names if name in model})
+    except ShapeError as error:
+        raise error.inside("config", "model") from None
 
 
 def _read_meta(archive: Archive, path: Path) -> dict[str, Any]:
-    """`meta`, if the archive is a checkpoint at all, and no bomb."""
+    """`meta`, if the archive is a checkpoint at all, no bomb, and of a format that is known."""
     if "meta" not in archive.names:
         raise CheckpointError(f"{path}: is not a checkpoint of mlp: it has no `meta`")
     for name in archive.names:
@@ -99,33 +224,21 @@ def _read_meta(archive: Archive, path: Path) -> dict[str, Any]:
     try:
         meta: Any = json.loads(archive.read_text("meta"))
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: `meta` is not JSON: {error}") from None
-    if not isinstance(meta, dict) or not isinstance(version := meta.get("format"), int):
+        raise CheckpointError(f"{path}: `meta` is not JSON: {one_line(error)}") from None
+    version = meta.get("format") if isinstance(meta, dict) else None
+    if not isinstance(version, int) or isinstance(version, bool):
         raise CheckpointError(f"{path}: `meta` names no format version")
     if version > FORMAT:
         raise CheckpointError(
-            f"{path}: is of format {version}; this mlp reads up to {FORMAT}: update mlpcli"
+            f"{path}: is of format {cut(str(version), 20)}; "
+            f"this mlp reads up to {FORMAT}: update mlpcli"
         )
-    _check_meta(meta, path)
-    return meta
-
-
-def _check_meta(meta: dict[str, Any], path: Path) -> None:
-    """That `meta` has what every reader of a checkpoint relies on."""
-    kinds = {"config": dict, "scaling": dict, "data": dict, "history": list}
-    for key, kind in kinds.items():
-        if not isinstance(meta.get(key), kind):
-            raise CheckpointError(f"{path}: `meta` has no valid {key!r}")
-    model = meta["config"].get("model")
-    if not isinstance(model, dict):
-        raise CheckpointError(f"{path}: `meta` has no valid model configuration")
-    for key, known in (("activation", ACTIVATIONS), ("loss", LOSSES)):
-        if not isinstance(model.get(key), str) or model[key] not in known:
-            raise CheckpointError(f"{path}: `meta` names an unknown {key}: {model.get(key)!r}")
-    for key in ("dropout", "input_dropout"):
-        rate = model.get(key, 0)
-        if not isinstance(rate, int | float) or not 0 <= rate < 1:
-            raise CheckpointError(f"{path}: `meta` has a {key} of {rate!r}")
+    if version < 1:
+        raise CheckpointError(
+            f"{path}: is of format {cut(str(version), 20)}, which there never was"
+        )
+    result: dict[str, Any] = meta
+    return result
 
 
 def _in_order(names: list[str], path: Path) -> list[str]:

@@ -89,13 +89,12 @@ class MLP:
     @classmethod
     def of_file(cls, file: ModelFile) -> MLP:
         """The network that a checkpoint describes, with its weights."""
-        model = file.meta["config"]["model"]
         net = cls(
             file.sizes,
-            model["activation"],
-            model["loss"],
-            dropout=float(model.get("dropout", 0)),
-            input_dropout=float(model.get("input_dropout", 0)),
+            file.activation,
+            file.loss,
+            dropout=file.dropout,
+            input_dropout=file.input_dropout,
             dtype=file.params["W1"].dtype,
             seed=None,
         )

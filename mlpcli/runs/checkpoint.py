@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,10 @@ import numpy as np
 from mlpcli.errors import CheckpointError
 from mlpcli.files import keep, replacing
 from mlpcli.nn.parameters import Parameters
-from mlpcli.runs.model import Model, is_number
+from mlpcli.runs.format1 import upgrade_progress
+from mlpcli.runs.model import Model
+from mlpcli.schema import read, write
+from mlpcli.text import one_line
 from mlpcli.training.loop import Trainer
 from mlpcli.training.progress import Progress, Snapshot
 
@@ -46,42 +49,44 @@ def snapshot_of(model: Model, trainer: Trainer) -> Snapshot:
         if n != "progress"
     ):
         raise CheckpointError(f"{path}: what continues the run does not fit the weights")
-    try:
-        progress = _read_progress(json.loads(str(arrays["progress"])), trainer)
-    except (TypeError, ValueError, KeyError, OverflowError, RecursionError) as error:
-        raise CheckpointError(f"{path}: what continues the run is damaged: {error}") from None
+    progress = _read_progress(model, trainer)
     best = np.empty(count, arrays["last"].dtype)
     for name, view in Parameters(sizes, best).named().items():
         view[:] = model.file.params[name]
     return Snapshot(progress, arrays["last"], state, best, arrays.get("average"))
 
 
-def _read_progress(value: dict[str, Any], trainer: Trainer) -> Progress:
-    """The progress that `resume/progress` has; ValueError or TypeError if no run could be there."""
-    steps, size = trainer.batches.steps, trainer.batches.size
-    if "loss_sum" in value:  # format 1, which knew classes only
-        loss, right = value.pop("loss_sum"), value.pop("correct")
-        done = value.get("batch", 0) * size
-        accuracy, best_loss = value.pop("best_accuracy", None), value.pop("best_loss", None)
-        value["sums"] = [float(loss), float(right), float(done)] if done else []
-        if accuracy is not None and best_loss is not None and accuracy >= 0:
-            value |= {"best_rank": [float(accuracy), -float(best_loss)], "best_score": accuracy}
-    progress = Progress(**value)
-    for name in ("epoch", "batch", "step", "averaged", "best_epoch"):
-        count = getattr(progress, name)
-        if not isinstance(count, int) or not 0 <= count < 2**63:
-            raise ValueError(f"{name} is {count!r}")
-    for name in ("sums", "best_rank"):
-        numbers = getattr(progress, name)
-        if not isinstance(numbers, list) or not all(map(is_number, numbers)):
-            raise ValueError(f"{name} is {numbers!r}")
-    if progress.best_score is not None and not is_number(progress.best_score):
-        raise ValueError(f"best_score is {progress.best_score!r}")
+def _read_progress(model: Model, trainer: Trainer) -> Progress:
+    """Where the run stood; CheckpointError if no run could be there."""
+    try:
+        value = json.loads(str(model.file.resume["progress"]))
+        if model.file.format == 1:
+            value = upgrade_progress(value, trainer.batches.size)
+        progress = read(Progress, value)
+        _check_progress(progress, trainer)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(
+            f"{model.file.path}: what continues the run is damaged: {one_line(error)}"
+        ) from None
+    return progress
+
+
+def _check_progress(progress: Progress, trainer: Trainer) -> None:
+    """ValueError if no run of this trainer comes to stand like that."""
+    steps, task = trainer.batches.steps, trainer.task
     if progress.batch >= steps or progress.step != progress.epoch * steps + progress.batch:
         raise ValueError(f"its counters do not fit {steps} steps per epoch")
     if progress.best_epoch > progress.epoch:
         raise ValueError("its best epoch is still to come")
-    return progress
+    nothing = np.empty((0, task.outputs))
+    sums = task.tally(nothing, np.empty(0), np.empty(0, task.target_dtype))
+    if len(progress.sums) != (len(sums) if progress.batch else 0):
+        raise ValueError(f"its sums are {len(progress.sums)} after {progress.batch} batches")
+    # Losses are not negative, nor are squares; the last is a count.
+    if progress.batch and (progress.sums[0] < 0 or progress.sums[-1] < 1):
+        raise ValueError(f"its sums are {progress.sums}")
+    if progress.batch:
+        task.score(np.array(progress.sums))
 
 
 @dataclass
@@ -137,7 +142,7 @@ class Writer:
             if snapshot.average is not None:
                 arrays["resume/average"] = snapshot.average
             arrays["resume/progress"] = np.array(
-                json.dumps(asdict(snapshot.progress), allow_nan=False)
+                json.dumps(write(snapshot.progress), allow_nan=False)
             )
         with replacing(self.path) as file:
             np.savez(file, allow_pickle=False, **arrays)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,80 +13,16 @@ from mlpcli import __version__
 from mlpcli.arrays import Array
 from mlpcli.config.config import Config, make_config
 from mlpcli.config.toml import check_sections
-from mlpcli.data.columns import Column
 from mlpcli.data.dataset import Dataset
-from mlpcli.data.encoding import Encoding, Pixels, encode_numbers
+from mlpcli.data.encoding import Encoding, Pixels
 from mlpcli.errors import CheckpointError, UsageError
-from mlpcli.nn.model_file import FORMAT, ModelFile, read_model
+from mlpcli.nn.model_file import FORMAT, ModelFile, dense_layers, read_model
 from mlpcli.nn.network import MLP
-from mlpcli.tasks.choice import task_of_json
+from mlpcli.runs.format1 import upgrade
+from mlpcli.runs.meta import Ancestor, DataRecord, Meta
+from mlpcli.schema import read, write
 from mlpcli.tasks.classification import Classification
 from mlpcli.tasks.task import Task
-
-
-@dataclass(frozen=True)
-class DataRecord:
-    """What a checkpoint remembers of its data, enough to find them again and to be sure.
-
-    Attributes:
-        source: as it was given to `--data`.
-        path: the same as an absolute path, where it is one.
-        digest: of the contents.
-        rows: how many rows X has.
-        columns, label_name: of a table with a header.
-        image_shape, full_scale: of images.
-        class_names: what numeric labels stand for.
-    """
-
-    source: str
-    path: str | None
-    digest: str
-    rows: int
-    columns: list[str] | None = None
-    label_name: str | None = None
-    image_shape: list[int] | None = None
-    full_scale: float | None = None
-    class_names: list[str] | None = None
-
-    @classmethod
-    def of(cls, data: Dataset) -> DataRecord:
-        path = Path(data.source)
-        return cls(
-            source=data.source,
-            path=str(path.resolve()) if path.exists() else None,
-            digest=data.digest,
-            rows=len(data.y),
-            columns=_names(data),
-            label_name=data.label_name,
-            image_shape=list(data.image_shape) if data.image_shape else None,
-            full_scale=data.full_scale,
-            class_names=list(data.class_names) if data.class_names else None,
-        )
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> DataRecord:
-        """The record in `meta`; ValueError or TypeError if it is none."""
-        record = cls(**value)
-        lists = [
-            [] if part is None else part
-            for part in (record.columns, record.class_names, record.image_shape)
-        ]
-        columns, class_names, shape = lists
-        texts = [record.source, record.digest, *columns, *class_names]
-        texts += [text for text in (record.path, record.label_name) if text is not None]
-        numbers = [record.rows, *shape, record.full_scale or 0]
-        if not (
-            all(isinstance(part, list) for part in lists)
-            and all(isinstance(text, str) for text in texts)
-            and all(map(is_number, numbers))
-        ):
-            raise ValueError("what it says of the data")
-        return record
-
-
-def _names(data: Dataset) -> list[str] | None:
-    names = [column.name for column in data.columns or () if column.name is not None]
-    return names or None
 
 
 @dataclass
@@ -104,6 +41,7 @@ class Model:
         init_from: the checkpoint that the first weights are of, or None.
         changed: whether options were changed when the run was resumed, so that no one command
             repeats it.
+        ancestors: see `Meta`.
     """
 
     file: ModelFile
@@ -111,17 +49,25 @@ class Model:
     task: Task
     encoding: Encoding
     data: DataRecord
-    history: list[dict[str, Any]]
+    history: Sequence[dict[str, Any]]
     epoch: int
     threads: int
     init_from: str | None = None
     changed: bool = False
     ranks: int = 1
+    ancestors: Sequence[Ancestor] = ()
 
     @property
     def classes(self) -> Array:
         """(C,) the labels as the person wrote them, int64 or text; none of a regression."""
         return self.task.classes if isinstance(self.task, Classification) else np.empty(0, str)
+
+    @property
+    def columns(self) -> list[str] | None:
+        """The names of the columns that it takes, in their order; None if they have none."""
+        names = [part.column for part in self.encoding.parts if not isinstance(part, Pixels)]
+        known = [name for name in names if name is not None]
+        return known if known and len(known) == len(names) else None
 
     @property
     def epochs(self) -> int:
@@ -137,82 +83,33 @@ def load(path: Path, *, resume: bool = False) -> Model:
     """Read a checkpoint and check all of it that training and evaluation rely on.
 
     Raises:
-        CheckpointError: it is missing, not a checkpoint, of a newer format, or damaged.
+        CheckpointError: it is missing, not a checkpoint, of an unknown format, or damaged.
     """
     file = read_model(path, resume=resume)
-    meta, sizes = file.meta, file.sizes
     try:
-        config = make_config(check_sections(meta["config"], f"{path}: `meta`"))
-        data = DataRecord.from_json(meta["data"])
-        model = Model(
-            file=file,
-            config=config,
-            task=task_of_json(_task_meta(meta)),
-            encoding=_encoding(meta["scaling"], sizes[0], data, path),
-            data=data,
-            history=meta["history"],
-            epoch=int(meta["epoch"]),
-            threads=int(meta["threads"]),
-            init_from=None if meta.get("init_from") is None else str(meta["init_from"]),
-            changed=bool(meta.get("changed", False)),
-            ranks=int(meta.get("ranks", 1)),
-        )
-    except KeyError as error:
-        raise CheckpointError(f"{path}: `meta` is damaged: {error} is missing") from None
-    except (TypeError, ValueError, OverflowError, RecursionError, UsageError) as error:
+        meta = read(Meta, upgrade(file.meta, file.layers) if file.format == 1 else file.meta)
+        config = make_config(check_sections(meta.config, f"{path}: `meta`"))
+    except (ValueError, UsageError) as error:
         raise CheckpointError(f"{path}: `meta` is damaged: {error}") from None
-    C = sizes[-1]
-    if model.task.outputs != C:
-        raise CheckpointError(f"{path}: has {model.task.outputs} classes for {C} outputs")
-    if not all(_is_epoch(entry) for entry in model.history):
-        raise CheckpointError(f"{path}: `meta` is damaged: its history is none of epochs")
-    if list(config.model.hidden) != sizes[1:-1]:
+    if list(config.model.hidden) != file.sizes[1:-1]:
         raise CheckpointError(
             f"{path}: `meta` says hidden layers {list(config.model.hidden)}, "
-            f"the weights are of {sizes[1:-1]}"
+            f"the weights are of {file.sizes[1:-1]}"
         )
-    return model
-
-
-def _encoding(scaling: dict[str, Any], D: int, data: DataRecord, path: Path) -> Encoding:
-    """The encoding that `meta` has as shift and factor."""
-    shift = None if scaling["shift"] is None else np.array(scaling["shift"], np.float64)
-    factor = scaling["factor"]
-    factor = np.array(factor, np.float64) if isinstance(factor, list) else float(factor)
-    for part in (shift, factor):
-        if isinstance(part, np.ndarray) and part.shape != (D,):
-            raise CheckpointError(f"{path}: scales {part.shape} inputs where {D} come in")
-        if part is not None and not np.isfinite(part).all():
-            raise CheckpointError(f"{path}: scales inputs by values that are not finite")
-    if shift is None and isinstance(factor, float) and not data.columns:
-        return Encoding((Pixels("pixels", D, factor),))
-    shift = np.zeros(D) if shift is None else shift
-    columns = [Column(name, j) for j, name in enumerate(data.columns or ())]
-    return encode_numbers(shift.tolist(), np.broadcast_to(factor, D).tolist(), columns)
-
-
-def _task_meta(meta: dict[str, Any]) -> dict[str, Any]:
-    """What `meta` says of the task; format 1 had classes only."""
-    task = (
-        meta["task"] if "task" in meta else {"kind": "classification", "classes": meta["classes"]}
+    return Model(
+        file=file,
+        config=config,
+        task=meta.task.task(),
+        encoding=Encoding(meta.encoding),
+        data=meta.data,
+        history=meta.history,
+        epoch=meta.epoch,
+        threads=meta.threads,
+        init_from=meta.init_from,
+        changed=meta.changed,
+        ranks=meta.ranks,
+        ancestors=meta.ancestors,
     )
-    if not isinstance(task, dict):
-        raise TypeError("the task")
-    return task
-
-
-def _is_epoch(entry: Any) -> bool:
-    """Whether an entry of the history has the form of an epoch's figures."""
-    return (
-        isinstance(entry, dict)
-        and all(is_number(entry.get(name)) for name in ("epoch", "seconds"))
-        and all(value is None or is_number(value) for value in entry.values())
-    )
-
-
-def is_number(value: Any) -> bool:
-    """Whether it is a number that a float can be; JSON has whole ones of any size."""
-    return isinstance(value, int | float) and abs(value) < 1e300
 
 
 def new_meta(
@@ -225,17 +122,21 @@ def new_meta(
     init_from: str | None = None,
     changed: bool = False,
     ranks: int = 1,
+    ancestors: Sequence[Ancestor] = (),
 ) -> dict[str, Any]:
-    """`meta` of a run's checkpoints, without its history; for the arguments see `Model`."""
+    """`meta` of a run's checkpoints, without epoch and history; for the arguments see `Model`."""
+    sizes = [encoding.width, *config.model.hidden, task.outputs]
     return {
         "format": FORMAT,
         "mlp": __version__,
-        "config": config.sections(),
         "task": task.to_json(),
-        "scaling": encoding.to_json(),
-        "data": vars(DataRecord.of(data)),
+        "encoding": write(encoding.parts),
+        "layers": write(dense_layers(sizes, config.model.activation)),
+        "data": write(DataRecord.of(data)),
+        "config": config.sections(),
         "threads": threads,
+        "ranks": ranks,
         "init_from": init_from,
         "changed": changed,
-        "ranks": ranks,
+        "ancestors": write(ancestors),
     }

@@ -64,7 +64,7 @@ def open_like(
         source,
         data_dir=data_dir,
         label_column=label_column,
-        columns=record.columns,
+        columns=model.columns,
         label_name=record.label_name,
     )
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.errors import DataError
+from mlpcli.schema import Bounds
 from mlpcli.tasks.classification import Classification
 from mlpcli.tasks.regression import Regression
 from mlpcli.tasks.task import Task
@@ -18,6 +21,8 @@ TASKS: dict[str, type[Classification] | type[Regression]] = {
 }
 """The tasks, by their names in `--task`."""
 
+_MOST_CLASSES = 1 << 20
+_MOST_CHARACTERS = 1 << 26  # of all classes, as an array of text has them
 _FEW = 20  # this many different numbers may be classes
 
 
@@ -55,16 +60,57 @@ def same_answers(a: Task, b: Task) -> bool:
     return a.kind == b.kind
 
 
-def task_of_json(value: dict[str, Any]) -> Task:
-    """The task that `Task.to_json` wrote; ValueError, TypeError or KeyError if it is none."""
-    if value["kind"] == Regression.kind:
-        numbers = {name: float(value[name]) for name in ("mean", "deviation", "low", "high")}
-        if not all(map(math.isfinite, numbers.values())) or numbers["deviation"] <= 0:
-            raise ValueError("the target's mean and deviation")
-        return Regression(**numbers)
-    if value["kind"] != Classification.kind:
-        raise ValueError(f"unknown task {value['kind']!r}")
-    classes = np.array(value["classes"])
-    if classes.ndim != 1 or classes.dtype.kind not in "iU":
-        raise ValueError("the classes")
-    return Classification(classes)
+@dataclass(frozen=True)
+class Classes:
+    """A classification, as a checkpoint has it."""
+
+    kind: Literal["classification"]
+    classes: (
+        Annotated[tuple[int, ...], Bounds(2, _MOST_CLASSES)]
+        | Annotated[tuple[str, ...], Bounds(2, _MOST_CLASSES)]
+    )
+
+    headline: ClassVar[str] = Classification.headline
+
+    def __post_init__(self) -> None:
+        longest = max(len(c) if isinstance(c, str) else 1 for c in self.classes)
+        if longest * len(self.classes) > _MOST_CHARACTERS:
+            raise ValueError(f"has {len(self.classes)} classes of up to {longest} characters")
+        if any(a >= b for a, b in pairwise(self.classes)):  # type: ignore[operator]
+            raise ValueError("has classes that are not sorted, or twice the same")
+        if any(isinstance(c, str) and c.endswith("\0") for c in self.classes):
+            raise ValueError("has a class that no array can hold")
+
+    @property
+    def outputs(self) -> int:
+        return len(self.classes)
+
+    @property
+    def has_whole_classes(self) -> bool:
+        """Whether the classes are numbers, for which there may be names."""
+        return isinstance(self.classes[0], int)
+
+    def task(self) -> Task:
+        return Classification(np.array(self.classes))
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A regression, as a checkpoint has it."""
+
+    kind: Literal["regression"]
+    mean: float
+    deviation: Annotated[float, Bounds(1e-300, 1e300)]
+    low: float
+    high: float
+
+    outputs: ClassVar[int] = 1
+    has_whole_classes: ClassVar[bool] = False
+    headline: ClassVar[str] = Regression.headline
+
+    def task(self) -> Task:
+        return Regression(self.mean, self.deviation, self.low, self.high)
+
+
+TaskRecord = Classes | Numbers
+"""`meta["task"]` of a checkpoint, which `Task.to_json` wrote."""

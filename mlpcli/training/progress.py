@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mlpcli.arrays import Array
+from mlpcli.schema import Count
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class EpochResult:
         headline: the name of the figure, as `Task.headline`.
     """
 
-    epoch: int
-    step: int
+    epoch: Count
+    step: Count
     seconds: float
     lr: float
     train_loss: float
@@ -64,12 +65,12 @@ class Progress:
         best_score: its headline figure; None likewise.
     """
 
-    epoch: int = 0
-    batch: int = 0
-    step: int = 0
+    epoch: Count = 0
+    batch: Count = 0
+    step: Count = 0
     sums: list[float] = field(default_factory=list)
-    averaged: int = 0
-    best_epoch: int = 0
+    averaged: Count = 0
+    best_epoch: Count = 0
     best_rank: list[float] = field(default_factory=list)
     best_score: float | None = None
 

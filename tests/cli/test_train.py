@@ -581,8 +581,8 @@ def test_a_table_with_labels_in_words_is_learned(mlp, points, checkpoints) -> No
     assert value["train"]["accuracy"] == 1.0
     meta = checkpoints.meta("model.npz")
     assert meta["task"]["classes"] == ["ant", "bee", "cow"]
-    assert meta["data"]["columns"] == ["width", "height"]
-    assert len(meta["scaling"]["shift"]) == 2
+    assert [part["column"] for part in meta["encoding"]] == ["width", "height"]
+    assert all(part["shift"] for part in meta["encoding"])
 
 
 def write_table(X: Any, y: Any) -> Path:

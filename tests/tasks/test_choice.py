@@ -10,7 +10,8 @@ import pytest
 from mlpcli.config.kinds import NAMED_DATA
 from mlpcli.data.catalog import NAMES
 from mlpcli.errors import DataError
-from mlpcli.tasks.choice import TASKS, choose_kind, task_of_json
+from mlpcli.schema import reader
+from mlpcli.tasks.choice import TASKS, TaskRecord, choose_kind
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ def test_what_was_asked_for_is_done() -> None:
 @pytest.mark.parametrize("kind", TASKS)
 def test_a_task_is_read_back_as_it_was_written(kind: str) -> None:
     task = TASKS[kind].learn(np.array([3, 1, 8, 1]), "points.csv")
-    again = task_of_json(task.to_json())
+    again = reader(TaskRecord)(task.to_json()).task()
     assert again.to_json() == task.to_json()
     assert again.encode(np.array([8])).tolist() == task.encode(np.array([8])).tolist()
 

@@ -1,0 +1,167 @@
+"""`meta` of a checkpoint, format 2: its whole shape, declared once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from mlpcli.data.dataset import Dataset
+from mlpcli.data.encoding import Encoding, Part
+from mlpcli.nn.model_file import MAX_LAYERS, Layer
+from mlpcli.schema import Bounds, Count, FileName, ShapeError, read
+from mlpcli.tasks.choice import TaskRecord
+from mlpcli.training.progress import EpochResult
+
+Name = Annotated[str, FileName(), Bounds(1, 1 << 16)]
+"""A file, or a data set, as it was given."""
+
+Digest = Annotated[str, Bounds(1, 128)]
+
+Processes = Annotated[int, Bounds(1, 1 << 20)]
+
+Side = Annotated[int, Bounds(1, 1 << 20)]
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """What a checkpoint remembers of its data, enough to find them again and to be sure.
+
+    Attributes:
+        source: as it was given to `--data`.
+        path: the same as an absolute path, where it is one.
+        digest: of the contents.
+        rows: how many rows X has.
+        label_name: of a table with a header.
+        image_shape, full_scale: of images.
+        class_names: what numeric labels stand for.
+    """
+
+    source: Name
+    path: Name | None
+    digest: Digest
+    rows: Annotated[int, Bounds(1, 2**53)]
+    label_name: str | None = None
+    image_shape: tuple[Side, Side] | None = None
+    full_scale: Annotated[float, Bounds(1e-300, 1e300)] | None = None
+    class_names: tuple[str, ...] | None = None
+
+    @classmethod
+    def of(cls, data: Dataset) -> DataRecord:
+        path = Path(data.source)
+        return cls(
+            source=data.source,
+            path=str(path.resolve()) if path.exists() else None,
+            digest=data.digest,
+            rows=len(data.y),
+            label_name=data.label_name,
+            image_shape=data.image_shape,
+            full_scale=data.full_scale,
+            class_names=data.class_names,
+        )
+
+
+@dataclass(frozen=True)
+class SplitRecord:
+    """The options that decide which rows of its data a run trains on."""
+
+    task: Literal["classification", "regression"]
+    label_column: str | None
+    test_fraction: Annotated[float, Bounds(0, 1)] | None
+    val_fraction: Annotated[float, Bounds(0, 1)]
+    seed: Count
+
+
+@dataclass(frozen=True)
+class Ancestor:
+    """A checkpoint that the first weights are of, or that its own first weights were of.
+
+    Attributes:
+        path: where it was.
+        saw: "train", the training rows of its split; "unknown" if it did not say.
+        digest: of its data.
+        split: how they were parted.
+    """
+
+    path: Name
+    saw: Literal["train", "unknown"]
+    digest: Digest | None = None
+    split: SplitRecord | None = None
+
+    def __post_init__(self) -> None:
+        if (self.saw == "unknown") != (self.digest is None or self.split is None):
+            raise ValueError("says what it saw without its data and split, or the reverse")
+
+
+@dataclass(frozen=True)
+class Meta:
+    """All of `meta`.
+
+    Attributes:
+        format: of the file.
+        mlp: the version that wrote it.
+        task: what the network is asked for.
+        encoding: what turns raw columns into inputs, in their order.
+        layers: of the network, in their order.
+        data: what it was trained on.
+        config: {section: {key: value}}, the resolved configuration.
+        history: an `EpochResult` for each epoch, or of fewer epochs if they are very many.
+        epoch: the epoch that the weights are of.
+        threads: at which the run is repeated to the bit.
+        ranks: of an MPI run: how many processes trained it together, likewise.
+        init_from: the checkpoint that the first weights are of.
+        changed: whether options were changed when the run was resumed, so that no one command
+            repeats it.
+        ancestors: those checkpoints whose training this one goes on from by --init-from, the
+            first one first.
+    """
+
+    format: Literal[2]
+    mlp: Annotated[str, Bounds(1, 100)]
+    task: TaskRecord
+    encoding: tuple[Part, ...]
+    layers: Annotated[tuple[Layer, ...], Bounds(1, MAX_LAYERS)]
+    data: DataRecord
+    config: dict[str, dict[str, Any]]
+    history: tuple[dict[str, Any], ...]
+    epoch: Count
+    threads: Processes
+    ranks: Processes = 1
+    init_from: Name | None = None
+    changed: bool = False
+    ancestors: tuple[Ancestor, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.encoding:
+            raise ValueError("encodes nothing")
+        width, outputs = Encoding(self.encoding).width, self.task.outputs
+        if width != self.layers[0].inputs:
+            raise ValueError(
+                f"encodes rows as {width} inputs, but the first layer takes {self.layers[0].inputs}"
+            )
+        if outputs != self.layers[-1].outputs:
+            raise ValueError(
+                f"has {outputs} {'classes' if outputs > 1 else 'answer'} for "
+                f"{self.layers[-1].outputs} outputs"
+            )
+        shape = self.data.image_shape
+        if shape and math.prod(shape) != Encoding(self.encoding).raw_width:
+            raise ValueError(
+                f"has images of {shape[0]} × {shape[1]} pixels in rows of "
+                f"{Encoding(self.encoding).raw_width}"
+            )
+        if self.data.class_names and not self.task.has_whole_classes:
+            raise ValueError("has names for classes that are no numbers")
+        headline = self.task.headline
+        for number, entry in enumerate(self.history):
+            try:
+                read_epoch(entry, headline)
+            except ShapeError as error:
+                raise error.inside("history", number) from None
+
+
+def read_epoch(entry: dict[str, Any], headline: str) -> EpochResult:
+    """The inverse of `EpochResult.to_json`, of a task with this headline."""
+    names = {f"train_{headline}": "train_score", f"val_{headline}": "val_score"}
+    return read(EpochResult, {names.get(key, key): value for key, value in entry.items()})
