@@ -205,9 +205,11 @@ def test_hostile_names_and_labels_are_literals_and_nothing_else(
 ) -> None:
     mlp.ok("train", "--data", points, "--epochs", 1, "-q")
     meta = checkpoints.meta("model.npz")
-    hostile = ['"""\nimport os\n', "'''); exit(1) #", "\\", "\u2028\x00\ud800{}%s"]
+    hostile = ['"""\nimport os\n', "'''); exit(1) #", "\\", "\u2028\x00{}%s"]
     meta["task"]["classes"] = hostile[:3]
-    meta["data"] |= {"source": hostile[0], "columns": hostile[2:], "label_name": hostile[1]}
+    meta["data"] |= {"source": hostile[0], "label_name": hostile[1]}
+    for part, name in zip(meta["encoding"], hostile[2:], strict=True):
+        part["column"] = name
     checkpoints.rewrite("model.npz", meta=json.dumps(meta))
     mlp.ok("export", "model.npz", "hostile.py")
     ours = ast.parse(Path(mlpcli.export.predictor.__file__).read_text(encoding="utf-8"))
