@@ -53,13 +53,14 @@ def _table(
     head += [f"p_{label}" for label in model.classes.tolist()] if probabilities else []
     yield _csv([head])
     done = 0
-    for probs in outputs_of([(model.network(), model.encoding)], X):
+    for said in outputs_of([(model.network(), model.encoding)], X):
+        probs = said.values
         if not np.isfinite(probs).all():
             raise DataError(
                 f"row {done + int(np.argmin(np.isfinite(probs).all(axis=1))) + 1} is too large "
                 f"for {model.file.path}: its scores overflow"
             )
-        answers = task.answer(probs)[0].tolist()
+        answers = task.answer(probs, said.scores)[0].tolist()
         lines: list[list[Any]] = []
         for offset, answer in enumerate(answers):
             line: list[Any] = [files[done + offset]] if files else []

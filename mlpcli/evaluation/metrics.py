@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -55,6 +56,22 @@ class Scorer:
         return task.score(sums[0]), task.score(sums[-1])
 
 
+@dataclass(frozen=True)
+class Outputs:
+    """What a network, or a committee, says of a chunk of rows.
+
+    Attributes:
+        values: (n, C) float64 probabilities, or standardised numbers.
+        scores: (n, C) what tells equal probabilities apart, as 1 is of all that saturate; those of
+            a committee are its probabilities.
+        losses: (n,) float64 each row's loss; of no meaning without a task.
+    """
+
+    values: Array
+    scores: Array
+    losses: Array
+
+
 def predict_members(
     members: Sequence[tuple[MLP, Encoding]], split: Split, task: Task
 ) -> tuple[list[Predictions], Predictions]:
@@ -63,54 +80,51 @@ def predict_members(
     All take the same rows and have the same task. The committee's outputs are the mean of theirs,
     its loss is of the first one's kind. Of one alone they are the same.
     """
-    parts: list[list[Predictions]] = []
-    for y, outputs, losses in _outputs(members, split, task):
-        parts.append([_predictions(task, y, *pair) for pair in zip(outputs, losses, strict=True)])
+    parts = [
+        [_predictions(task, y, said) for said in each] for y, each in _say(members, split, task)
+    ]
     joined = [_joined(chunks) for chunks in zip(*parts, strict=True)]
     return (joined[:-1] if len(members) > 1 else joined), joined[-1]
 
 
-def outputs_of(members: Sequence[tuple[MLP, Encoding]], X: Array) -> Iterator[Array]:
-    """The mean outputs (n, C) float64 of rows of X (N, D), chunk by chunk.
-
-    They are probabilities, or standardised numbers.
-    """
+def outputs_of(members: Sequence[tuple[MLP, Encoding]], X: Array) -> Iterator[Outputs]:
+    """What a network, or a committee, says of rows of X (N, R), chunk by chunk."""
     N = len(X)
     split = Split("input", X, np.zeros(N), np.arange(N))
-    for _, outputs, _ in _outputs(members, split, None):
-        yield outputs[-1]
+    return (each[-1] for _, each in _say(members, split, None))
 
 
-def _outputs(
+def _say(
     members: Sequence[tuple[MLP, Encoding]], split: Split, task: Task | None
-) -> Iterator[tuple[Array, list[Array], list[Array]]]:
-    """(y (n,), outputs (n, C) float64, losses (n,)) of each member and the committee, by chunk."""
+) -> Iterator[tuple[Array, list[Outputs]]]:
+    """(y (n,), what each member says, and the committee if there are several), by chunk."""
     chunks = [Batches(split, encoding, CHUNK, net.dtype) for net, encoding in members]
     dtype = task.target_dtype if task else split.y.dtype
     buffers = [net.buffers(chunks[0].size, dtype) for net, _ in members]
     order = chunks[0].in_order()
     for step in range(chunks[0].steps):
-        each, losses = [], []
+        each = []
         for (net, _), cutter, whole in zip(members, chunks, buffers, strict=True):
             batch = whole.first(cutter.cut(order, step, whole.X, whole.y))
             scores = net.forward_pass(batch)
             if task:
                 task.fill_targets(batch.y, batch.Y)
-                losses.append(net.evaluate_loss(batch).astype(np.float64))
+                net.evaluate_loss(batch)
             probs = np.empty_like(scores)
             net.loss.probabilities(scores, probs)
-            each.append(probs.astype(np.float64))
+            values, losses = probs.astype(np.float64), batch.losses.astype(np.float64)
+            each.append(Outputs(values, scores.copy(), losses))
         if len(members) > 1:  # the loss of one alone is exact, where probabilities have vanished
-            each.append(np.mean(each, axis=0))
-            if task:
-                losses.append(members[0][0].loss.of_probabilities(each[-1], batch.Y))
-        yield batch.y.copy(), each, losses
+            mean = np.mean([said.values for said in each], axis=0)
+            losses = members[0][0].loss.of_probabilities(mean, batch.Y)
+            each.append(Outputs(mean, mean, losses))
+        yield batch.y.copy(), each
 
 
-def _predictions(task: Task, y: Array, outputs: Array, losses: Array) -> Predictions:
-    answers, certainty = task.answer(outputs)
-    kept = outputs.astype(np.float32) if outputs.shape[1] == 2 else None
-    return Predictions(y, answers, certainty, losses, kept)
+def _predictions(task: Task, y: Array, said: Outputs) -> Predictions:
+    answers, certainty = task.answer(said.values, said.scores)
+    kept = said.values.astype(np.float32) if said.values.shape[1] == 2 else None
+    return Predictions(y, answers, certainty, said.losses, kept)
 
 
 def _joined(chunks: Sequence[Predictions]) -> Predictions:

@@ -99,8 +99,8 @@ class Classification:
     def is_better(self, rank: tuple[float, ...], than: tuple[float, ...]) -> bool:
         return rank > than
 
-    def answer(self, outputs: Array) -> tuple[Array, Array | None]:
-        return outputs.argmax(axis=1), outputs.max(axis=1)
+    def answer(self, outputs: Array, scores: Array) -> tuple[Array, Array | None]:
+        return scores.argmax(axis=1), outputs.max(axis=1)
 
     def answer_columns(self, names: Sequence[str] | None) -> list[str]:
         return ["label", "name"] if names else ["label"]

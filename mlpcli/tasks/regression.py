@@ -112,7 +112,7 @@ class Regression:
     def is_better(self, rank: tuple[float, ...], than: tuple[float, ...]) -> bool:
         return rank >= than
 
-    def answer(self, outputs: Array) -> tuple[Array, Array | None]:
+    def answer(self, outputs: Array, scores: Array) -> tuple[Array, Array | None]:
         return self.decode(outputs[:, 0]), None
 
     def answer_columns(self, names: Sequence[str] | None) -> list[str]:

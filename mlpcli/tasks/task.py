@@ -99,8 +99,11 @@ class Task(Protocol):
     def is_better(self, rank: tuple[float, ...], than: tuple[float, ...]) -> bool:
         """Whether a later epoch of this rank takes the place of an earlier one."""
 
-    def answer(self, outputs: Array) -> tuple[Array, Array | None]:
-        """(answers, certainty) of the network's outputs (N, C); see `Predictions`."""
+    def answer(self, outputs: Array, scores: Array) -> tuple[Array, Array | None]:
+        """(answers, certainty) of the network's outputs (N, C); see `Predictions`.
+
+        `scores` (N, C) tell outputs apart that are equal.
+        """
 
     def answer_columns(self, names: Sequence[str] | None) -> list[str]:
         """The headings of the columns that `predict` writes; `names` are those of the classes."""
