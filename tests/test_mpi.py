@@ -45,12 +45,12 @@ sys.exit(codes[-1] if len(codes) == 1 else 0)
 """
 
 SLOWLY = """
-from mlpcli.training.loop import Trainer
-step = Trainer._step
-def slow(self, order, lr):
+from mlpcli.training.step import Step
+take = Step.take
+def slow(self, *more):
     time.sleep(0.01)
-    step(self, order, lr)
-Trainer._step = slow
+    return take(self, *more)
+Step.take = slow
 """
 """Steps of a hundredth of a second, so that a run of a few hundred can be caught in its midst."""
 
@@ -95,7 +95,7 @@ def assert_close(checkpoints: Any, a: str, b: str) -> None:
             one, two = (json.loads(str(arrays[name])) for arrays in (first, second))
             assert one.pop("best_rank") == pytest.approx(two.pop("best_rank"), rel=1e-9)
             assert one.pop("sums") == two.pop("sums") == []
-            assert one == pytest.approx(two, rel=1e-9)
+            assert figures(one) == pytest.approx(figures(two), rel=1e-9)
         else:
             np.testing.assert_allclose(second[name], array, rtol=0, atol=1e-10, err_msg=name)
     one, two = (checkpoints.meta(path)["history"] for path in (a, b))
@@ -163,13 +163,14 @@ def test_two_and_four_ranks_train_the_weights_of_one_process(
 
 def test_ranks_drop_other_units_than_each_other(mlp, mpirun) -> None:
     prelude = """
-from mlpcli.training.loop import Trainer
-draw = Trainer._draw_masks
-def keep(self, step):
-    draw(self, step)
+from mlpcli.training.step import Step
+take = Step.take
+def keep(self, *more):
+    outcome = take(self, *more)
     import numpy as np
-    np.save(f"mask-{rank}.npy", self._buffers.masks[1])
-Trainer._draw_masks = keep
+    np.save(f"mask-{rank}.npy", self.rows_of(self.batches.count(0)).masks[1])
+    return outcome
+Step.take = keep
 """
     call = ["train", *DIGITS, "--dropout", "0.5", "--batch-size", "full", "--mpi", "-q"]
     mpirun.ok(2, *driver([call], prelude))
