@@ -136,10 +136,8 @@ export class Steps {
 
   draw() {
     const { lesson, trace } = this;
-    if (trace.length < 2) {
-      this.stage.replaceChildren();
-      return;
-    }
+    this.stage.hidden = trace.length < 2;
+    if (this.stage.hidden) return;
     const start = lesson.steps - trace.length + 1;
     /** @param {"loss" | "all"} key @returns {[number, number][]} */
     const curve = (key) => trace.map((state, n) => [start + n, Math.log10(Math.max(state[key], FLOOR))]);

@@ -315,6 +315,16 @@ def test_nothing_is_wider_than_the_window(show, name: str, width: int) -> None:
             browser.settle()
 
 
+@pytest.mark.parametrize("still", [False, True])
+def test_nothing_moves_if_the_reader_wants_no_motion(show, still: bool) -> None:
+    browser = show("spiral", still=still)
+    look = "getComputedStyle(document.querySelector('{}')).{}"
+    assert browser.run(look.format("#forward-lines .panel", "animationName")) == (
+        "none" if still else "appear"
+    )
+    assert browser.run(look.format("html", "scrollBehavior")) == ("auto" if still else "smooth")
+
+
 def test_a_script_that_is_not_the_pages_own_does_not_run(
     browser, lesson_of, tmp_path: Path
 ) -> None:
