@@ -3,10 +3,9 @@
 import { form } from "./form.mjs";
 import { h, number, percent } from "./dom.mjs";
 import { bar } from "./panels.mjs";
-import { forward } from "./network.mjs";
-import { DAY, encodedRows } from "./decode.mjs";
+import { DAY } from "./decode.mjs";
 import { isPlane, kindOf, plane } from "./plane.mjs";
-import { largest, matrix } from "./matrix.mjs";
+import { matrix } from "./matrix.mjs";
 import { pad } from "./pad.mjs";
 import { picture } from "./tiles.mjs";
 
@@ -35,7 +34,7 @@ function answers(lesson) {
       h("p", { class: "note" }, `The bar is in standard deviations from the mean of the training rows, ${number(facts.target.shift)}.`)];
   }
   const probs = lesson.answer.data;
-  const best = largest(probs);
+  const { best } = lesson;
   const shown = [...probs.keys()].sort((a, b) => probs[b] - probs[a]).slice(0, SHOWN).sort((a, b) => a - b);
   const coloured = isPlane(lesson); // as its regions are
   const rows = shown.map((k) => {
@@ -54,23 +53,20 @@ function answers(lesson) {
 /** The embedded samples as buttons, each with what the network says of it now. @param {Lesson} lesson */
 function samples(lesson) {
   const { facts } = lesson;
-  const X = encodedRows(facts.encoding, lesson.samples.map((one) => one.values));
   const verdicts = lesson.samples.map(() => h("span", { class: "verdict" }));
   const buttons = lesson.samples.map((one, place) => h("button", { type: "button", class: "sample", onclick: () => lesson.choose(place) },
     shownSample(lesson, one), verdicts[place]));
   lesson.watch(() => {
-    const all = forward(lesson.net, X).answers;
+    const { said } = lesson.everyone();
     buttons.forEach((button, i) => {
       button.setAttribute("aria-pressed", String(lesson.sample === i));
-      const row = all.data.subarray(i * all.cols, (i + 1) * all.cols);
       const { label } = lesson.samples[i];
       if (facts.target) {
-        verdicts[i].textContent = `${number(label, 3)}, said ${number(row[0] / facts.target.factor + facts.target.shift, 3)}`;
+        verdicts[i].textContent = `${number(label, 3)}, said ${number(said[i], 3)}`;
         return;
       }
-      const said = largest(row);
-      button.classList.toggle("wrong", said !== label);
-      verdicts[i].textContent = said === label ? facts.classes[label] : `${facts.classes[label]}, said ${facts.classes[said]}`;
+      button.classList.toggle("wrong", said[i] !== label);
+      verdicts[i].textContent = said[i] === label ? facts.classes[label] : `${facts.classes[label]}, said ${facts.classes[said[i]]}`;
     });
   });
   const wrong = facts.target ? "" : " Those that it gets wrong are marked.";

@@ -1,8 +1,8 @@
 // The lesson's state: the network as it is now, the sample that is looked at, and what follows from both.
 
 import { backward, forward, meanLoss, step } from "./network.mjs";
-import { encoded, encodedRows, readNetwork, unpacked } from "./decode.mjs";
-import { largest, matrix, stacked } from "./matrix.mjs";
+import { encodedRows, readNetwork, unpacked } from "./decode.mjs";
+import { largest, matrix, rowOf, stacked } from "./matrix.mjs";
 import { lossesOf, oneHot } from "./derivation.mjs";
 
 /** @typedef {import("./decode.mjs").Packed} Packed */
@@ -35,9 +35,10 @@ import { lossesOf, oneHot } from "./derivation.mjs";
  * @property {{units: number[], times: Record<string, Packed>}} firstLayer */
 
 export class Lesson {
-  /** the row that is looked at, as the network takes it (1, D), and its answers (1, C) */
+  /** the row that is looked at, as the network takes it (1, D), its answers (1, C), and the likeliest class */
   own = matrix(1, 1);
   answer = matrix(1, 1);
+  best = 0;
   /** the batch (N, D), its targets (N, C), and which of its rows is looked at */
   X = matrix(1, 1);
   Y = matrix(1, 1);
@@ -59,6 +60,8 @@ export class Lesson {
     this.net = this.trained;
     this.steps = 0;
     this.samples = facts.samples.map((s) => ({ ...s, values: unpacked(s.raw) }));
+    /** all the samples as the network takes them (N, D) */
+    this.everyX = this.samples.length ? encodedRows(facts.encoding, this.samples.map((s) => s.values)) : this.own;
     /** @type {{watcher: () => void, seen: boolean, stale: boolean}[]} */
     this.watchers = [];
     /** the place of the sample that is looked at, −1 for one of the reader's own */
@@ -76,11 +79,10 @@ export class Lesson {
 
   /** The sample to begin with: one that it gets wrong, as there is more to see. */
   first() {
-    const { target } = this.facts;
-    const answers = this.samples.map(({ values }) => this.ask(values));
-    if (target) return answers.length ? largest(answers.map(([s], i) => Math.abs(s / target.factor + target.shift - this.samples[i].label))) : -1;
-    const wrong = answers.findIndex((answer, i) => largest(answer) !== this.samples[i].label);
-    return this.samples.length && wrong < 0 ? 0 : wrong;
+    if (!this.samples.length) return -1;
+    const { said } = this.everyone();
+    if (this.regression) return largest(said.map((value, i) => Math.abs(value - this.samples[i].label)));
+    return Math.max(said.findIndex((k, i) => k !== this.samples[i].label), 0);
   }
 
   /** A row of usual values, for a reader who begins with nothing. */
@@ -104,10 +106,12 @@ export class Lesson {
   compute() {
     const { encoding } = this.facts;
     this.own = encodedRows(encoding, [this.raw]);
-    this.answer = forward(this.net, this.own).answers;
-    if (this.assumed) this.label = this.regression ? this.value() : largest(this.answer.data);
+    const { answers, scores } = forward(this.net, this.own);
+    this.answer = answers;
+    this.best = largest(scores.data); // by scores, as probabilities of 1 may not differ
+    if (this.assumed) this.label = this.regression ? this.value() : this.best;
     const batch = this.together && this.samples.length;
-    this.X = batch ? encodedRows(encoding, this.samples.map((s) => s.values)) : this.own;
+    this.X = batch ? this.everyX : this.own;
     this.Y = this.targets(batch ? this.samples.map((s) => s.label) : [this.label]);
     this.pass = forward(this.net, this.X);
     this.losses = lossesOf(this.net, this.pass, this.Y);
@@ -124,12 +128,13 @@ export class Lesson {
   /** The predicted value of a regression, in the target's unit. */
   value() {
     const { target } = this.facts;
-    return target ? this.answer.data[0] / target.factor + target.shift : NaN;
+    return target ? this.inUnit(this.answer.data[0]) : NaN;
   }
 
-  /** What the network says of a raw row: the answers, (C,). @param {ArrayLike<number>} raw */
-  ask(raw) {
-    return forward(this.net, stacked([encoded(this.facts.encoding, raw)])).answers.data;
+  /** A regression's score in the target's unit. @param {number} score */
+  inUnit(score) {
+    const { target } = this.facts;
+    return target ? score / target.factor + target.shift : NaN;
   }
 
   /** Look at a row of the reader's own. @param {ArrayLike<number>} raw */
@@ -167,16 +172,16 @@ export class Lesson {
     this.compute();
   }
 
-  /** The mean loss of all the samples, and how many of them are right (for a regression, none is).
-   * @returns {{loss: number, right: number}} */
+  /** Of all the samples: the mean loss, what the network says, and how often a class is right.
+   * @returns {{loss: number, said: number[], right: number}} */
   everyone() {
-    const X = encodedRows(this.facts.encoding, this.samples.map((one) => one.values));
-    const pass = forward(this.net, X);
-    const { cols, data } = pass.answers;
-    return {
-      loss: meanLoss(this.net, pass, this.targets(this.samples.map((one) => one.label))),
-      right: this.samples.filter(({ label }, i) => largest(data.subarray(i * cols, (i + 1) * cols)) === label).length,
-    };
+    const pass = forward(this.net, this.everyX);
+    const said = this.samples.map((_, i) => {
+      const { data } = rowOf(pass.scores, i);
+      return this.regression ? this.inUnit(data[0]) : largest(data);
+    });
+    const loss = meanLoss(this.net, pass, this.targets(this.samples.map((one) => one.label)));
+    return { loss, said, right: said.filter((k, i) => k === this.samples[i].label).length };
   }
 
   reset() {

@@ -6,7 +6,6 @@ import { Check } from "./check.mjs";
 import { byId, button, h, math, number, percent } from "./dom.mjs";
 import { Fit } from "./fit.mjs";
 import { Lesson } from "./lesson.mjs";
-import { largest } from "./matrix.mjs";
 import { Steps, batchChoice } from "./steps.mjs";
 import { trainingSection } from "./training.mjs";
 import { Walk } from "./walk.mjs";
@@ -50,7 +49,7 @@ function now(lesson, place) {
   place.append(shown, reset);
   lesson.watch(() => {
     const { facts } = lesson;
-    const best = largest(lesson.answer.data);
+    const { best } = lesson;
     const said = facts.target ? number(lesson.value()) : facts.classes[best];
     const right = facts.target ? number(lesson.label) : lesson.named(lesson.label);
     const line = (/** @type {string} */ name, /** @type {string} */ value, /** @type {string} */ kind = "") => h("div", { class: kind }, h("dt", {}, name), h("dd", {}, value));

@@ -89,7 +89,7 @@ function regions(lesson, canvas, xs, ys) {
   if (!context) return;
   const rows = Array.from({ length: GRID * GRID }, (_, i) => [
     xs[0] + (((i % GRID) + 0.5) / GRID) * (xs[1] - xs[0]), ys[1] - ((Math.floor(i / GRID) + 0.5) / GRID) * (ys[1] - ys[0])]);
-  const { answers } = forward(lesson.net, encodedRows(lesson.facts.encoding, rows));
+  const { answers, scores } = forward(lesson.net, encodedRows(lesson.facts.encoding, rows));
   const kinds = Array.from({ length: KINDS }, (_, k) => colour(`kind${k}`).split(" ").map(Number));
   const signs = ["positive", "negative"].map((name) => colour(name).split(" ").map(Number));
   const image = context.createImageData(GRID, GRID);
@@ -97,7 +97,7 @@ function regions(lesson, canvas, xs, ys) {
   const chance = 1 / cols;
   for (let i = 0; i < GRID * GRID; i++) {
     const row = data.subarray(i * cols, (i + 1) * cols);
-    const k = largest(row);
+    const k = largest(scores.data.subarray(i * cols, (i + 1) * cols));
     const [r, g, b] = lesson.regression ? signs[row[0] > 0 ? 0 : 1] : kinds[k % KINDS];
     const strength = lesson.regression ? Math.min(Math.abs(row[0]) / 2, 1) * 0.7 : 0.1 + 0.45 * ((row[k] - chance) / (1 - chance || 1));
     image.data.set([r, g, b, Math.round(255 * (strength || 0))], 4 * i);

@@ -120,7 +120,7 @@ export class Steps {
     const before = trace.length > 1 ? trace[trace.length - 2] : null;
     const now = lesson.answer.data;
     if (facts.target) {
-      const value = (/** @type {number} */ s) => number(s / (facts.target?.factor ?? 1) + (facts.target?.shift ?? 0));
+      const value = (/** @type {number} */ score) => number(lesson.inUnit(score));
       this.table.replaceChildren(h("p", {}, before ? `${facts.target.name}: ${value(before.answers[0])} before, ` : `${facts.target.name}: `,
         h("strong", {}, value(now[0])), before ? " after." : "."));
       return;

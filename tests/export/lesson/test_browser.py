@@ -287,7 +287,7 @@ def test_a_regression_answers_in_its_targets_unit_and_learns_a_number(show, less
     model = load(lesson_of("prices").with_suffix(".npz"))
     X = np.empty((1, 2))
     model.encoding.encoder(np.float64, np.float64).apply(np.array([[120.0, 3.0]]), X)
-    (value,), _ = model.task.answer(model.network().forward(X))
+    value = float(model.task.decode(model.network().forward(X)[0, 0]))
     assert text(browser, "#answers .said") == f"price {value:.0f}"
     browser.run("""(() => {
         const right = document.querySelector("#right input");
