@@ -14,16 +14,15 @@ from mlpcli import __version__
 from mlpcli.commands.console import Console
 from mlpcli.data.catalog import DOWNLOADS
 from mlpcli.data.catalog import data_dir as where_data_lie
-from mlpcli.errors import CheckpointError, DataError, UsageError
+from mlpcli.errors import DataError, UsageError
 from mlpcli.evaluation import figures
 from mlpcli.evaluation import html_report as html
 from mlpcli.evaluation import text_report as report
 from mlpcli.evaluation.metrics import predict_members
 from mlpcli.files import ensure_writable, write_text
+from mlpcli.runs.committee import open_committee
 from mlpcli.runs.model import Model, load
-from mlpcli.runs.own_data import refuse_seen, rows_to_evaluate
 from mlpcli.runs.repeat import train_command
-from mlpcli.tasks.choice import same_answers
 from mlpcli.tasks.classification import Classification, ClassReport
 
 
@@ -59,20 +58,6 @@ def _named(label: int | str, class_names: Sequence[str] | None) -> str:
     return f"{label} {class_names[label]}"
 
 
-def refuse_mismatch(first: Model, other: Model) -> None:
-    """Refuse a committee whose members do not answer the same question."""
-    a, b = first.file, other.file
-    if a.sizes[0] != b.sizes[0]:
-        raise CheckpointError(
-            f"{b.path}: takes {b.sizes[0]} inputs, {a.path} takes {a.sizes[0]}: "
-            "they cannot be a committee"
-        )
-    if not same_answers(first.task, other.task):
-        raise CheckpointError(
-            f"{b.path}: has other classes than {a.path}: they cannot be a committee"
-        )
-
-
 def evaluate(
     console: Console,
     models: tuple[Path, ...],
@@ -89,22 +74,21 @@ def evaluate(
         figures.require("--report")
         ensure_writable(report_file)
     members = [load(path) for path in models]
-    for other in members[1:]:
-        refuse_mismatch(members[0], other)
-    source, rows = rows_to_evaluate(
-        members[0],
+    committee = open_committee(
+        members,
         where_data_lie(data_dir),
         source=data,
         label_column=label_column,
         split_name=split,
     )
-    refuse_seen(members, rows)
+    source, rows, networks = committee.source, committee.splits[0], committee.networks
+    for notice in committee.notices:
+        console.warning(notice)
     task = members[0].task
     if report_file and not isinstance(task, Classification):
         raise UsageError(f"--report {report_file}: is for classification; {source} has numbers")
-    networks = [(m.network(), m.encoding) for m in members]
     with np.errstate(all="ignore"):  # what overflows is told by the loss
-        own_predictions, predictions = predict_members(networks, rows, task)
+        own_predictions, predictions = predict_members(networks, committee.splits, task)
     each = [report.report_of(own, task) for own in own_predictions]
     scores = report.report_of(predictions, task)
     for path, own in zip(models, each, strict=True):

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from mlpcli.commands.console import Console
-from mlpcli.commands.evaluate import refuse_mismatch
 from mlpcli.data.catalog import data_dir as where_data_lie
-from mlpcli.errors import OutputError, UsageError
+from mlpcli.errors import CheckpointError, OutputError, UsageError
 from mlpcli.export import EXPORTERS
 from mlpcli.export.request import MARK, Request
 from mlpcli.files import ensure_writable, replacing
+from mlpcli.runs.committee import refuse_other_question, takes_same_columns
 from mlpcli.runs.model import Model, load
 from mlpcli.runs.repeat import train_command
 
@@ -39,7 +39,7 @@ def export(
     build = _exporter(target)
     models = [load(path) for path in files]
     for other in models[1:]:
-        refuse_mismatch(models[0], other)
+        _refuse_mismatch(models[0], other)
     chosen = ["--member", str(member)] if member is not None else []
     command = shlex.join(["mlp", "export", *map(str, files), str(target), *chosen])
     request = Request(
@@ -55,6 +55,16 @@ def export(
     kind = target.suffix[1:].lower()
     console.json({"target": str(target), "kind": kind, "bytes": len(content)})
     console.result(f"{target} written, {len(content):,} bytes")
+
+
+def _refuse_mismatch(first: Model, other: Model) -> None:
+    """Refuse a committee that cannot be asked with one row for all."""
+    refuse_other_question(first, other)
+    if not takes_same_columns(first, other):
+        raise CheckpointError(
+            f"{other.file.path}: takes other columns than {first.file.path}, or in another order; "
+            "export each by itself"
+        )
 
 
 def _checked(paths: Sequence[Path]) -> Sequence[Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,10 @@ from mlpcli.runs import build, own_data
 from mlpcli.runs.build import Material
 from mlpcli.runs.checkpoint import Writer, snapshot_of
 from mlpcli.runs.keeper import Keeper
+from mlpcli.runs.meta import Ancestor
 from mlpcli.runs.model import Model, new_meta
+from mlpcli.runs.seen import warn_of_seen
+from mlpcli.runs.start import start_from
 from mlpcli.text import name_ranks
 from mlpcli.training.log import MetricsLog
 from mlpcli.training.loop import Trainer
@@ -40,6 +43,7 @@ class Run:
         material: what is trained on.
         trainer: of the network, at the point where the run starts or resumes.
         log: of its metrics.
+        ancestors: the checkpoints that its weights come from.
     """
 
     request: Request
@@ -50,6 +54,7 @@ class Run:
     material: Material
     trainer: Trainer
     log: MetricsLog
+    ancestors: Sequence[Ancestor] = ()
 
     @property
     def planned(self) -> int:
@@ -83,8 +88,10 @@ def build_run(
             ensure_writable(request.output, make_folders=not request.dry_run)
         config, material = _open(request, config, model, console)
         net = build.network(config, *material.sizes)
+        ancestors = tuple(model.ancestors) if model else ()
         if request.init_from and not job.rank:
-            own_data.copy_weights(request.init_from, net, material)
+            ancestors = start_from(request.init_from, net, material)
+            _warn_of_seen(ancestors, config, material, console)
         trainer = _trainer(job, cores, config, material, net)
         if model:
             trainer.restore(snapshot_of(model, trainer))
@@ -93,7 +100,17 @@ def build_run(
         log = _open_log(job, request, trainer if model else None, console)
     job.same("data", material.data.digest.encode())
     job.send(net.parameters.flat)
-    return Run(request, job, cores, config, model, material, trainer, log)
+    return Run(request, job, cores, config, model, material, trainer, log, ancestors)
+
+
+def _warn_of_seen(
+    ancestors: Sequence[Ancestor], config: Config, material: Material, console: Console
+) -> None:
+    """Say if rows that the run holds out have been trained on before."""
+    for rows in (material.splits.val, material.splits.test):
+        said = rows and warn_of_seen(ancestors, config.data.label_column, material.data, rows)
+        if said:
+            console.warning(said)
 
 
 def _open(
@@ -142,6 +159,7 @@ def build_keeper(run: Run, notice: Callable[[str], None]) -> Keeper:
         init_from=str(init_from) if init_from else None,
         changed=model is not None and (model.changed or _changes(model, run.config)),
         ranks=run.job.size,
+        ancestors=run.ancestors,
     )
     continues = model is not None and same_file(model.file.path, request.output)
     writer = Writer(

@@ -73,15 +73,16 @@ class Outputs:
 
 
 def predict_members(
-    members: Sequence[tuple[MLP, Encoding]], split: Split, task: Task
+    members: Sequence[tuple[MLP, Encoding]], splits: Split | Sequence[Split], task: Task
 ) -> tuple[list[Predictions], Predictions]:
     """The predictions of each (network, encoding), and of the committee of them all.
 
-    All take the same rows and have the same task. The committee's outputs are the mean of theirs,
+    All have the same task and take the same rows, or each those of its own split, which are the
+    same rows in other columns. The committee's outputs are the mean of theirs,
     its loss is of the first one's kind. Of one alone they are the same.
     """
     parts = [
-        [_predictions(task, y, said) for said in each] for y, each in _say(members, split, task)
+        [_predictions(task, y, said) for said in each] for y, each in _say(members, splits, task)
     ]
     joined = [_joined(chunks) for chunks in zip(*parts, strict=True)]
     return (joined[:-1] if len(members) > 1 else joined), joined[-1]
@@ -95,11 +96,15 @@ def outputs_of(members: Sequence[tuple[MLP, Encoding]], X: Array) -> Iterator[Ou
 
 
 def _say(
-    members: Sequence[tuple[MLP, Encoding]], split: Split, task: Task | None
+    members: Sequence[tuple[MLP, Encoding]], splits: Split | Sequence[Split], task: Task | None
 ) -> Iterator[tuple[Array, list[Outputs]]]:
     """(y (n,), what each member says, and the committee if there are several), by chunk."""
-    chunks = [Batches(split, encoding, CHUNK, net.dtype) for net, encoding in members]
-    dtype = task.target_dtype if task else split.y.dtype
+    each_split = [splits] * len(members) if isinstance(splits, Split) else splits
+    chunks = [
+        Batches(split, encoding, CHUNK, net.dtype)
+        for (net, encoding), split in zip(members, each_split, strict=True)
+    ]
+    dtype = task.target_dtype if task else each_split[0].y.dtype
     buffers = [net.buffers(chunks[0].size, dtype) for net, _ in members]
     order = chunks[0].in_order()
     for step in range(chunks[0].steps):

@@ -64,7 +64,7 @@ class DataRecord:
 
 @dataclass(frozen=True)
 class SplitRecord:
-    """The options that decide which rows of its data a run trains on."""
+    """What decides which rows of its data a run trains on: the label, and `split`'s arguments."""
 
     task: Literal["classification", "regression"]
     label_column: str | None

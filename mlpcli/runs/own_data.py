@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +12,9 @@ from mlpcli.data.catalog import NAMES, open_data
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.split import Split
 from mlpcli.errors import CheckpointError, DataError
-from mlpcli.nn.network import MLP
 from mlpcli.runs.build import Material, split_as_configured
-from mlpcli.runs.model import Model, load
-from mlpcli.tasks.choice import same_answers
-from mlpcli.text import dashed
+from mlpcli.runs.model import Model
+from mlpcli.runs.seen import refuse_seen
 
 
 def own_data(model: Model, data_dir: Path, *, source: str | None = None) -> Dataset:
@@ -81,12 +78,30 @@ def rows_to_evaluate(
 
     Raises:
         DataError: the data are gone, do not fit the model, or have no such split.
+        CheckpointError: the model has seen the rows.
     """
+    data, rows = open_rows(
+        model, data_dir, source=source, label_column=label_column, split_name=split_name
+    )
+    refuse_seen([model], data, rows)
+    return data.source, rows
+
+
+def open_rows(
+    model: Model,
+    data_dir: Path,
+    *,
+    source: str | None,
+    label_column: str | None,
+    split_name: str | None,
+) -> tuple[Dataset, Split]:
+    """The same with all of the data, whether the model has seen the rows or not."""
     path = model.file.path
     if source is None:
         data = own_data(model, data_dir)
     else:
         data = open_like(model, source, data_dir, label_column)
+    refuse_width(model, data)
     if data.digest == model.data.digest:
         splits = split_as_configured(model.config, data, model.task.kind)
         parts = {"train": splits.train, "val": splits.val, "test": splits.test}
@@ -95,8 +110,7 @@ def rows_to_evaluate(
             raise DataError(f"{data.source}: {path} was trained without a {split_name} split")
         if splits.task.to_json() != model.task.to_json():
             raise CheckpointError(f"{path}: its classes are not those of its data, {data.source}")
-        _refuse_width(model, data)
-        return data.source, chosen
+        return data, chosen
     if split_name in ("train", "val"):
         raise DataError(
             f"{data.source}: is not what {path} was trained on, so it has no {split_name} split"
@@ -104,32 +118,13 @@ def rows_to_evaluate(
     name, X, y = ("all", data.X, data.y)
     if data.X_test is not None and data.y_test is not None:
         name, X, y = ("test", data.X_test, data.y_test)
-    _refuse_width(model, data)
     targets = model.task.encode(y)
     model.task.refuse_unknown(targets, y, data.source)
-    return data.source, Split(name, X, targets, np.arange(len(y)))
+    return data, Split(name, X, targets, np.arange(len(y)))
 
 
-def refuse_seen(members: Sequence[Model], rows: Split) -> None:
-    """Refuse a committee one of whose members was trained on rows that the first one held out.
-
-    Raises:
-        CheckpointError: two have the same data, but split them differently.
-    """
-    options = {"test": ("test_fraction",), "val": ("test_fraction", "val_fraction", "seed")}
-    first = members[0]
-    for other in members[1:]:
-        for name in options.get(rows.name, ()):
-            a, b = first.config.values()[name], other.config.values()[name]
-            if a != b and other.data.digest == first.data.digest:
-                raise CheckpointError(
-                    f"{other.file.path}: was trained with another --{name.replace('_', '-')} than "
-                    f"{first.file.path}, so it may have seen the {rows.name} rows; "
-                    "evaluate them one by one"
-                )
-
-
-def _refuse_width(model: Model, data: Dataset) -> None:
+def refuse_width(model: Model, data: Dataset) -> None:
+    """Refuse data with more or fewer columns than the model takes."""
     R = model.encoding.raw_width
     if data.X.shape[1] != R:
         raise DataError(
@@ -143,21 +138,3 @@ def own_material(model: Model, config: Config, data_dir: Path) -> Material:
     moved = given if given != model.config.data.data else None
     data = own_data(model, data_dir, source=moved)
     return Material(data, split_as_configured(config, data, model.task.kind), model.encoding)
-
-
-def copy_weights(path: Path, net: MLP, material: Material) -> None:
-    """Start `net` from the weights of a checkpoint.
-
-    Raises:
-        CheckpointError: it is of another architecture or of other classes.
-    """
-    model = load(path)
-    if model.file.sizes != net.sizes:
-        raise CheckpointError(
-            f"{path}: is of {dashed(model.file.sizes)}, this run of {dashed(net.sizes)}; "
-            "--hidden and the data must be the same"
-        )
-    if not same_answers(model.task, material.task):
-        raise CheckpointError(f"{path}: was trained on other classes than these data have")
-    for name, array in model.file.params.items():
-        net.params[name][:] = array

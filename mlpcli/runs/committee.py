@@ -1,0 +1,167 @@
+"""Several models that answer the same question of the same rows, each fed as it was trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from mlpcli.data.dataset import Dataset
+from mlpcli.data.encoding import Encoding, Part, Pixels
+from mlpcli.data.split import Split
+from mlpcli.errors import CheckpointError, InputError
+from mlpcli.nn.network import MLP
+from mlpcli.runs.model import Model
+from mlpcli.runs.own_data import open_like, open_rows, refuse_width
+from mlpcli.runs.seen import refuse_seen
+from mlpcli.tasks.choice import same_answers
+from mlpcli.tasks.regression import Regression
+
+
+@dataclass(frozen=True)
+class Committee:
+    """Models and the rows that they are asked about.
+
+    Attributes:
+        source: where the rows are from.
+        networks: each with its encoding; all answer in the first one's terms.
+        splits: for each of them the same rows, in the columns that it takes.
+        notices: what a person should know of them.
+    """
+
+    source: str
+    networks: Sequence[tuple[MLP, Encoding]]
+    splits: Sequence[Split]
+    notices: Sequence[str]
+
+
+def open_committee(
+    members: Sequence[Model],
+    data_dir: Path,
+    *,
+    source: str | None,
+    label_column: str | None,
+    split_name: str | None,
+) -> Committee:
+    """Open the first member's own data, or another source, for all of them.
+
+    Raises:
+        DataError: the data are gone, do not fit a model, or have no such split.
+        CheckpointError: they do not answer the same question, or have seen the rows.
+    """
+    first = members[0]
+    for other in members[1:]:
+        refuse_other_question(first, other)
+    data, rows = open_rows(
+        first, data_dir, source=source, label_column=label_column, split_name=split_name
+    )
+    splits = [
+        rows
+        if takes_same_columns(first, other)
+        else _same_rows(first, other, data, rows, data_dir, label_column)
+        for other in members
+    ]
+    notices = refuse_seen(members, data, rows)
+    return Committee(data.source, networks_of(members), splits, notices)
+
+
+def networks_of(members: Sequence[Model]) -> list[tuple[MLP, Encoding]]:
+    """The members' networks with their encodings; numbers are in the first one's unit."""
+    return [(_in_terms_of(members[0], member), member.encoding) for member in members]
+
+
+def refuse_other_question(first: Model, other: Model) -> None:
+    """Refuse a committee whose members do not answer the same question of the same rows.
+
+    Raises:
+        CheckpointError: which of its classes, its label and its pixels is another one.
+    """
+    reason = _pixels_differ(first, other) or _questions_differ(first, other)
+    if reason:
+        raise CheckpointError(f"{other.file.path}: {reason}: they cannot be a committee")
+
+
+def _questions_differ(first: Model, other: Model) -> str | None:
+    labels = first.data.label_name, other.data.label_name
+    if not same_answers(first.task, other.task):
+        return f"has other classes than {first.file.path}"
+    if None not in labels and labels[0] != labels[1]:
+        return f"predicts {labels[1]}, {first.file.path} predicts {labels[0]}"
+    return None
+
+
+def _pixels_differ(first: Model, other: Model) -> str | None:
+    """Why pixels for the one are none for the other, if they are not."""
+    a, b = first.encoding.parts, other.encoding.parts
+    if not isinstance(a[0], Pixels) or not isinstance(b[0], Pixels):
+        if type(a[0]) is type(b[0]) or Pixels not in (type(a[0]), type(b[0])):
+            return None
+        return f"takes {_kind(b)}, {first.file.path} takes {_kind(a)}"
+    if a[0].count != b[0].count:
+        return f"takes {b[0].count} inputs, {first.file.path} takes {a[0].count}"
+    scales = first.data.full_scale, other.data.full_scale
+    if scales[0] != scales[1]:
+        said = ["an unknown value" if scale is None else f"{scale:g}" for scale in scales]
+        return f"was trained on pixels up to {said[1]}, {first.file.path} on pixels up to {said[0]}"
+    shapes = first.data.image_shape, other.data.image_shape
+    if None not in shapes and shapes[0] != shapes[1]:
+        return f"takes images of other sides than {first.file.path}"
+    return None
+
+
+def takes_same_columns(first: Model, other: Model) -> bool:
+    """Whether two models take the same raw columns in the same order, from wherever they lie."""
+    return _columns(first) == _columns(other)
+
+
+def _columns(model: Model) -> list[object]:
+    names, record = model.columns, model.data
+    return [
+        part.count
+        if isinstance(part, Pixels)
+        else (part.kind, part.column if names else part.position)
+        for part in model.encoding.parts
+    ] + [record.label_name]
+
+
+def _kind(parts: Sequence[Part]) -> str:
+    pixels = sum(part.count for part in parts if isinstance(part, Pixels))
+    return f"{pixels:,} pixels" if pixels else f"{len(parts):,} columns"
+
+
+def _same_rows(
+    first: Model,
+    other: Model,
+    data: Dataset,
+    rows: Split,
+    data_dir: Path,
+    label_column: str | None,
+) -> Split:
+    """The rows in the columns that the other model takes."""
+    why = f"{other.file.path}: cannot be asked what {first.file.path} is asked"
+    try:
+        own = open_like(other, data.source, data_dir, label_column)
+        refuse_width(other, own)
+    except InputError as error:
+        raise CheckpointError(f"{why}: {error}") from None
+    tested = rows.X is not data.X
+    X, labels = (own.X_test, own.y_test) if tested else (own.X, own.y)
+    given = data.y_test if tested else data.y
+    if X is None or labels is None or given is None or len(X) != len(rows.X):
+        raise CheckpointError(f"{why}: it finds other rows in {data.source}")
+    if not np.array_equal(labels, given):
+        raise CheckpointError(f"{why}: it takes its labels from another column of {data.source}")
+    return replace(rows, X=X)
+
+
+def _in_terms_of(first: Model, member: Model) -> MLP:
+    """The member's network, whose numbers are standardised as the first one's are."""
+    net, one, own = member.network(), first.task, member.task
+    if isinstance(one, Regression) and isinstance(own, Regression) and one != own:
+        W, b = net.parameters.W[-1], net.parameters.b[-1]
+        W *= own.deviation / one.deviation
+        b *= own.deviation / one.deviation
+        b += (own.mean - one.mean) / one.deviation
+    return net

@@ -1,0 +1,107 @@
+"""Who has seen what: the rows that a network, and those that it started from, were trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mlpcli.data.dataset import Dataset
+from mlpcli.data.split import Split, split
+from mlpcli.errors import CheckpointError, DataError
+from mlpcli.runs.meta import Ancestor, SplitRecord
+from mlpcli.runs.model import Model
+from mlpcli.tasks.regression import Regression
+
+
+def lineage(model: Model) -> tuple[Ancestor, ...]:
+    """All that the model's weights have been trained on: its ancestors', and its own data."""
+    data, train = model.config.data, model.config.train
+    record = SplitRecord(
+        task="regression" if isinstance(model.task, Regression) else "classification",
+        label_column=data.label_column,
+        test_fraction=data.test_fraction,
+        val_fraction=data.val_fraction,
+        seed=train.seed,
+    )
+    own = Ancestor(str(model.file.path), "train", model.data.digest, record)
+    return (*model.ancestors, own)
+
+
+def refuse_seen(members: Sequence[Model], data: Dataset, rows: Split) -> list[str]:
+    """Refuse rows for validation or testing that a member, or what it started from, trained on.
+
+    Args:
+        members: of a committee, or one model alone.
+        data: what is evaluated on.
+        rows: which rows of it.
+
+    Returns:
+        What a person should know of rows that are not refused: those of other data than the first
+        member's never are, and of some ancestors it is not known what they saw.
+
+    Raises:
+        CheckpointError: who has seen how many of them.
+    """
+    own = data.digest == members[0].data.digest
+    if own and rows.name not in ("val", "test"):
+        return []
+    label_column = members[0].config.data.label_column
+    notices: list[str] = []
+    for model in members:
+        *ancestors, itself = lineage(model)
+        for ancestor in (*ancestors, itself):
+            who = str(model.file.path)
+            if ancestor is not itself:
+                who += f": started from {ancestor.path}, which"
+            if ancestor.saw == "unknown":
+                notices.append(
+                    f"{who} does not say what it was trained on: perhaps on rows of {data.source}"
+                )
+            elif seen := _count_seen(ancestor, label_column, data, rows):
+                text = (
+                    f"{who} was trained on {_share(seen, rows)} {rows.name} rows of {data.source}"
+                )
+                if own:
+                    raise CheckpointError(
+                        f"{text}, which cannot test it; evaluate it on other rows, by --data"
+                        + (", or each model by itself" if len(members) > 1 else "")
+                    )
+                notices.append(f"{text}: on new rows it will do worse")
+    return list(dict.fromkeys(notices))
+
+
+def warn_of_seen(
+    ancestors: Sequence[Ancestor], label_column: str | None, data: Dataset, rows: Split
+) -> str | None:
+    """What to say of a run whose ancestors trained on rows that it holds out, if they did."""
+    for ancestor in ancestors:
+        seen = _count_seen(ancestor, label_column, data, rows)
+        if seen and ancestor.split:
+            flags = [f"--val-fraction {ancestor.split.val_fraction:g}"]
+            flags.append(f"--seed {ancestor.split.seed}")
+            if ancestor.split.test_fraction is not None:
+                flags.append(f"--test-fraction {ancestor.split.test_fraction:g}")
+            return (
+                f"{ancestor.path} was trained on {_share(seen, rows)} {rows.name} rows, whose "
+                f"figures will be too good; {' '.join(flags)} keeps them apart"
+            )
+    return None
+
+
+def _share(seen: int, rows: Split) -> str:
+    return f"all {seen:,}" if seen == len(rows) else f"{seen:,} of the {len(rows):,}"
+
+
+def _count_seen(ancestor: Ancestor, label_column: str | None, data: Dataset, rows: Split) -> int:
+    """How many of the rows an ancestor was trained on."""
+    if ancestor.split is None or ancestor.digest != data.digest or rows.X is not data.X:
+        return 0
+    options = dict(vars(ancestor.split))
+    if options.pop("label_column") != label_column:
+        return len(rows)  # another label parts the rows otherwise: the worst is assumed
+    try:
+        trained = split(data, **options).train
+    except DataError:
+        return 0  # no run can have trained like that
+    return int(np.isin(rows.rows, trained.rows).sum())

@@ -1,0 +1,149 @@
+"""Committees: each member is fed as it was trained, from the same rows; the rest is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+NET = ("--hidden", "8", "--epochs", "30", "--batch-size", "10", "-q")
+
+
+def write(name: str, columns: list[str], rows: list[dict[str, Any]], *, header: bool = True) -> str:
+    lines = [",".join(columns)] if header else []
+    lines += [",".join(str(row[column]) for column in columns) for row in rows]
+    Path(name).write_text("\n".join(lines) + "\n")
+    return name
+
+
+@pytest.fixture
+def rows(mlp) -> list[dict[str, Any]]:
+    """120 rows of three classes that two of the columns, of very different scales, tell apart."""
+    rng = np.random.default_rng(1)
+    made = []
+    for index in range(120):
+        k = index % 3
+        small, large = rng.normal(k, 0.1), rng.normal(1000 * (k == 1), 50)
+        made.append(
+            {
+                "small": f"{small:.4f}",
+                "large": f"{large:.1f}",
+                "kind": "xyz"[k],
+                "other": "uv"[k % 2],
+            }
+        )
+    return made
+
+
+def accuracy(mlp, *arguments: object) -> float:
+    value: float = mlp.ok("evaluate", *arguments, "--json").json["accuracy"]
+    return value
+
+
+def test_members_trained_on_permuted_columns_are_each_fed_their_own(mlp, rows) -> None:
+    one = write("one.csv", ["small", "large", "kind"], rows)
+    two = write("two.csv", ["kind", "large", "small"], rows)
+    mlp.ok("train", "--data", one, *NET, "-o", "a.npz")
+    mlp.ok("train", "--data", two, "--label-column", "kind", *NET, "-o", "b.npz")
+    assert accuracy(mlp, "a.npz") == accuracy(mlp, "b.npz") == 1
+    for files in (("a.npz", "b.npz"), ("b.npz", "a.npz")):
+        outcome = mlp.ok("evaluate", *files, "--data", one)
+        each = [line for line in outcome.out.splitlines() if "accuracy" in line][:3]
+        assert len(each) == 3
+        assert all("accuracy 100.00 %" in line for line in each), outcome.out
+        assert accuracy(mlp, *files) == 1  # on the first one's own test rows
+
+
+def test_members_may_take_different_columns(mlp, rows) -> None:
+    one = write("one.csv", ["small", "large", "kind"], rows)
+    two = write("two.csv", ["small", "kind"], rows)
+    mlp.ok("train", "--data", one, *NET, "-o", "a.npz")
+    mlp.ok("train", "--data", two, *NET, "-o", "b.npz")
+    assert accuracy(mlp, "a.npz", "b.npz") > 0.95
+    code, said = mlp.error("evaluate", "b.npz", "a.npz")
+    assert code == 3
+    assert said.startswith("a.npz: cannot be asked what b.npz is asked: two.csv: ")
+    assert "large" in said
+
+
+def test_the_committees_answer_is_the_mean_of_the_members(mlp, rows) -> None:
+    one = write("one.csv", ["small", "large", "kind"], rows)
+    two = write("two.csv", ["kind", "large", "small"], rows)
+    mlp.ok("train", "--data", one, "--hidden", 4, "--epochs", 2, "-q", "-o", "a.npz")
+    other = ("--label-column", "kind", "--scale", "none", "--activation", "tanh")
+    mlp.ok("train", "--data", two, *other, "--hidden", 4, "--epochs", 2, "-q", "-o", "b.npz")
+    probs = []
+    for file, data in (("a.npz", one), ("b.npz", two)):
+        lines = mlp.ok("predict", file, data, "--probabilities").out.splitlines()[1:]
+        probs.append([[float(p) for p in line.split(",")[1:]] for line in lines])
+    mean = np.mean(probs, axis=0)
+    labels = ["xyz".index(row["kind"]) for row in rows]
+    expected = -np.log(mean[np.arange(len(labels)), labels]).mean()
+    said = mlp.ok(
+        "evaluate", "a.npz", "b.npz", "--data", write("c.csv", list(rows[0]), rows), "--json"
+    )
+    assert said.json["loss"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_another_label_column_of_the_same_file_is_another_question(mlp, rows) -> None:
+    for row in rows:
+        row["kind"] = "xyz".index(row["kind"])
+        row["twin"] = (row["kind"] + 1) % 3
+    data = write("one.csv", ["small", "large", "kind", "twin"], rows)
+    plain = write("plain.csv", ["small", "large", "kind", "twin"], rows, header=False)
+    for file, source, label in (
+        ("a.npz", data, "kind"),
+        ("b.npz", data, "twin"),
+        ("c.npz", plain, "2"),
+        ("d.npz", plain, "3"),
+    ):
+        mlp.ok("train", "--data", source, "--label-column", label, *NET, "-o", file)
+    assert mlp.error("evaluate", "a.npz", "b.npz") == (
+        3,
+        "b.npz: predicts twin, a.npz predicts kind: they cannot be a committee",
+    )
+    code, said = mlp.error("evaluate", "c.npz", "d.npz")
+    assert code == 3
+    assert said.startswith("d.npz: cannot be asked what c.npz is asked: it takes its labels from")
+
+
+def test_pixels_of_another_scale_are_refused(mlp) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 256, (60, 4, 4)).astype(np.uint8)
+    y = (X[:, 0].mean(axis=1) > X[:, 3].mean(axis=1)).astype(int)
+    np.savez("bytes.npz", X=X, y=y)
+    mlp.ok("train", "--data", "bytes.npz", "--hidden", 4, "--epochs", 1, "-q", "-o", "a.npz")
+    mlp.ok("train", "--data", "digits", "--hidden", 4, "--epochs", 1, "-q", "-o", "b.npz")
+    code, said = mlp.error("evaluate", "a.npz", "b.npz")
+    assert code == 3
+    assert said == "b.npz: takes 64 inputs, a.npz takes 16: they cannot be a committee"
+
+
+def test_numbers_of_members_that_standardise_otherwise_are_averaged_in_their_unit(mlp) -> None:
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(200, 2))
+    y = 1000 + 50 * x[:, 0] + 20 * x[:, 1]
+    table = "\n".join(f"{a:.4f},{b:.4f},{t:.3f}" for (a, b), t in zip(x, y, strict=True))
+    Path("t.csv").write_text(f"a,b,target\n{table}\n")
+    skewed = "\n".join(line for line in table.splitlines() if float(line.split(",")[2]) > 1000)
+    Path("s.csv").write_text(f"a,b,target\n{skewed}\n")
+    fit = ("--hidden", "none", "--epochs", 200, "--reg", 0, "--batch-size", 20, "-q")
+    mlp.ok("train", "--data", "t.csv", *fit, "-o", "a.npz")
+    mlp.ok("train", "--data", "s.csv", *fit, "-o", "b.npz")
+    alone = mlp.ok("evaluate", "b.npz", "--data", "t.csv", "--json").json["rmse"]
+    assert alone < 1
+    assert mlp.ok("evaluate", "a.npz", "b.npz", "--json").json["rmse"] < 1
+    assert mlp.ok("evaluate", "b.npz", "a.npz", "--json").json["rmse"] < 1
+
+
+def test_an_export_is_of_one_row_for_all(mlp, rows) -> None:
+    one = write("one.csv", ["small", "large", "kind"], rows)
+    two = write("two.csv", ["kind", "large", "small"], rows)
+    mlp.ok("train", "--data", one, *NET, "-o", "a.npz")
+    mlp.ok("train", "--data", two, "--label-column", "kind", *NET, "-o", "b.npz")
+    assert mlp.error("export", "a.npz", "b.npz", "c.py") == (
+        3,
+        "b.npz: takes other columns than a.npz, or in another order; export each by itself",
+    )

@@ -1,0 +1,122 @@
+"""--init-from: the run starts as the same function of the raw rows, or it is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlpcli.runs.model import load
+
+ONE_STEP = ("--epochs", "1", "--lr", "1e-30", "--reg", "0", "-q")  # the weights stay as they were
+NET = ("--hidden", "6", "--activation", "tanh")
+
+
+def write(name: str, heads: list[str], values: Any, labels: Any) -> str:
+    rows = [
+        ",".join([*(f"{value:.5f}" for value in row), str(label)])
+        for row, label in zip(values, labels, strict=True)
+    ]
+    Path(name).write_text("\n".join([",".join(heads), *rows]) + "\n")
+    return name
+
+
+@pytest.fixture
+def tables(mlp) -> tuple[str, str, str]:
+    """A table; another of the same columns in another order, with other rows; the two again."""
+    rng = np.random.default_rng(0)
+    x = rng.normal([5, -100, 0.01], [2, 30, 0.001], (90, 3))
+    labels = np.where(x[:, 0] + x[:, 1] / 15 > -2, "left", "right")
+    first = write("first.csv", ["a", "b", "c", "label"], x, labels)
+    z = rng.normal([8, -50, 0.02], [1, 10, 0.004], (60, 3))
+    kinds = np.where(z[:, 0] > 8, "left", "right")
+    second = write("second.csv", ["c", "a", "b", "label"], z[:, [2, 0, 1]], kinds)
+    again = write("again.csv", ["a", "b", "c", "label"], z, kinds)
+    return first, second, again
+
+
+def probabilities(mlp, model: str, data: str) -> Any:
+    lines = mlp.ok("predict", model, data, "--probabilities").out.splitlines()[1:]
+    return np.array([[float(p) for p in line.split(",")[1:]] for line in lines])
+
+
+@pytest.mark.parametrize("scale", ["standard", "none"])
+def test_columns_are_mapped_by_name_and_the_scaling_is_taken_over(mlp, tables, scale) -> None:
+    first, second, again = tables
+    mlp.ok("train", "--data", first, *NET, "--epochs", 5, "-q", "-o", "old.npz")
+    mlp.ok(
+        *("train", "--data", second, *NET, *ONE_STEP, "--dtype", "float64", "--scale", scale),
+        *("--init-from", "old.npz", "-o", "new.npz"),
+    )
+    old, new = probabilities(mlp, "old.npz", again), probabilities(mlp, "new.npz", second)
+    np.testing.assert_allclose(new, old, atol=2e-5)
+    assert load(Path("new.npz")).columns == ["c", "a", "b"]
+
+
+def test_numbers_keep_their_unit(mlp) -> None:
+    rng = np.random.default_rng(0)
+    for name, low in (("old.csv", 0), ("new.csv", 500)):
+        x = rng.normal(size=(100, 2))
+        write(name, ["a", "b", "target"], x, low + 10 * x[:, 0] + x[:, 1] + 0.5)
+    mlp.ok("train", "--data", "old.csv", *NET, "--epochs", 5, "-q", "-o", "old.npz")
+    started = ("--init-from", "old.npz", "-o", "new.npz", "--dtype", "float64")
+    mlp.ok("train", "--data", "new.csv", *NET, *ONE_STEP, *started)
+    answers = [
+        [float(line.split(",")[0]) for line in mlp.ok("predict", m, "old.csv").out.splitlines()[1:]]
+        for m in ("old.npz", "new.npz")
+    ]
+    np.testing.assert_allclose(answers[1], answers[0], rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("heads", "said"),
+    [
+        (["a", "b", "d"], "was trained on a column 'c' that these data do not have"),
+        (["a", "b"], "was trained on a column 'c' that these data do not have"),
+        (["a", "b", "c", "d"], "was not trained on the column 'd' of these data"),
+    ],
+)
+def test_other_columns_are_refused(mlp, tables, heads: list[str], said: str) -> None:
+    mlp.ok("train", "--data", tables[0], *NET, "--epochs", 1, "-q", "-o", "old.npz")
+    values = np.random.default_rng(0).normal(size=(60, len(heads)))
+    data = write("other.csv", [*heads, "label"], values, ["left", "right"] * 30)
+    assert mlp.error("train", "--data", data, *NET, "--init-from", "old.npz", "-q") == (
+        3,
+        f"old.npz: {said}; its weights would mean something else",
+    )
+
+
+def test_another_activation_is_refused(mlp, tables) -> None:
+    mlp.ok("train", "--data", tables[0], *NET, "--epochs", 1, "-q", "-o", "old.npz")
+    command = ("train", "--data", tables[1], "--hidden", 6, "--init-from", "old.npz", "-q")
+    said = "old.npz: was trained with another activation; give --activation tanh"
+    assert mlp.error(*command, "--activation", "relu") == (3, said)
+    mlp.ok(*command, "--activation", "tanh", "--epochs", 1)
+
+
+def test_pixels_of_another_range_are_refused(mlp) -> None:
+    rng = np.random.default_rng(0)
+    small = rng.integers(0, 256, (40, 8, 8)).astype(np.uint8)
+    np.savez("bytes.npz", X=small, y=np.arange(40) % 10)
+    mlp.ok("train", "--data", "digits", "--hidden", 4, "--epochs", 1, "-q", "-o", "old.npz")
+    assert mlp.error(
+        *("train", "--data", "bytes.npz", "--hidden", 4, "--init-from", "old.npz", "-q")
+    ) == (
+        3,
+        "old.npz: was trained on pixels up to 16, these go up to 255; "
+        "its weights would mean something else",
+    )
+
+
+def test_columns_without_names_go_by_their_order(mlp, tables) -> None:
+    for name, source in (("p.csv", tables[0]), ("q.csv", tables[2])):
+        Path(name).write_text("\n".join(Path(source).read_text().splitlines()[1:]) + "\n")
+    mlp.ok("train", "--data", "p.csv", *NET, "--epochs", 5, "-q", "-o", "old.npz")
+    mlp.ok(
+        *("train", "--data", "q.csv", *NET, *ONE_STEP, "--dtype", "float64"),
+        *("--init-from", "old.npz", "-o", "new.npz"),
+    )
+    old, new = probabilities(mlp, "old.npz", "q.csv"), probabilities(mlp, "new.npz", "q.csv")
+    np.testing.assert_allclose(new, old, atol=2e-5)
