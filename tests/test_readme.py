@@ -241,5 +241,7 @@ def test_make_knows_the_targets_that_are_named(readme: Path) -> None:
 def test_nobody_is_sent_to_the_public_index_for_our_name() -> None:
     """It is somebody else's there."""
     for path in [*READMES, *(ROOT / "mlpcli").rglob("*.py"), ROOT / "Makefile"]:
-        sent = re.search(r"mlpcli\[|install [^\n]*\bmlpcli", path.read_text(encoding="utf-8"))
+        sent = re.search(
+            r"mlpcli\[|(install|update|upgrade) [^\n]*\bmlpcli", path.read_text(encoding="utf-8")
+        )
         assert not sent, f"{path}: {sent and sent[0]}"

@@ -186,7 +186,7 @@ def _declared_layers(meta: dict[str, Any]) -> list[Layer]:
 
 
 def _compare(declared: Sequence[Layer], layers: Sequence[Layer], path: Path) -> None:
-    """Refuse layers that are declared otherwise than arrays and configuration have them."""
+    """Refuse layers that are declared differently from the arrays and the configuration."""
     if len(declared) != len(layers):
         raise CheckpointError(
             f"{path}: `meta` has {len(declared)} layers, its arrays are of {len(layers)}"
@@ -231,12 +231,10 @@ def _read_meta(archive: Archive, path: Path) -> dict[str, Any]:
     if version > FORMAT:
         raise CheckpointError(
             f"{path}: is of format {cut(str(version), 20)}; "
-            f"this mlp reads up to {FORMAT}: update mlpcli"
+            f"this mlp reads up to {FORMAT}; read it with a newer one"
         )
     if version < 1:
-        raise CheckpointError(
-            f"{path}: is of format {cut(str(version), 20)}, which there never was"
-        )
+        raise CheckpointError(f"{path}: is of format {cut(str(version), 20)}, which does not exist")
     result: dict[str, Any] = meta
     return result
 

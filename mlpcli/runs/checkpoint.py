@@ -21,7 +21,7 @@ from mlpcli.text import one_line
 from mlpcli.training.loop import Trainer
 from mlpcli.training.progress import Progress, Snapshot
 
-_INTERVAL = 1.0  # seconds between two writes, where epochs are shorter
+_INTERVAL = 1.0  # seconds between two writes, if epochs are shorter
 _HISTORY = 10_000  # epochs; longer runs keep evenly chosen ones, so that `meta` stays small
 
 
@@ -72,7 +72,7 @@ def _read_progress(model: Model, trainer: Trainer) -> Progress:
 
 
 def _check_progress(progress: Progress, trainer: Trainer) -> None:
-    """ValueError if no run of this trainer comes to stand like that."""
+    """Raise ValueError if no run of this trainer could reach this state."""
     steps, task = trainer.batches.steps, trainer.task
     if progress.batch >= steps or progress.step != progress.epoch * steps + progress.batch:
         raise ValueError(f"its counters do not fit {steps} steps per epoch")
@@ -153,7 +153,7 @@ class Writer:
 
 
 def _rounded(value: Any) -> Any:
-    """Six digits: plans have thousands of epochs, and NumPy keeps text in four bytes a letter."""
+    """Six digits: plans have thousands of epochs, and NumPy keeps text in four bytes per letter."""
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 

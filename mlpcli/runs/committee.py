@@ -28,7 +28,7 @@ class Committee:
         source: where the rows are from.
         networks: each with its encoding; all answer in the first one's terms.
         splits: for each of them the same rows, in the columns that it takes.
-        notices: what a person should know of them.
+        notices: to be printed with the results.
     """
 
     source: str
@@ -107,7 +107,7 @@ def _pixels_differ(first: Model, other: Model) -> str | None:
         return f"was trained on pixels up to {said[1]}, {first.file.path} on pixels up to {said[0]}"
     shapes = first.data.image_shape, other.data.image_shape
     if None not in shapes and shapes[0] != shapes[1]:
-        return f"takes images of other sides than {first.file.path}"
+        return f"takes images of another shape than {first.file.path}"
     return None
 
 

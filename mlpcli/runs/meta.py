@@ -30,7 +30,7 @@ class DataRecord:
 
     Attributes:
         source: as it was given to `--data`.
-        path: the same as an absolute path, where it is one.
+        path: the same as an absolute path, if it is a path.
         digest: of the contents.
         rows: how many rows X has.
         label_name: of a table with a header.
@@ -81,7 +81,7 @@ class Ancestor:
         path: where it was.
         saw: "train", the training rows of its split; "unknown" if it did not say.
         digest: of its data.
-        split: how they were parted.
+        split: how they were split.
     """
 
     path: Name
@@ -113,7 +113,7 @@ class Meta:
         init_from: the checkpoint that the first weights are of.
         changed: whether options were changed when the run was resumed, so that no one command
             repeats it.
-        ancestors: those checkpoints whose training this one goes on from by --init-from, the
+        ancestors: the checkpoints whose training this one continues by --init-from, the
             first one first.
     """
 
@@ -152,7 +152,7 @@ class Meta:
                 f"{Encoding(self.encoding).raw_width}"
             )
         if self.data.class_names and not self.task.has_whole_classes:
-            raise ValueError("has names for classes that are no numbers")
+            raise ValueError("has names for classes that are not numbers")
         headline = self.task.headline
         for number, entry in enumerate(self.history):
             try:

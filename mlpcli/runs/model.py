@@ -59,7 +59,7 @@ class Model:
 
     @property
     def classes(self) -> Array:
-        """(C,) the labels as the person wrote them, int64 or text; none of a regression."""
+        """(C,) the labels as they were written, int64 or text; none of a regression."""
         return self.task.classes if isinstance(self.task, Classification) else np.empty(0, str)
 
     @property

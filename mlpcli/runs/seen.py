@@ -37,8 +37,8 @@ def refuse_seen(members: Sequence[Model], data: Dataset, rows: Split) -> list[st
         rows: which rows of it.
 
     Returns:
-        What a person should know of rows that are not refused: those of other data than the first
-        member's never are, and of some ancestors it is not known what they saw.
+        Notices on rows that are not refused: those of other data than the first member's never are,
+        and of some ancestors it is not known what they saw.
 
     Raises:
         CheckpointError: who has seen how many of them.
@@ -99,7 +99,7 @@ def _count_seen(ancestor: Ancestor, label_column: str | None, data: Dataset, row
         return 0
     options = dict(vars(ancestor.split))
     if options.pop("label_column") != label_column:
-        return len(rows)  # another label parts the rows otherwise: the worst is assumed
+        return len(rows)  # another label splits the rows differently: the worst is assumed
     try:
         trained = split(data, **options).train
     except DataError:

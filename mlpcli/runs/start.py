@@ -92,7 +92,7 @@ def _pixels(
         and material.data.image_shape
         and model.data.image_shape != material.data.image_shape
     ):
-        raise refuse(f"takes {old.count:,} pixels, these data have {new.count:,}, or other sides")
+        raise refuse(f"takes {old.count:,} pixels, these data have {new.count:,}, or another shape")
     if model.data.full_scale != material.data.full_scale:
         raise refuse(
             f"was trained on pixels up to {model.data.full_scale:g}, these go up to "
@@ -101,7 +101,7 @@ def _pixels(
             else "was trained on pixels of another scale than these"
         )
     if not new.factor or not old.factor:
-        raise refuse("has pixels that are scaled to nothing")
+        raise refuse("has pixels that are scaled to zero")
     return W * (old.factor / new.factor)
 
 
