@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
 import secrets
 import shutil
+import stat
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from mlpcli.errors import OutputError
+from mlpcli.errors import OutputError, UsageError
 
 _SUFFIX = ".tmp"
+
+
+_REFUSED = (errno.EPERM, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP)
+"""What a file system says that has no permissions to set, or nothing to flush."""
 
 
 @contextmanager
@@ -25,19 +32,24 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     It is a temporary file beside `path`, flushed to the disk before it is renamed, so that a
     reader of `path` sees the old file or the new one, whole. On any error it is removed. It is
     locked while it is written, so that `clear_strays` can tell what a killed process left.
+    A link is followed; what is replaced leaves its permissions and, if possible, its group.
 
     Raises:
-        OutputError: the folder cannot be written to, or the disk is full.
+        OutputError: the folder cannot be written to, the disk is full, or the file is read-only.
     """
     temporary: str | None = None
+    target = behind_link(path)
     try:
-        handle, temporary = _make_temporary(path)
+        _refuse_read_only(target, path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = _make_temporary(target)
         with os.fdopen(handle, "wb") as file:
-            os.fchmod(file.fileno(), 0o666 & ~_umask())
+            _take_permissions(file.fileno(), target)
             yield file
             file.flush()
-            os.fsync(file.fileno())
-            os.replace(temporary, path)
+            with _unless_refused():
+                os.fsync(file.fileno())
+            os.replace(temporary, target)
             temporary = None
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
@@ -45,6 +57,62 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         if temporary is not None:
             with suppress(OSError):
                 os.unlink(temporary)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[IO[bytes]]:
+    """As `replacing`, or as a stream if `path` is a device, a pipe, or `-` for standard output."""
+    if not is_stream(path):
+        with replacing(path) as file:
+            yield file
+        return
+    try:
+        name = sys.stdout.fileno() if str(path) == "-" else path
+        with open(name, "wb", closefd=str(path) != "-") as file:
+            yield file
+            file.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def behind_link(path: Path) -> Path:
+    """The file that a symbolic link leads to, or `path` itself."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def is_stream(path: Path) -> bool:
+    """Whether `path` is a device, a pipe or a socket, or `-` for standard output."""
+    return str(path) == "-" or (path.exists() and not path.is_file() and not path.is_dir())
+
+
+def _refuse_read_only(target: Path, path: Path) -> None:
+    """Raise OutputError if nobody may write to `target`, whoever asks (also root)."""
+    if target.exists() and not target.stat().st_mode & 0o222:
+        raise OutputError(f"{path}: is read-only; chmod u+w it, or name another file")
+
+
+def _take_permissions(handle: int, target: Path) -> None:
+    """Give a new file the permissions of the one that it replaces, or what the umask leaves."""
+    with _unless_refused():
+        try:
+            old = target.stat()
+        except OSError:
+            os.fchmod(handle, 0o666 & ~_umask())
+            return
+        with suppress(OSError):  # only root and members of the group may
+            os.fchown(handle, -1, old.st_gid)
+        os.fchmod(handle, stat.S_IMODE(old.st_mode))
+
+
+@contextmanager
+def _unless_refused() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _REFUSED:
+            raise
 
 
 def _make_temporary(path: Path) -> tuple[int, str]:
@@ -88,6 +156,7 @@ def keep(path: Path) -> Path | None:
     Raises:
         OutputError: it cannot be copied, on a file system without links.
     """
+    path = behind_link(path)
     kept = path.with_name(path.name + "~")
     while True:
         temporary = path.with_name(f".{kept.name}.{secrets.token_hex(4)}{_SUFFIX}")
@@ -109,38 +178,75 @@ def keep(path: Path) -> Path | None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8, whole or not at all."""
-    with replacing(path) as file:
+    """Write `text` as UTF-8, whole or not at all; to a device or pipe as a stream."""
+    with writing(path) as file:
         file.write(text.encode())
 
 
-def ensure_writable(path: Path, *, make_folders: bool = True) -> None:
-    """Make the folders above `path`, unless told not to, and check that a file can be written.
+def ensure_writable(
+    path: Path,
+    *,
+    clear: bool = True,
+    streams: bool = False,
+    reads: Iterable[Path | str | None] = (),
+) -> None:
+    """Check that a file can be written, before anything is computed for it.
 
-    If folders may be made, what killed processes left of earlier files is removed.
+    Missing folders above it are made when it is written, so that nothing is left of a command
+    that fails.
+
+    Args:
+        clear: remove what killed processes left of earlier files.
+        streams: whether a device, a pipe or `-` will do.
+        reads: what the command reads, files and folders; what is no path is passed over.
 
     Raises:
-        OutputError: it cannot, and why.
+        UsageError: it is one of the files that the command reads.
+        OutputError: it cannot be written, and why.
     """
-    folder = path.parent
-    try:
-        if path.is_dir():
-            raise OutputError(f"{path}: is a folder; name a file to write")
-        if path.exists() and not path.is_file():  # a device would be replaced by a file
+    refuse_reading(path, reads)
+    if is_stream(path):
+        if not streams:
             raise OutputError(f"{path}: is not a regular file; name another")
-        if make_folders:
-            folder.mkdir(parents=True, exist_ok=True)
+        return
+    target = behind_link(path)
+    folder = target.parent
+    try:
+        if target.is_dir():
+            raise OutputError(f"{path}: is a folder; name a file to write")
+        _refuse_read_only(target, path)
         while not folder.exists():
             folder = folder.parent
-        handle, temporary = _make_temporary(folder / path.name)
+        if not folder.is_dir():
+            raise OutputError(f"{path}: cannot be written: {folder} is not a folder")
+        handle, temporary = _make_temporary(folder / target.name)
         os.unlink(temporary)
         os.close(handle)
-    except FileExistsError:
-        raise OutputError(f"{path}: cannot be written: {folder} is not a folder") from None
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
-    if make_folders:
-        clear_strays(path)
+    if clear:
+        clear_strays(target)
+
+
+def refuse_reading(path: Path, reads: Iterable[Path | str | None]) -> None:
+    """Raise UsageError if `path` is one of the files, or in one of the folders, that are read."""
+    try:
+        own = os.stat(path)
+    except OSError:
+        return  # what does not exist is not read
+    if not stat.S_ISREG(own.st_mode):
+        return
+    for source in reads:
+        if source is None:
+            continue
+        folder = Path(os.path.expanduser(source))
+        with suppress(OSError):
+            for file in folder.iterdir() if folder.is_dir() else (folder,):
+                if os.path.samestat(own, os.stat(file)):
+                    raise UsageError(
+                        f"{path}: is read by this command ({source}), and would be overwritten; "
+                        "name another file to write"
+                    )
 
 
 def sha256(path: Path) -> str:

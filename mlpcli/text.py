@@ -30,6 +30,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def printable_lines(text: str) -> str:
+    """The same of text with line breaks, which stay."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def one_line(error: BaseException | str, most: int = 200) -> str:
     """The message of a library's exception, in one line of at most `most` characters."""
     return " ".join(str(error).split())[:most] or type(error).__name__

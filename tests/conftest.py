@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -199,3 +200,16 @@ def points(tmp_path: Path) -> Path:
     path = tmp_path / "points.csv"
     path.write_text("\n".join(lines) + "\n")
     return path
+
+
+@pytest.fixture
+def write_old() -> Callable[..., bytes]:
+    """Writes what another run's checkpoint looks like, and returns its bytes."""
+
+    def write(path: Path, padding: int = 0) -> bytes:
+        arrays = {"W1": np.zeros((1, 1)), "meta": np.array("{}"), "padding": bytes(padding)}
+        with path.open("wb") as file:
+            np.savez(file, **arrays)
+        return path.read_bytes()
+
+    return write

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -9,7 +10,7 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 
 from mlpcli import files
-from mlpcli.errors import OutputError
+from mlpcli.errors import OutputError, UsageError
 from mlpcli.files import clear_strays, ensure_writable, keep, replacing, sha256, write_text
 
 ROOT = Path(__file__).parents[1]
@@ -111,7 +112,7 @@ def test_what_a_killed_process_left_goes_when_the_path_is_next_written(tmp_path:
     for other in ("file.tmp", ".file", ".files.abc.tmp", ".other.abc.tmp", ".file.abc"):
         (tmp_path / other).touch()
     here = set(os.listdir(tmp_path))
-    ensure_writable(tmp_path / "file", make_folders=False)
+    ensure_writable(tmp_path / "file", clear=False)
     assert set(os.listdir(tmp_path)) == here
     ensure_writable(tmp_path / "file")
     assert set(os.listdir(tmp_path)) == here - {name}
@@ -224,14 +225,14 @@ def test_a_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
     assert sha256(tmp_path / "file") == hashlib.sha256(b"abc" * 100_000).hexdigest()
 
 
-def test_folders_that_are_missing_are_made_and_nothing_else(tmp_path: Path) -> None:
-    ensure_writable(tmp_path / "a" / "b" / "file")
-    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["a", "a/b"]
-
-
-def test_folders_that_are_missing_are_not_made_when_only_asked(tmp_path: Path) -> None:
-    ensure_writable(tmp_path / "a" / "b" / "file", make_folders=False)
+def test_folders_that_are_missing_are_made_by_the_file_and_not_before(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "file"
+    ensure_writable(path)
     assert os.listdir(tmp_path) == []
+    write_text(path, "whole")
+    assert sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*")) == [
+        *("a", "a/b", "a/b/file"),
+    ]
 
 
 def test_an_existing_file_is_not_touched(tmp_path: Path) -> None:
@@ -243,13 +244,10 @@ def test_an_existing_file_is_not_touched(tmp_path: Path) -> None:
     assert path.stat().st_mtime_ns == before.st_mtime_ns
 
 
-@pytest.mark.parametrize("make_folders", [True, False])
-def test_what_cannot_be_written_is_named_with_the_reason(
-    tmp_path: Path, make_folders: bool
-) -> None:
+def test_what_cannot_be_written_is_named_with_the_reason(tmp_path: Path) -> None:
     def said(path: Path) -> str:
         with pytest.raises(OutputError) as error:
-            ensure_writable(path, make_folders=make_folders)
+            ensure_writable(path)
         return str(error.value)
 
     file = tmp_path / "file"
@@ -260,8 +258,7 @@ def test_what_cannot_be_written_is_named_with_the_reason(
     assert said(pipe) == f"{pipe}: is not a regular file; name another"
     assert said(Path("/dev/null")) == "/dev/null: is not a regular file; name another"
     deeper = file / "model.npz"
-    reason = f"{file} is not a folder" if make_folders else "Not a directory"
-    assert said(deeper) == f"{deeper}: cannot be written: {reason}"
+    assert said(deeper) == f"{deeper}: cannot be written: {file} is not a folder"
 
 
 @not_as_root
@@ -296,15 +293,15 @@ def limited(size: int, folder: Path, *arguments: str) -> subprocess.CompletedPro
 
 
 def test_a_full_disk_keeps_the_previous_checkpoint_and_leaves_nothing_behind(
-    tmp_path: Path,
+    tmp_path: Path, write_old: Callable[..., bytes]
 ) -> None:
     previous = tmp_path / "model.npz"
-    previous.write_bytes(b"the checkpoint of another run")
+    old = write_old(previous)
     arguments = ("train", "--data", "digits", "--epochs", "2", "-q")
     result = limited(20_000, tmp_path, *arguments)
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == "mlp: model.npz: cannot be written: File too large\n"
-    assert previous.read_bytes() == b"the checkpoint of another run"
+    assert previous.read_bytes() == old
     assert os.listdir(tmp_path) == ["model.npz"]
 
 
@@ -326,3 +323,74 @@ def test_a_full_disk_for_the_log_keeps_what_was_trained(tmp_path: Path) -> None:
         progress = json.loads(str(model["resume/progress"]))
     assert progress["epoch"] == json.loads(last_whole)["epoch"] + 1 > 3
     assert cut.startswith(f'{{"event": "epoch", "epoch": {progress["epoch"]},')
+
+
+# Links, devices, permissions
+
+
+def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path: Path) -> None:
+    target, link = tmp_path / "folder" / "target", tmp_path / "link"
+    target.parent.mkdir()
+    target.write_text("old")
+    link.symlink_to(target)
+    ensure_writable(link)
+    write_text(link, "new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+    assert keep(link) == target.with_name("target~")
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o755])
+def test_what_is_replaced_leaves_its_permissions(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    path.chmod(mode)
+    write_text(path, "new")
+    assert path.stat().st_mode & 0o777 == mode
+
+
+def test_a_read_only_file_is_refused_and_left(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    path.chmod(0o444)
+    said = f"{path}: is read-only; chmod u+w it, or name another file"
+    for call in (lambda: ensure_writable(path), lambda: write_text(path, "new")):
+        with pytest.raises(OutputError) as error:
+            call()
+        assert str(error.value) == said
+    assert path.read_text() == "old"
+
+
+@pytest.mark.parametrize("call", ["fchmod", "fsync"])
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EINVAL, errno.ENOTSUP])
+def test_a_file_system_without_permissions_or_flushing_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, call, refuse)
+    write_text(tmp_path / "file", "whole")
+    assert (tmp_path / "file").read_text() == "whole"
+
+
+def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    ensure_writable(pipe, streams=True)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
+        write_text(pipe, "whole")
+        assert reader.communicate(timeout=60)[0] == b"whole"
+    assert pipe.is_fifo()
+
+
+def test_what_is_read_is_not_written_under_any_name(tmp_path: Path) -> None:
+    data = tmp_path / "data.csv"
+    data.write_text("1,a")
+    (tmp_path / "link.csv").symlink_to(data)
+    os.link(data, tmp_path / "other.csv")
+    for name in ("data.csv", "link.csv", "other.csv"):
+        for source in (data, str(data), tmp_path):
+            with pytest.raises(UsageError, match="is read by this command"):
+                ensure_writable(tmp_path / name, reads=[None, "digits", source])
+    ensure_writable(tmp_path / "new.csv", reads=[data, tmp_path])

@@ -44,6 +44,11 @@ class Request:
     dry_run: bool = False
     mpi: bool = False
 
+    @property
+    def reads(self) -> list[Path | None]:
+        """The files that are read, and may not be written; a resumed run writes its own file."""
+        return [self.config_file, self.init_from]
+
 
 def same_file(a: Path, b: Path) -> bool:
     return a.resolve() == b.resolve()
@@ -54,6 +59,8 @@ def begin(request: Request, flags: dict[str, Any]) -> tuple[Model | None, Config
     log, output = request.log_file, request.output
     if request.resume and request.init_from:
         raise UsageError("--resume continues a run, --init-from starts one: give one of them")
+    if output.suffix.lower() not in ("", ".npz"):
+        raise UsageError(f"-o {output}: a checkpoint is an .npz file; name it {output.stem}.npz")
     if log and same_file(log, output):
         raise UsageError(f"--log {log}: is where the checkpoint goes; name another file")
     if request.resume is None:

@@ -12,6 +12,8 @@ from typing import Any, Protocol
 
 import click
 
+from mlpcli.text import printable_lines
+
 
 class Bar(Protocol):
     """A progress bar, or a no-op off a terminal."""
@@ -50,6 +52,9 @@ class Console:
         """A line on stderr, unless quiet."""
         if self.quiet or self.silent:
             return
+        self._say(printable_lines(text))
+
+    def _say(self, text: str) -> None:
         if "tqdm" not in sys.modules:
             click.echo(text, err=True)
             return
@@ -63,16 +68,18 @@ class Console:
         if self.silent or sys.stderr.isatty():
             return
         with suppress(OSError), open("/dev/tty", "w", encoding="utf-8") as terminal:
-            terminal.write(f"mlp: {text}\n")
+            terminal.write(f"mlp: {printable_lines(text)}\n")
 
     def warning(self, text: str) -> None:
         """A line on stderr that asks for attention, unless quiet."""
-        self.notice(self.styled("warning:", fg="yellow", stream=sys.stderr) + f" {text}")
+        if not self.quiet and not self.silent:
+            mark = self.styled("warning:", fg="yellow", stream=sys.stderr)
+            self._say(f"{mark} {printable_lines(text)}")
 
     def result(self, text: str) -> None:
         """A line of results for a person on stdout, unless a script asked for JSON."""
         if not self.as_json and not self.silent:
-            click.echo(text)
+            click.echo(printable_lines(text))
 
     def json(self, value: object) -> None:
         """The results for a script: one JSON object on stdout, where it was asked for."""

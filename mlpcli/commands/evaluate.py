@@ -72,7 +72,9 @@ def evaluate(
 
     if report_file:
         figures.require("--report")
-        ensure_writable(report_file)
+        if report_file.suffix.lower() not in (".html", ".htm"):
+            raise UsageError(f"--report {report_file}: is a page; name it {report_file.stem}.html")
+        ensure_writable(report_file, streams=True, reads=[*models, data])
     members = [load(path) for path in models]
     committee = open_committee(
         members,
@@ -97,14 +99,6 @@ def evaluate(
 
     labels = members[0].classes.tolist()
     names = [_named(label, members[0].data.class_names) for label in labels]
-    console.json(report.as_json([str(path) for path in models], source, rows.name, labels, scores))
-    console.result(f"{source}, {rows.name} split: {scores.samples:,} samples")
-    for path, own in zip(models, each, strict=True):
-        console.result(report.headline(str(path), own))
-    if len(models) > 1:
-        console.result(report.headline(f"committee of {len(models)}", scores))
-    for table in report.tables(scores, names, labels):
-        console.result("\n" + table)
     if report_file and isinstance(scores, ClassReport):
         again = ["mlp", "evaluate", *map(str, models)]
         for flag, value in (("--data", data), ("--label-column", label_column), ("--split", split)):
@@ -128,4 +122,13 @@ def evaluate(
             made=f"mlp {__version__}, {date.today():%-d %B %Y}",
         )
         write_text(report_file, html.page(page))
+    console.json(report.as_json([str(path) for path in models], source, rows.name, labels, scores))
+    console.result(f"{source}, {rows.name} split: {scores.samples:,} samples")
+    for path, own in zip(models, each, strict=True):
+        console.result(report.headline(str(path), own))
+    if len(models) > 1:
+        console.result(report.headline(f"committee of {len(models)}", scores))
+    for table in report.tables(scores, names, labels):
+        console.result("\n" + table)
+    if report_file:
         console.notice(f"{report_file} written")

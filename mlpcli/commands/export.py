@@ -48,7 +48,7 @@ def export(
         data_dir=where_data_lie(data_dir),
         notice=console.notice,
     )
-    ensure_writable(target)
+    ensure_writable(target, reads=paths[:-1])
     content = build(request)
     with replacing(target) as file:
         file.write(content)

@@ -18,7 +18,7 @@ from mlpcli.data.formats import rows as inputs
 from mlpcli.data.formats.rows import Inputs, Wanted
 from mlpcli.errors import DataError, UsageError
 from mlpcli.evaluation.metrics import outputs_of
-from mlpcli.files import ensure_writable, replacing
+from mlpcli.files import ensure_writable, writing
 from mlpcli.runs.model import Model, load
 from mlpcli.tasks.classification import Classification
 
@@ -115,7 +115,9 @@ def predict(
     """Label rows or pictures and write CSV to `output`, or stdout if it is None."""
 
     if output:
-        ensure_writable(output)
+        if output.suffix.lower() not in ("", ".csv", ".txt"):
+            raise UsageError(f"-o {output}: what comes out is CSV; name it {output.stem}.csv")
+        ensure_writable(output, streams=True, reads=[model_file, *sources])
     model = load(model_file)
     wanted = _wanted(model)
     pictures = [inputs.is_image(source) for source in sources]
@@ -135,7 +137,7 @@ def predict(
     predicted: list[Any] = []
     with ExitStack() as stack:
         stack.enter_context(np.errstate(all="ignore"))  # what overflows is told by its row
-        file = stack.enter_context(replacing(output)) if output else None
+        file = stack.enter_context(writing(output)) if output else None
         for text in _table(model, rows.X, files, predicted, probabilities=probabilities):
             if file:
                 file.write(text.encode())

@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 
 from mlpcli.commands.console import Console
@@ -231,7 +230,7 @@ def _csv(models: Sequence[Model]) -> str:
 
 def _draw_curves(models: Sequence[Model], path: Path) -> None:
 
-    ensure_writable(path)
+    ensure_writable(path, reads=[m.file.path for m in models])
     save_curves(path, [Run(str(m.file.path), m.history, m.epoch) for m in models])
 
 
@@ -243,7 +242,7 @@ def _draw_weights(model: Model, path: Path) -> str:
             f"--weights: {model.file.path} was trained on {model.data.source}, which holds no "
             "images, so its weights cannot be drawn"
         )
-    ensure_writable(path)
+    ensure_writable(path, reads=[model.file.path])
     W = model.file.params["W1"]
     count = save_weights(path, W, (shape[0], shape[1]))
     return f"{count} of {W.shape[1]:,} units of the first layer"
@@ -270,7 +269,8 @@ def _draw_preview(
         source = config.data.data or default_source(folder)
         config = replace(config, data=replace(config.data, data=source))
         material = build.prepare(config, folder)
-    ensure_writable(path)
+    reads = [config_file, config.data.data, model.file.path if model else None]
+    ensure_writable(path, reads=reads)
     before, after = build.distorted_samples(config, material)
     save_distortions(path, before, after, material.data.full_scale)
     return f"{path} written, {len(before)} images of {material.data.source} before and after"
@@ -298,21 +298,22 @@ def show(
         console.notice(_draw_preview(None, flags, config_file, data_dir, preview_file))
         return ExitCode.DONE
     models, unreadable = _load(paths, console)
+    written = []
+    if curves_file:
+        _draw_curves(models, curves_file)
+        written.append(f"{curves_file} written")
+    if weights_file:
+        written.append(f"{weights_file} written, {_draw_weights(models[0], weights_file)}")
+    if preview_file:
+        written.append(_draw_preview(models[0], flags, config_file, data_dir, preview_file))
     if as_csv:
         sys.stdout.write(_csv(models))
     elif console.as_json:
         console.json({"models": [_as_json(model) for model in models]})
-    elif len(paths) == 1:
-        click.echo(_description(models[0]))
-    else:
-        click.echo(_table(models))
-    if curves_file:
-        _draw_curves(models, curves_file)
-        console.notice(f"{curves_file} written")
-    if weights_file:
-        console.notice(f"{weights_file} written, {_draw_weights(models[0], weights_file)}")
-    if preview_file:
-        console.notice(_draw_preview(models[0], flags, config_file, data_dir, preview_file))
+    elif not (written and console.quiet):
+        console.result(_description(models[0]) if len(paths) == 1 else _table(models))
+    for text in written:
+        console.notice(text)
     return ExitCode.INPUT if unreadable else ExitCode.DONE
 
 

@@ -12,14 +12,14 @@ from mlpcli.commands.console import Console
 from mlpcli.config.config import Config
 from mlpcli.config.options import OPTIONS
 from mlpcli.data.catalog import data_dir as where_data_lie
-from mlpcli.files import ensure_writable
+from mlpcli.files import ensure_writable, refuse_reading
 from mlpcli.nn.network import MLP
 from mlpcli.parallel.cores import Cores
 from mlpcli.parallel.job import Job
 from mlpcli.parallel.mpi import Mpi
 from mlpcli.runs import build, own_data
 from mlpcli.runs.build import Material
-from mlpcli.runs.checkpoint import Writer, snapshot_of
+from mlpcli.runs.checkpoint import Writer, refuse_others, snapshot_of
 from mlpcli.runs.keeper import Keeper
 from mlpcli.runs.meta import Ancestor
 from mlpcli.runs.model import Model, new_meta
@@ -85,7 +85,11 @@ def build_run(
     """Open the data, build what trains, and make sure that the output can be written."""
     with job.together():
         if not job.rank:
-            ensure_writable(request.output, make_folders=not request.dry_run)
+            refuse_others(request.output)
+            reads = [*request.reads, config.data.data]
+            ensure_writable(request.output, clear=not request.dry_run, reads=reads)
+            if request.log_file:
+                refuse_reading(request.log_file, [*reads, request.resume, request.output])
         config, material = _open(request, config, model, console)
         net = build.network(config, *material.sizes)
         ancestors = tuple(model.ancestors) if model else ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from itertools import pairwise
@@ -116,6 +117,16 @@ class ModelFile:
     def activation(self) -> str:
         """Of the hidden layers; any if there are none."""
         return self.layers[0].activation or next(iter(ACTIVATIONS))
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether a file has the arrays that only a checkpoint has; it may still be damaged."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (OSError, zipfile.BadZipFile, ValueError):
+        return False
+    return "meta.npy" in names and any(n == "W1.npy" or n.startswith("members/") for n in names)
 
 
 def read_model(path: Path, *, resume: bool = False) -> ModelFile:

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from mlpcli.errors import CheckpointError
-from mlpcli.files import keep, replacing
+from mlpcli.errors import CheckpointError, UsageError
+from mlpcli.files import behind_link, keep, replacing
+from mlpcli.nn.model_file import is_checkpoint
 from mlpcli.nn.parameters import Parameters
 from mlpcli.runs.format1 import upgrade_progress
 from mlpcli.runs.model import Model
@@ -165,3 +166,20 @@ def _thinned(history: list[dict[str, Any]], best: int) -> list[dict[str, Any]]:
         for number, entry in enumerate(history, start=1)
         if number % every == 0 or number == len(history) or entry["epoch"] == best
     ]
+
+
+def refuse_others(path: Path) -> None:
+    """Refuse to replace a file at `path`, or the one kept beside it, that is no checkpoint.
+
+    Raises:
+        UsageError: one of them is something else.
+    """
+    target = behind_link(path)
+    if not target.is_file():
+        return
+    for file in (target, target.with_name(target.name + "~")):
+        if file.is_file() and not is_checkpoint(file):
+            raise UsageError(
+                f"{file}: is no checkpoint of mlp, and would be replaced; move it away, or name "
+                "another file with -o"
+            )

@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from mlpcli.errors import OutputError
-from mlpcli.files import clear_strays, keep, replacing
+from mlpcli.errors import OutputError, UsageError
+from mlpcli.files import behind_link, clear_strays, keep, replacing
 
 _START = b'{"event": "'  # how every line of a log begins
 _MAX_LINE = 1 << 20  # bytes; anything longer is no line of ours
@@ -39,7 +39,10 @@ class MetricsLog:
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.is_file():  # a pipe or a device stays what it is
                 if resumed is None:
-                    path.replace(path.with_name(path.name + "~"))
+                    _refuse_others(behind_link(path))
+                    keep(path)
+                    with replacing(path):  # the old log has both names until the new one is there
+                        pass
                 else:
                     self._mend(path, resumed)
             self._file = path.open("a", encoding="utf-8")
@@ -81,6 +84,19 @@ class MetricsLog:
         if self._file is not None:
             with suppress(OSError):
                 self._file.close()
+
+
+def _refuse_others(path: Path) -> None:
+    """Refuse to replace a file that lies where the old log would be kept, and is none."""
+    kept = path.with_name(path.name + "~")
+    if kept.is_file():
+        with kept.open("rb") as file:
+            head = file.read(len(_START))
+        if head and head != _START:
+            raise UsageError(
+                f"{kept}: is no log of mlp, and would be replaced; move it away, or name another "
+                "file with --log"
+            )
 
 
 def _is_cut(line: bytes) -> bool:

@@ -13,6 +13,7 @@ import pytest
 import mlpcli
 from mlpcli import cli
 from mlpcli.cli import COMMANDS, group
+from mlpcli.config.kinds import ACTIVATIONS
 from mlpcli.config.options import OPTIONS
 from mlpcli.config.toml import own_configs
 from mlpcli.errors import (
@@ -283,7 +284,7 @@ def test_json_is_all_that_stdout_has(mlp) -> None:
         ("mlp ", set(COMMANDS)),
         ("mlp tr", {"train"}),
         ("mlp train --hid", {"--hidden"}),
-        ("mlp train --activation ", {"relu", "leaky-relu", "tanh", "sigmoid"}),
+        ("mlp train --activation ", {*ACTIVATIONS}),
         ("mlp train --activation t", {"tanh"}),
         ("mlp train --data sp", {"spiral"}),
     ],

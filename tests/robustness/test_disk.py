@@ -62,10 +62,10 @@ def everything(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_disk_without_room_for_the_first_checkpoint(mlp, disk: Path) -> None:
-    Path("model.npz").write_bytes(b"of another run")
+def test_a_disk_without_room_for_the_first_checkpoint(mlp, disk: Path, write_old) -> None:
+    old = write_old(Path("model.npz"))
     assert mlp.error(*LARGE) == (1, f"model.npz: cannot be written: {FULL}")
-    assert everything(disk) == {str(disk / "model.npz"): b"of another run"}
+    assert everything(disk) == {str(disk / "model.npz"): old}
 
 
 def test_a_disk_that_fills_up_while_it_trains_costs_nothing(
@@ -107,7 +107,7 @@ def test_a_full_disk_under_the_log_costs_nothing(mlp, disk: Path, checkpoints) -
 
 
 def test_the_checkpoint_of_another_run_that_cannot_be_copied_stays_where_it_is(
-    mlp, disk: Path, monkeypatch: pytest.MonkeyPatch
+    mlp, disk: Path, monkeypatch: pytest.MonkeyPatch, write_old
 ) -> None:
     """On a file system without links, where keeping it takes room."""
 
@@ -115,9 +115,9 @@ def test_the_checkpoint_of_another_run_that_cannot_be_copied_stays_where_it_is(
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", no_links)
-    Path("model.npz").write_bytes(bytes(250_000))
+    old = write_old(Path("model.npz"), padding=250_000)
     assert mlp.error(*TRAIN) == (1, f"model.npz~: cannot be written: {FULL}")
-    assert everything(disk) == {str(disk / "model.npz"): bytes(250_000)}
+    assert everything(disk) == {str(disk / "model.npz"): old}
 
 
 OUTPUTS: dict[str, Callable[[str], tuple[str, ...]]] = {
@@ -136,11 +136,13 @@ def make_inputs(mlp) -> None:
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
-def test_whatever_does_not_fit_on_the_disk_is_not_there(mlp, disk: Path, output: str) -> None:
+def test_whatever_does_not_fit_on_the_disk_is_not_there(
+    mlp, disk: Path, output: str, write_old
+) -> None:
     make_inputs(mlp)
     arguments = OUTPUTS[output]("disk")
     target = Path(arguments[-1])
-    target.write_text("old")
+    write_old(target)
     fill(disk, leave=4096)
     before = everything(disk)
     code, said = mlp.error(*arguments)
@@ -161,16 +163,16 @@ def test_an_export_that_does_not_fit_leaves_the_earlier_one(mlp, disk: Path) -> 
 
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_a_read_only_disk_is_told_at_once(
-    mlp, disk: Path, output: str, monkeypatch: pytest.MonkeyPatch
+    mlp, disk: Path, output: str, monkeypatch: pytest.MonkeyPatch, write_old
 ) -> None:
     make_inputs(mlp)
     arguments = OUTPUTS[output]("disk")
     target = Path(arguments[-1])
-    target.write_text("old")
+    old = write_old(target)
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     code, said = mlp.error(*arguments)
     assert (code, said) == (1, f"{target}: cannot be written: Read-only file system")
-    assert everything(disk) == {str(disk / target.name): b"old"}
+    assert everything(disk) == {str(disk / target.name): old}
 
 
 def test_a_model_on_a_read_only_disk_can_be_used(mlp, disk: Path) -> None:
@@ -195,15 +197,15 @@ def test_a_disk_without_room_for_another_file(mlp, tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [errno.EDQUOT, errno.EIO, errno.ENOSPC])
 @pytest.mark.parametrize("call", ["fsync", "replace"])
 def test_a_quota_or_a_fault_that_shows_when_the_file_is_closed(
-    mlp, number: int, call: str, monkeypatch: pytest.MonkeyPatch
+    mlp, number: int, call: str, monkeypatch: pytest.MonkeyPatch, write_old
 ) -> None:
     """File systems on a network tell of a quota only then."""
 
     def fail(*_: Any) -> None:
         raise OSError(number, os.strerror(number))
 
-    Path("model.npz").write_bytes(b"of another run")
+    old = write_old(Path("model.npz"))
     monkeypatch.setattr(files.os, call, fail)
     assert mlp.error(*TRAIN) == (1, f"model.npz: cannot be written: {os.strerror(number)}")
-    assert Path("model.npz").read_bytes() == b"of another run"
+    assert Path("model.npz").read_bytes() == old
     assert {"model.npz"} <= set(os.listdir()) <= {"model.npz", "model.npz~"}
