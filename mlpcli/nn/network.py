@@ -19,8 +19,17 @@ import numpy.typing as npt
 from mlpcli.arrays import Array
 from mlpcli.errors import InputError
 from mlpcli.nn.activations import ACTIVATIONS
-from mlpcli.nn.initialisation import standard_deviation
-from mlpcli.nn.losses import LOSSES
+from mlpcli.nn.arguments import (
+    check_dtype,
+    check_inputs,
+    check_name,
+    check_rates,
+    check_reg,
+    check_sizes,
+    fill_targets,
+)
+from mlpcli.nn.initialisation import INITS, standard_deviation
+from mlpcli.nn.losses import LOSSES, OF_TASK
 from mlpcli.nn.model_file import ModelFile, read_model
 from mlpcli.nn.parameters import Buffers, Parameters
 from mlpcli.nn.regularisation import l2_penalty
@@ -43,6 +52,9 @@ class MLP:
 
     Attributes:
         parameters: weights and biases by layer, and as one flat array.
+
+    Raises:
+        UsageError: a size, name, share or dtype that cannot be.
     """
 
     def __init__(
@@ -58,11 +70,13 @@ class MLP:
         dtype: npt.DTypeLike = np.float32,
         seed: int | None = 0,
     ) -> None:
-        self.sizes = [int(n) for n in sizes]
-        self.activation = ACTIVATIONS[activation]
-        self.loss = LOSSES[loss]
+        self.sizes = check_sizes(sizes)
+        self.activation = ACTIVATIONS[check_name("activation", activation, ACTIVATIONS)]
+        self.loss = LOSSES[check_name("loss", loss, LOSSES)]
+        check_name("init", init, INITS)
+        check_rates(dropout=dropout, input_dropout=input_dropout)
         self.dropout_rates = [input_dropout] + [dropout] * (len(self.sizes) - 2)
-        self.dtype: np.dtype[Any] = np.dtype(dtype)
+        self.dtype: np.dtype[Any] = check_dtype(dtype)
         flat = np.zeros(Parameters.count(self.sizes), self.dtype)
         self.parameters = Parameters(self.sizes, flat)
         if seed is None:
@@ -229,15 +243,23 @@ class MLP:
     ) -> tuple[float, dict[str, Array]]:
         """The mean loss over X (N, D) with labels y (N,) in [0, C), plus ½·reg·Σ‖W‖².
 
+        With a loss of a regression, y (N,) are the numbers that the output should be.
+
         Returns:
             The loss, and its gradient {"W1": …, "b1": …} in new arrays shaped as `params`. Nothing
             is dropped.
+
+        Raises:
+            InputError: X or y has another shape or dtype, or a label is out of range.
         """
-        inputs, labels = self._checked(X), np.asarray(y)
+        inputs = check_inputs(X, self.sizes[0])
+        if not len(inputs):
+            raise InputError("X has no rows, whose mean loss there could be")
+        check_reg(reg)
         batch = self.buffers(len(inputs))
-        np.copyto(batch.X, inputs)
-        batch.Y.fill(0)
-        batch.Y[np.arange(len(labels)), labels] = 1
+        np.copyto(batch.X, inputs, casting="unsafe")
+        numbers = any(self.loss is LOSSES[name] for name in OF_TASK["regression"])
+        fill_targets(y, batch.Y, of_classes=not numbers)
         gradient = Parameters(self.sizes, np.empty_like(self.parameters.flat))
         self.forward_pass(batch)
         loss = self.mean_loss(batch)
@@ -245,20 +267,14 @@ class MLP:
         gradient.weights += self.dtype.type(reg) * self.parameters.weights
         return loss + l2_penalty(self.parameters.weights, reg), gradient.named()
 
-    def _checked(self, X: npt.ArrayLike) -> Array:
-        inputs = np.asarray(X)
-        if inputs.ndim != 2 or inputs.shape[1] != self.sizes[0]:
-            raise InputError(f"X has the shape {inputs.shape}, expected (N, {self.sizes[0]})")
-        return inputs
-
     def _predict(self, X: npt.ArrayLike, read: Any) -> Array:
-        inputs = self._checked(X)
+        inputs = check_inputs(X, self.sizes[0])
         result = np.empty((len(inputs), self.sizes[-1]), self.dtype)
         buffers = self.buffers(min(CHUNK, max(len(inputs), 1)))
         for start in range(0, len(inputs), CHUNK):
             rows = inputs[start : start + CHUNK]
             batch = buffers.first(len(rows))
-            np.copyto(batch.X, rows)
+            np.copyto(batch.X, rows, casting="unsafe")
             self.forward_pass(batch)
             read(batch, result[start : start + CHUNK])
         return result
