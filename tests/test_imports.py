@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "export": SEEING | {"runs", "export"},
     "cli": GROUND | {"config", "parallel", "data", "export", "commands", "cli"},
     "__main__": {"cli"},
-    "__init__": {"nn"},
+    "__init__": {"nn", "runs"},
 }
 """Each part of the package, and the parts that it may import."""
 

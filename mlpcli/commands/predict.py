@@ -16,26 +16,10 @@ from mlpcli.arrays import Array
 from mlpcli.commands.console import Console
 from mlpcli.data.formats import rows as inputs
 from mlpcli.data.formats.rows import Inputs, Wanted
-from mlpcli.errors import DataError, UsageError
-from mlpcli.evaluation.metrics import outputs_of
+from mlpcli.errors import UsageError
 from mlpcli.files import ensure_writable, writing
 from mlpcli.runs.model import Model, load
 from mlpcli.tasks.classification import Classification
-
-
-def _wanted(model: Model) -> Wanted:
-
-    shape = model.data.image_shape
-    return Wanted(
-        model=model.file.path,
-        D=model.encoding.raw_width,
-        source=model.data.source,
-        columns=model.columns,
-        label_name=model.data.label_name,
-        label_column=model.config.data.label_column,
-        image_shape=(shape[0], shape[1]) if shape else None,
-        full_scale=model.data.full_scale,
-    )
 
 
 def _table(
@@ -53,19 +37,13 @@ def _table(
     head += [f"p_{label}" for label in model.classes.tolist()] if probabilities else []
     yield _csv([head])
     done = 0
-    for said in outputs_of([(model.network(), model.encoding)], X):
-        probs = said.values
-        if not np.isfinite(probs).all():
-            raise DataError(
-                f"row {done + int(np.argmin(np.isfinite(probs).all(axis=1))) + 1} is too large "
-                f"for {model.file.path}: its scores overflow"
-            )
-        answers = task.answer(probs, said.scores)[0].tolist()
+    for indices, said in model.answer(X):
+        answers = indices.tolist()
         lines: list[list[Any]] = []
         for offset, answer in enumerate(answers):
             line: list[Any] = [files[done + offset]] if files else []
             line += task.answer_cells(answer, names)
-            line += [f"{p:.6g}" for p in probs[offset]] if probabilities else []
+            line += [f"{p:.6g}" for p in said.values[offset]] if probabilities else []
             lines.append(line)
         yield _csv(lines)
         predicted += answers
@@ -119,7 +97,7 @@ def predict(
             raise UsageError(f"-o {output}: what comes out is CSV; name it {output.stem}.csv")
         ensure_writable(output, streams=True, reads=[model_file, *sources])
     model = load(model_file)
-    wanted = _wanted(model)
+    wanted = model.wanted
     pictures = [inputs.is_image(source) for source in sources]
     if all(pictures):
         if label_column is not None:

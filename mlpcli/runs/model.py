@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,10 @@ from mlpcli.config.config import Config, make_config
 from mlpcli.config.toml import check_sections
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.encoding import Encoding, Pixels
-from mlpcli.errors import CheckpointError, UsageError
+from mlpcli.data.formats.in_memory import read_rows
+from mlpcli.data.formats.rows import Wanted
+from mlpcli.errors import CheckpointError, DataError, UsageError
+from mlpcli.evaluation.metrics import Outputs, outputs_of
 from mlpcli.nn.model_file import FORMAT, ModelFile, dense_layers, read_model
 from mlpcli.nn.network import MLP
 from mlpcli.runs.format1 import upgrade
@@ -73,6 +76,81 @@ class Model:
     def epochs(self) -> int:
         """How many epochs were trained."""
         return int(self.history[-1]["epoch"]) if self.history else self.epoch
+
+    @property
+    def wanted(self) -> Wanted:
+        """What rows have to be like."""
+        return Wanted(
+            model=self.file.path,
+            D=self.encoding.raw_width,
+            source=self.data.source,
+            columns=self.columns,
+            label_name=self.data.label_name,
+            label_column=self.config.data.label_column,
+            image_shape=self.data.image_shape,
+            full_scale=self.data.full_scale,
+        )
+
+    @classmethod
+    def load(cls, path: str | Path) -> Model:
+        """Read a checkpoint.
+
+        Raises:
+            CheckpointError: it is missing, not a checkpoint, of an unknown format, or damaged.
+        """
+        return load(Path(path))
+
+    def predict(self, rows: Any) -> Array:
+        """(N,) the labels of rows, as they were written in training; or the numbers.
+
+        Args:
+            rows: raw, as in the data that the model was trained on: an array (N, R), or images
+                (N, height, width); lists in the order of `columns`; dicts by column; or columns by
+                name, as in a data frame.
+
+        Raises:
+            DataError: a column is missing, a value cannot be one, or its scores overflow.
+        """
+        parts = [answers for answers, _ in self._answers(rows)]
+        answers = np.concatenate(parts) if parts else np.empty(0, self.task.target_dtype)
+        return self.classes[answers] if isinstance(self.task, Classification) else answers
+
+    def predict_proba(self, rows: Any) -> Array:
+        """(N, C) float64 probabilities of `classes`; for the rows see `predict`.
+
+        Raises:
+            DataError: as `predict`, or the model predicts numbers.
+        """
+        if not isinstance(self.task, Classification):
+            raise DataError(f"{self.file.path}: predicts numbers, which have no probabilities")
+        parts = [said.values for _, said in self._answers(rows)]
+        return np.concatenate(parts) if parts else np.empty((0, self.task.outputs))
+
+    def answer(self, X: Array) -> Iterator[tuple[Array, Outputs]]:
+        """(class indices or numbers (n,), outputs) of raw columns X (N, R), chunk by chunk.
+
+        Raises:
+            DataError: the scores of a row overflow.
+        """
+        done = 0
+        for said in outputs_of([(self.network(), self.encoding)], X):
+            finite = np.logical_and.reduce(np.isfinite(said.values), axis=1)
+            if not finite.all():
+                raise DataError(
+                    f"row {done + int(np.argmin(finite)) + 1} is too large for {self.file.path}: "
+                    "its scores overflow"
+                )
+            yield self.task.answer(said.values, said.scores)[0], said
+            done += len(finite)
+
+    def _answers(self, rows: Any) -> list[tuple[Array, Outputs]]:
+        X = self._read(rows)
+        with np.errstate(all="ignore"):  # what overflows is told by its row
+            return list(self.answer(X)) if len(X) else []
+
+    def _read(self, rows: Any) -> Array:
+        kinds = {part.kind for part in self.encoding.parts}
+        return read_rows(rows, self.wanted, only_numbers=kinds <= {"number", "pixels"})
 
     def network(self) -> MLP:
         """A network with the weights."""

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -86,6 +87,11 @@ def open_inputs(source: str, wanted: Wanted, *, label_column: str | None = None)
         raise DataError(f"{source}: cannot be read: {error.strerror or error}") from error
     _check_width(inputs.X.shape[1], source, wanted)
     return inputs
+
+
+def open_stream(stream: BinaryIO, source: str, wanted: Wanted) -> Inputs:
+    """Open a table that a stream holds; otherwise as `open_inputs`."""
+    return _table(TableReader(stream, source), wanted, None)
 
 
 def frame_of(source: str) -> float:

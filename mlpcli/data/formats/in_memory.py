@@ -1,0 +1,103 @@
+"""Rows that a caller from Python has in memory, for a model: read as those of a table are."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mlpcli.arrays import Array
+from mlpcli.data.formats.rows import Wanted, open_stream
+from mlpcli.errors import DataError
+from mlpcli.text import quoted
+
+_SOURCE = "rows"
+
+
+def read_rows(rows: Any, wanted: Wanted, *, only_numbers: bool) -> Array:
+    """The raw columns X (N, R) that a model takes, of rows in memory.
+
+    Args:
+        rows: an array (N, R), or (N, height, width) of images; an iterable of sequences in the
+            order of the model's columns, or of mappings by column; or columns by name, as in a
+            mapping or a data frame. None and NaN are missing values.
+        wanted: what the model takes.
+        only_numbers: whether all of its columns are numbers, which then need no reading.
+
+    Raises:
+        DataError: a column is missing, or a row has another number of values than the model takes.
+    """
+    if isinstance(rows, str | bytes):
+        raise DataError(f"{_SOURCE}: is text; give rows, or call `mlp predict` on a file")
+    there = rows if isinstance(rows, Mapping) else getattr(rows, "columns", None)
+    if there is not None:
+        listed: Any = list(zip(*(rows[name] for name in _names(wanted, there)), strict=True))
+    elif isinstance(rows, np.ndarray):
+        listed = rows.reshape(len(rows), -1) if rows.ndim == 3 else rows
+    else:
+        listed = [_in_order(row, number, wanted) for number, row in enumerate(rows, start=1)]
+    if not len(listed):
+        return np.empty((0, wanted.D))
+    array = _numbers(listed)
+    if array is not None and array.shape[1:] != (wanted.D,):
+        raise DataError(
+            f"{_SOURCE}: are of the shape {array.shape}; {wanted.model} takes (N, {wanted.D})"
+        )
+    if array is not None and only_numbers and np.isfinite(array).all():
+        return array
+    return open_stream(io.BytesIO(_as_csv(listed, wanted).encode()), _SOURCE, wanted).X
+
+
+def _names(wanted: Wanted, there: Iterable[Any], where: str = _SOURCE) -> Sequence[str]:
+    """The model's columns, all of which have to be there."""
+    if wanted.columns is None:
+        raise DataError(
+            f"{where}: have names, but the columns of {wanted.model} have none; "
+            "give lists in the order of its columns"
+        )
+    known = set(there)
+    if missing := [name for name in wanted.columns if name not in known]:
+        raise DataError(f"{where}: without the column {quoted(missing[0])}, which the model takes")
+    return wanted.columns
+
+
+def _in_order(row: Any, number: int, wanted: Wanted) -> Sequence[Any]:
+    """The values of one row, in the order of the model's columns."""
+    where = f"{_SOURCE}: row {number}"
+    if isinstance(row, Mapping):
+        return [row[name] for name in _names(wanted, row, where)]
+    if isinstance(row, str | bytes) or not isinstance(row, Iterable):
+        raise DataError(f"{where} is {quoted(str(row))}; expected a list of {wanted.D} values")
+    values: list[Any] = np.asarray(row).ravel().tolist() if isinstance(row, np.ndarray) else [*row]
+    if len(values) != wanted.D:
+        raise DataError(f"{where} has {len(values)} values; {wanted.model} takes {wanted.D}")
+    return values
+
+
+def _numbers(listed: Any) -> Array | None:
+    """The rows as an array, if they are numbers and none is missing."""
+    try:
+        array = np.asarray(listed)
+    except ValueError:
+        return None
+    return array if array.dtype.kind in "biuf" else None
+
+
+def _as_csv(rows: Iterable[Sequence[Any]], wanted: Wanted) -> str:
+    """A table with a header, if the columns have names."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    if wanted.columns is not None:
+        writer.writerow(wanted.columns)
+    writer.writerows([[_cell(value) for value in row] for row in rows])
+    return text.getvalue()
+
+
+def _cell(value: Any) -> str:
+    """A value as a table has it; a number with all its digits."""
+    if value is None or value != value:  # NaN
+        return ""
+    return repr(float(value)) if isinstance(value, float | np.floating) else str(value)

@@ -1,0 +1,146 @@
+"""`mlpcli.Model`: raw rows in, answers out, the same as those of `mlp predict`."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlpcli import Model
+from mlpcli.errors import CheckpointError, DataError
+
+
+class Frame:
+    """As much of a data frame as is needed: columns by name."""
+
+    def __init__(self, columns: dict[str, list[float]]) -> None:
+        self._columns, self.columns = columns, list(columns)
+
+    def __getitem__(self, name: str) -> list[float]:
+        return self._columns[name]
+
+
+@pytest.fixture
+def model(mlp, points: Path) -> Model:
+    """Of a table of width, height and species, whose two columns have very different scales."""
+    rows = [line.split(",") for line in points.read_text().splitlines()[1:]]
+    lines = [f"{w},{1000 * float(h):.1f},{label}" for w, h, label in rows]
+    Path("scaled.csv").write_text("\n".join(["width,height,species", *lines]) + "\n")
+    mlp.ok("train", "--data", "scaled.csv", "--epochs", "40", "-q")
+    return Model.load("model.npz")
+
+
+def table() -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(Path("scaled.csv").read_text())))
+
+
+FORMS: dict[str, Callable[[list[float], list[float]], Any]] = {
+    "array": lambda w, h: np.array([w, h]).T,
+    "float32 array": lambda w, h: np.array([w, h], np.float32).T,
+    "lists": lambda w, h: [list(pair) for pair in zip(w, h, strict=True)],
+    "tuples of a generator": lambda w, h: zip(w, h, strict=True),
+    "arrays": lambda w, h: list(np.array([w, h]).T),
+    "texts": lambda w, h: [[str(a), str(b)] for a, b in zip(w, h, strict=True)],
+    "dicts": lambda w, h: [
+        {"height": b, "surplus": "?", "width": a} for a, b in zip(w, h, strict=True)
+    ],
+    "dicts of texts": lambda w, h: [
+        {"height": f"{b}", "width": f"{a}"} for a, b in zip(w, h, strict=True)
+    ],
+    "columns": lambda w, h: {"height": h, "width": w, "surplus": w},
+    "data frame": lambda w, h: Frame({"height": h, "width": w}),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_rows_may_come_in_any_form_and_are_those_of_mlp_predict(mlp, model, form: str) -> None:
+    rows = table()
+    widths = [float(row["width"]) for row in rows]
+    heights = [float(row["height"]) for row in rows]
+    said = list(
+        csv.DictReader(
+            io.StringIO(mlp.ok("predict", "model.npz", "scaled.csv", "--probabilities").out)
+        )
+    )
+    given = FORMS[form](widths, heights)
+    labels = model.predict(list(given) if form.startswith("tuples") else given)
+    assert labels.tolist() == [row["label"] for row in said]
+    assert np.mean([a == b["species"] for a, b in zip(labels, rows, strict=True)]) > 0.95
+    probs = model.predict_proba(FORMS[form](widths, heights))
+    expected = [[float(row[f"p_{label}"]) for label in model.classes] for row in said]
+    np.testing.assert_allclose(probs, expected, atol=2e-5)
+
+
+def test_it_names_its_classes_and_columns(model: Model) -> None:
+    assert model.classes.tolist() == ["ant", "bee", "cow"]
+    assert model.columns == ["width", "height"]
+    assert len(model.predict([])) == 0
+    assert model.predict_proba(np.empty((0, 2))).shape == (0, 3)
+
+
+def test_images_are_given_as_they_are_or_flat(mlp) -> None:
+    mlp.ok("train", "--data", "digits", "--epochs", "20", "-q")
+    from mlpcli.data.builtin import digits as open_digits
+
+    data = open_digits()
+    digits = Model.load("model.npz")
+    flat = digits.predict(data.X[:100])
+    assert flat.dtype == np.int64
+    assert np.mean(flat == data.y[:100]) > 0.9
+    assert digits.predict(data.X[:100].reshape(-1, 8, 8)).tolist() == flat.tolist()
+    assert digits.predict(data.X[:100].tolist()).tolist() == flat.tolist()
+
+
+def test_numbers_are_predicted_in_their_unit(mlp) -> None:
+    x = np.random.default_rng(0).normal(size=(120, 2))
+    rows = [f"{a:.4f},{b:.4f},{5000 + 100 * a - 30 * b:.3f}" for a, b in x]
+    Path("numbers.csv").write_text("\n".join(["a,b,target", *rows]) + "\n")
+    mlp.ok("train", "--data", "numbers.csv", "--hidden", "none", "--epochs", "300", "-q")
+    model = Model.load("model.npz")
+    answers = model.predict([[1, 0], [0, 1]])
+    assert answers == pytest.approx([5100, 4970], abs=5)
+    said = "model.npz: predicts numbers, which have no probabilities"
+    with pytest.raises(DataError, match=said):
+        model.predict_proba([[1, 0]])
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([[1, 2, 3]], "rows: row 1 has 3 values; model.npz takes 2"),
+        ([[1, 2], [1]], "rows: row 2 has 1 values; model.npz takes 2"),
+        ([{"width": 1}], "rows: row 1: without the column 'height', which the model takes"),
+        ({"width": [1]}, "rows: without the column 'height', which the model takes"),
+        ([1, 2], "rows: row 1 is '1'; expected a list of 2 values"),
+        (["ab"], "rows: row 1 is 'ab'; expected a list of 2 values"),
+        ("1,2", "rows: is text; give rows, or call `mlp predict` on a file"),
+        (np.zeros((3, 5)), "rows: are of the shape (3, 5); model.npz takes (N, 2)"),
+        (np.zeros(2), "rows: are of the shape (2,); model.npz takes (N, 2)"),
+        ([["a", 1]], "rows: row 2, column 'width': 'a' is not a number"),
+        ([[1e300, -1e300]], "row 1 is too large for model.npz: its scores overflow"),
+    ],
+)
+def test_rows_that_are_none_are_refused(model: Model, rows: Any, said: str) -> None:
+    with pytest.raises(DataError) as error:
+        model.predict(rows)
+    assert str(error.value).startswith(said)
+
+
+def test_without_names_rows_are_in_order(mlp, points: Path) -> None:
+    Path("plain.csv").write_text("\n".join(points.read_text().splitlines()[1:]) + "\n")
+    mlp.ok("train", "--data", "plain.csv", "--epochs", "20", "-q")
+    model = Model.load(Path("model.npz"))
+    assert model.columns is None
+    assert model.predict([[0, 10], [8, 2]]).tolist() == ["ant", "cow"]
+    with pytest.raises(DataError, match=r"have names, but the columns of model\.npz have none"):
+        model.predict([{"width": 1, "height": 2}])
+
+
+def test_what_is_no_checkpoint_is_refused(mlp) -> None:
+    with pytest.raises(CheckpointError, match=r"^none\.npz: no such file"):
+        Model.load("none.npz")
