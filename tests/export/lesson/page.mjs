@@ -39,6 +39,7 @@ const JOBS = {
     return passes(readNetwork(facts.network), encodedRows(facts.encoding, raw), stacked(Y), options);
   },
   unpacked: ({ packed }) => [...unpacked(packed)],
+  encoded: ({ encoding, raw }) => rows(encodedRows(encoding, raw.map((row) => row.map((v) => v ?? NaN)))),
   facts: ({ path }) => factsOf(path),
   prepare({ height, width, data, shape, frame }) {
     const pixels = prepare({ height, width, data: Float64Array.from(data) }, shape, frame);

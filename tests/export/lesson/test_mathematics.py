@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import itertools
+import math
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +219,56 @@ def test_of_all_ways_to_fit_two_factors_one_is_let_in(node, sizes, samples) -> N
         assert all(way["why"] for way in puzzle["ways"])
     accidents = [way for p in puzzles for way in p["ways"] if "by accident" in way["why"]]
     assert bool(accidents) == (len({*sizes, samples}) < len(sizes) + 1)
+
+
+def test_gaps_categories_and_dates_become_inputs_worked_out_by_hand(node) -> None:
+    """A missing value is null, an unseen category -1; 2026-11-25 is day 20,782, a Wednesday."""
+    number = {"kind": "number", "shift": 10.0, "factor": 0.5, "median": 13.0, "clip": False}
+    encoding = {
+        "parts": [
+            number,
+            number | {"clip": True},
+            {"kind": "category", "categories": ["a", "b"], "rare": ["c", "d"], "missing": True},
+            {"kind": "category", "categories": ["x", "y"], "rare": [], "missing": False},
+            number
+            | {
+                "kind": "date",
+                "shift": 20_000.0,
+                "month": [0, 10],
+                "weekday": [2, 3],
+                "hour": [18],
+            },
+        ],
+        "blocks": [
+            {"part": part, "of": of, "values": values, "start": start}
+            for part, of, values, start in (
+                (0, "number", [""], 0),
+                (1, "number", [""], 1),
+                (4, "number", [""], 2),
+                (0, "indicator", ["missing"], 3),
+                (2, "category", ["a", "b", "rare", "missing"], 4),
+                (3, "category", ["x", "y"], 8),
+                (4, "month", ["0", "10"], 10),
+                (4, "weekday", ["2", "3"], 12),
+                (4, "hour", ["18"], 14),
+            )
+        ],
+    }
+    raw = [
+        [12, 16, 1, 0, 20_782.75],
+        [None, 4, 3, -1, 20_783],
+        [10, 10, None, None, None],
+        [10, 10, -1, 1, 20_000],
+    ]
+    bent = 3 / math.sqrt(2)
+    wanted = [
+        [1, bent, 391.375, 0, 0, 1, 0, 0, 1, 0, 0, 1, 1, 0, 1],
+        [1.5, -bent, 391.5, 1, 0, 0, 1, 0, 0, 0, 0, 1, 0, 1, 0],
+        [0, 0, -9993.5, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0],
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0],
+    ]
+    (found,) = node({"job": "encoded", "encoding": encoding, "raw": raw})
+    np.testing.assert_allclose(found, wanted, atol=1e-12)
 
 
 # The drawing
