@@ -82,8 +82,23 @@ def join_words(words: Sequence[str]) -> str:
 
 def nearest(word: str, words: Iterable[str]) -> str:
     """ "; did you mean …?" for the nearest of `words`, or nothing."""
-    match = difflib.get_close_matches(word, list(words), n=1, cutoff=0.55)
-    return f"; did you mean {match[0]}?" if match else ""
+    found = find_nearest(word, words)
+    return f"; did you mean {found}?" if found else ""
+
+
+def find_nearest(word: str, words: Iterable[str]) -> str | None:
+    """The nearest of `words`, or None: no wild guess is made.
+
+    Near is what one word begins with that begins so, what has the same parts in another order, or
+    what is alike by its letters; a short word has to be more alike than a long one.
+    """
+    bare = {other.lstrip("-").lower(): other for other in words}
+    wanted = word.lstrip("-").lower().replace("_", "-")
+    begun = [other for other in bare if len(wanted) > 2 and other.startswith(wanted)]
+    parts = [other for other in bare if sorted(other.split("-")) == sorted(wanted.split("-"))]
+    alike = difflib.get_close_matches(wanted, bare, n=1, cutoff=0.75 if len(wanted) < 5 else 0.65)
+    found = parts or (begun if len(begun) == 1 else alike)
+    return bare[found[0]] if found else None
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:

@@ -118,6 +118,14 @@ def test_a_file_gives_its_values(tmp_path: Path) -> None:
     assert isinstance(values["lr"], float)
 
 
+def test_a_file_may_begin_with_a_byte_order_mark_and_none_is_a_word(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + b'[model]\nhidden = "none"\n')
+    assert read_config(path) == {"hidden": ()}
+    path.write_text('[augment]\ngentle_classes = "none"\n')
+    assert read_config(path) == {"gentle_classes": ()}
+
+
 @options
 def test_a_key_is_the_flag_with_hyphens_or_underscores(option: Option, tmp_path: Path) -> None:
     path = tmp_path / "run.toml"

@@ -46,7 +46,9 @@ class _Group(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            hint = nearest(args[0], COMMANDS) or "; see mlp --help"
+            from mlpcli.cli.elsewhere import suggest_command
+
+            hint = suggest_command(args[0]) or "; see mlp --help"
             ctx.fail(f"no such command: {args[0]}{hint}")
         return super().resolve_command(ctx, args)
 
@@ -84,6 +86,8 @@ def run(args: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # λ or a path that the locale cannot show
             stream.reconfigure(errors="backslashreplace")
+    if "_MLP_COMPLETE" in os.environ:
+        import mlpcli.cli.shells  # noqa: F401
     try:
         result = group.main(args, prog_name="mlp", standalone_mode=False)
         sys.stdout.flush()
@@ -123,11 +127,15 @@ def _usage(error: click.ClickException) -> str:
     message = error.message[:1].lower() + error.message[1:].rstrip(".")
     if isinstance(error, click.NoSuchOption):
         params = context.command.get_params(context) if context else []
-        hint = nearest(error.option_name, [flag for param in params for flag in param.opts])
-        return f"no such option: {error.option_name}{hint or see}"
+        from mlpcli.cli.elsewhere import suggest_flag
+
+        flags = [flag for param in params for flag in param.opts]
+        return f"no such option: {error.option_name}{suggest_flag(error.option_name, flags) or see}"
     if isinstance(error, click.BadOptionUsage):
         needs = "takes no value" if "does not take" in message else f"needs a value{see}"
         return f"{error.option_name} {needs}"
+    if "unexpected extra argument" in message and context is not None:
+        return _extra(context, message, see)
     if isinstance(error, click.MissingParameter) and error.param is not None:
         return f"{error.param.make_metavar(context)} is missing{see}"
     if isinstance(error, click.BadParameter) and error.param is not None:
@@ -137,6 +145,15 @@ def _usage(error: click.ClickException) -> str:
         hint = nearest(value, param.type.choices) if isinstance(param.type, click.Choice) else ""
         return f"{name} {message}{hint or see}".lstrip()
     return message if "--help" in message or "did you mean" in message else message + see
+
+
+def _extra(context: Any, message: str, see: str) -> str:
+    """What to say of an argument that a command does not take: data belong after --data."""
+    words = message[message.index("(") + 1 : message.rindex(")")]
+    command = context.command
+    if any("--data" in param.opts for param in command.params) and context.info_name == "train":
+        return f"{words}: give data by --data {words}, as in mlp train --data {words}"
+    return f"{message}{see}"
 
 
 def _give_up_stdout() -> None:

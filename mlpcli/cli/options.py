@@ -10,14 +10,14 @@ import click
 from click.core import ParameterSource
 
 from mlpcli.cli.completion import CONFIG_FILE, DATA_FILE
+from mlpcli.cli.elsewhere import suggest_flag
 from mlpcli.commands.console import Console
 from mlpcli.config.config import check_flag
 from mlpcli.config.kinds import Switch
 from mlpcli.config.options import OPTIONS, Option
-from mlpcli.config.toml import own_name
 from mlpcli.errors import ExitCode, UsageError
 from mlpcli.parallel.mpi import join
-from mlpcli.text import as_typed, nearest
+from mlpcli.text import as_typed
 
 if TYPE_CHECKING:
     pass
@@ -109,15 +109,16 @@ class Command(click.Command):
 
     def _parse(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
+            _, _, order = self.make_parser(ctx).parse_args([*args])
+            for param in order:
+                single = isinstance(param, click.Option) and not (param.multiple or param.is_flag)
+                if single and order.count(param) > 1:
+                    raise UsageError(f"{param.opts[-1]} is given twice; give it once")
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             flags = [flag for param in self.get_params(ctx) for flag in param.opts]
-            own = own_name(error.option_name.lstrip("-").replace("-", "_"))
-            flag = OPTIONS[own].flag if own else ""
-            hint = f"; did you mean {flag}?" if flag in flags else nearest(error.option_name, flags)
-            raise UsageError(
-                f"no such option: {error.option_name}{hint or f'; see {ctx.command_path} --help'}"
-            ) from None
+            hint = suggest_flag(error.option_name, flags) or f"; see {ctx.command_path} --help"
+            raise UsageError(f"no such option: {error.option_name}{hint}") from None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         groups: dict[str, list[tuple[str, str]]] = {title: [] for title in HELP_GROUPS.values()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ from mlpcli.arrays import Array
 from mlpcli.commands.console import Console
 from mlpcli.data.formats import rows as inputs
 from mlpcli.data.formats.rows import Inputs, Wanted
-from mlpcli.errors import UsageError
+from mlpcli.errors import CheckpointError, UsageError
 from mlpcli.files import ensure_writable, writing
+from mlpcli.nn.model_file import is_checkpoint
 from mlpcli.runs.model import Model, load
 from mlpcli.tasks.classification import Classification
 
@@ -80,6 +81,20 @@ def _warn_of_scale(console: Console, rows: Inputs, wanted: Wanted, source: str) 
         )
 
 
+def _load(path: Path, sources: Sequence[str]) -> Model:
+    """The model; what comes first may be the input, and the model come after it."""
+    try:
+        return load(path)
+    except CheckpointError:
+        for source in sources:
+            if is_checkpoint(Path(source)):
+                raise UsageError(
+                    f"{path}: is no checkpoint, but {source} is one; the model comes first: "
+                    f"mlp predict {source} {path}"
+                ) from None
+        raise
+
+
 def predict(
     console: Console,
     model_file: Path,
@@ -96,7 +111,7 @@ def predict(
         if output.suffix.lower() not in ("", ".csv", ".txt"):
             raise UsageError(f"-o {output}: what comes out is CSV; name it {output.stem}.csv")
         ensure_writable(output, streams=True, reads=[model_file, *sources])
-    model = load(model_file)
+    model = _load(model_file, sources)
     wanted = model.wanted
     pictures = [inputs.is_image(source) for source in sources]
     if all(pictures):

@@ -128,6 +128,8 @@ class Widths:
             return text
 
     def check(self, value: Any) -> Any:
+        if value == "none":
+            return ()
         if isinstance(value, int) and not isinstance(value, bool):
             value = [value]
         if not isinstance(value, list | tuple) or not all(
@@ -186,6 +188,8 @@ class Labels:
         return [] if text.strip() == "none" else text.split(",")
 
     def check(self, value: Any) -> Any:
+        if value == "none":
+            return ()
         labels = [value] if isinstance(value, int | str) else value
         if not isinstance(labels, list | tuple):
             raise ValueError("expected class labels, as in 1,7, or none")

@@ -74,7 +74,7 @@ def _option(
     common: bool = False,
     lasting: bool = True,
     fixed: bool = False,
-    also: tuple[str, ...] = (),
+    also: str = "",
 ) -> Any:
     return field(
         default=default,
@@ -84,7 +84,7 @@ def _option(
             "common": common,
             "lasting": lasting,
             "fixed": fixed,
-            "also": also,
+            "also": tuple(also.split()),
         },
     )
 
@@ -132,7 +132,7 @@ class DataConfig:
         "mnist, fashion-mnist, digits, spiral, a CSV/TSV/NPZ file, or a folder of IDX or NPY "
         "files. Default: mnist if downloaded, else digits.",
         common=True,
-        also=("dataset", "input", "train_data"),
+        also="dataset input train_data",
     )
     label_column: str | None = _option(
         None,
@@ -140,39 +140,42 @@ class DataConfig:
         "Column of the table that holds the labels. Default: the last.",
         common=True,
         fixed=True,
+        also="target label labels target_column label_col class_column y response outcome",
     )
     task: str | None = _option(
         None,
         Choice(["auto", *kinds.TASKS]),
         "What to predict: classes or numbers. Default: auto, which takes text for classes.",
-        also=("objective_type", "problem", "mode"),
+        also="objective_type problem mode",
         fixed=True,
     )
     scale: str = _option(
         "auto",
         Choice(("auto", "none", "standard")),
         "auto divides pixels by their largest value and standardises tables.",
-        also=("normalize", "standardize", "scaling"),
+        also="normalize standardize scaling preprocess scaler",
         fixed=True,
     )
     val_fraction: float = _option(
         0.1,
         PROBABILITY,
         "Share of the training rows held out for validation, drawn by the seed.",
-        also=("validation_split", "validation_fraction"),
+        also="validation_split validation_fraction val valid validation val_size val_ratio "
+        "dev_fraction",
         fixed=True,
     )
     test_fraction: float | None = _option(
         None,
         PROBABILITY,
         "Share set aside for testing if the data have no test set. Default: 0.2; 0 for spiral.",
-        also=("test_size", "test_split"),
+        also="test_size test_split test test_ratio holdout test_set_size",
         fixed=True,
     )
     class_weight: str = _option(
         "none",
         Choice(("none", "balanced")),
         "balanced gives rare classes as much weight as frequent ones.",
+        also="class_weights balanced weights",
     )
 
 
@@ -185,7 +188,8 @@ class ModelConfig:
         Widths(),
         "Widths of the hidden layers, or none for softmax regression.",
         common=True,
-        also=("layers", "hidden_size", "hidden_layer_sizes", "hidden_layers", "units"),
+        also="layers hidden_size hidden_layer_sizes hidden_layers units neurons n_hidden "
+        "hidden_units width widths architecture",
         fixed=True,
     )
     activation: str = _option(
@@ -193,7 +197,7 @@ class ModelConfig:
         Choice(kinds.ACTIVATIONS),
         "Activation of the hidden layers.",
         common=True,
-        also=("nonlinearity",),
+        also="nonlinearity act act_fn activation_function",
         fixed=True,
     )
     loss: str | None = _option(
@@ -201,14 +205,14 @@ class ModelConfig:
         Choice(kinds.LOSSES),
         "For classes: cross-entropy of the softmax; mse (Nielsen's quadratic cost) and bce of "
         "sigmoid outputs. For numbers: squared-error, absolute-error, huber. Default: the first.",
-        also=("cost", "criterion", "objective"),
+        also="cost criterion objective",
         fixed=True,
     )
     init: str = _option(
         "he",
         Choice(kinds.INITS),
         "Initial weights: he for ReLU, glorot for tanh and sigmoid, normal for N(0, scale²).",
-        also=("weight_init",),
+        also="weight_init",
         fixed=True,
     )
     init_scale: float | None = _option(
@@ -219,7 +223,11 @@ class ModelConfig:
         fixed=True,
     )
     dropout: float = _option(
-        0.0, PROBABILITY, "Share of the hidden units dropped in each step.", common=True
+        0.0,
+        PROBABILITY,
+        "Share of the hidden units dropped in each step.",
+        common=True,
+        also="drop_rate dropout_rate p_drop",
     )
     input_dropout: float = _option(0.0, PROBABILITY, "Share of the inputs dropped in each step.")
     dtype: str = _option(
@@ -236,7 +244,7 @@ class TrainConfig:
         Choice(kinds.OPTIMIZERS),
         "How a gradient becomes a step.",
         common=True,
-        also=("solver", "algorithm"),
+        also="solver algorithm optim opt",
         fixed=True,
     )
     lr: float | None = _option(
@@ -244,10 +252,10 @@ class TrainConfig:
         POSITIVE,
         f"Learning rate. {_defaults(kinds.OPTIMIZERS)}",
         common=True,
-        also=("learning_rate", "learning_rate_init", "eta", "step_size"),
+        also="learning_rate learning_rate_init eta step_size",
     )
     momentum: float = _option(
-        0.9, PROBABILITY, "Momentum μ; with adam and adamw, β₁.", also=("beta1",)
+        0.9, PROBABILITY, "Momentum μ; with adam and adamw, β₁.", also="beta1"
     )
     final_momentum: float | None = _option(
         None, PROBABILITY, "Momentum at the end of the run, changed linearly. Default: no change."
@@ -257,14 +265,14 @@ class TrainConfig:
         Choice(kinds.LR_SCHEDULES),
         "How the learning rate falls over the run.",
         common=True,
-        also=("schedule", "scheduler", "lr_scheduler"),
+        also="schedule scheduler lr_scheduler",
     )
     lr_decay: float | None = _option(
         None,
         Number(above=0, at_most=1),
         "Factor of the step schedule per drop, of the exponential one per epoch. "
         f"{_defaults(DECAYS)}",
-        also=("gamma", "decay"),
+        also="gamma decay",
     )
     lr_step: float = _option(
         10.0, Number(at_least=0.001), "Epochs between the drops of the step schedule."
@@ -273,13 +281,14 @@ class TrainConfig:
         0.0,
         Number(at_least=0, at_most=MANY),
         "Epochs over which the learning rate first rises.",
+        also="warmup_epochs warm_up",
     )
     reg: float = _option(
         1e-4,
         NOT_NEGATIVE,
         "L2 penalty λ of ½λΣ‖W‖²; with adamw, the decoupled decay.",
         common=True,
-        also=("l2", "weight_decay", "alpha", "lambda", "regularization"),
+        also="l2 weight_decay alpha lambda regularization",
     )
     max_norm: float | tuple[float, ...] | None = _option(
         None,
@@ -291,7 +300,7 @@ class TrainConfig:
         None,
         POSITIVE,
         "Largest norm of the gradient of a step. Default: no limit.",
-        also=("grad_clip",),
+        also="grad_clip max_grad_norm gradient_clip clip",
     )
     label_smoothing: float = _option(
         0.0, PROBABILITY, "Share of each target that is spread over all classes."
@@ -301,7 +310,7 @@ class TrainConfig:
         BatchSize(),
         "Samples per step.",
         common=True,
-        also=("batch", "minibatch", "mini_batch_size"),
+        also="batch minibatch mini_batch_size bs batchsize n_batch",
         fixed=True,
     )
     epochs: int | None = _option(
@@ -309,20 +318,20 @@ class TrainConfig:
         COUNT,
         "Passes over the training rows. Default: 20, or as many as make 1,000 steps on small data.",
         common=True,
-        also=("max_iter", "iterations"),
+        also="max_iter iterations n_epochs num_epochs n_iter rounds passes",
     )
     average: str = _option(
         "none",
         Choice(("none", "ema", "tail")),
         "Use weights averaged over the steps: exponentially, or over the last part of the run.",
-        also=("swa", "weight_averaging", "polyak"),
+        also="swa weight_averaging polyak",
         fixed=True,
     )
     average_decay: float = _option(
         0.999,
         Number(above=0, below=1),
         "Decay of the exponential average per step; lower in the first steps.",
-        also=("ema_decay",),
+        also="ema_decay",
     )
     average_from: float = _option(
         0.75, PROBABILITY, "Share of the run after which the averaging of the tail begins."
@@ -331,7 +340,7 @@ class TrainConfig:
         None,
         COUNT,
         "Stop if the validation accuracy has not risen for this many epochs. Default: never.",
-        also=("early_stopping", "n_iter_no_change"),
+        also="early_stopping n_iter_no_change",
     )
     max_time: float | None = _option(
         None,
@@ -346,7 +355,7 @@ class TrainConfig:
         10.0,
         Number(above=0, metavar="MINUTES"),
         "Also write the checkpoint within an epoch, once the last one is this many minutes old.",
-        also=("save_every", "checkpoint_interval"),
+        also="save_every checkpoint_interval",
     )
     seed: int = _option(
         0,
@@ -354,7 +363,7 @@ class TrainConfig:
         "Seeds the initial weights, the validation split, the order of samples, dropout and "
         "distortions.",
         common=True,
-        also=("random_state", "random_seed"),
+        also="random_state random_seed",
         fixed=True,
     )
 
@@ -368,13 +377,13 @@ class AugmentConfig:
         Choice(("none", "affine", "elastic")),
         "Distort the images anew in every epoch; elastic also bends them.",
         common=True,
-        also=("augmentation", "distort", "distortions"),
+        also="augmentation distort distortions",
     )
     rotate: float | None = _option(
         None,
         Number(at_least=0, at_most=180, metavar="DEGREES"),
         f"Largest rotation to either side. {_distortion('rotate')}",
-        also=("rotation",),
+        also="rotation",
     )
     shear: float | None = _option(
         None,
@@ -390,7 +399,7 @@ class AugmentConfig:
         None,
         Number(at_least=0, at_most=10_000, metavar="PIXELS"),
         f"Largest shift along each axis. {_distortion('shift')}",
-        also=("translate", "translation"),
+        also="translate translation",
     )
     elastic_sigma: float | None = _option(
         None,
@@ -408,7 +417,7 @@ class AugmentConfig:
         False,
         Switch(),
         "Mirror half of the images, left to right.",
-        also=("flip", "hflip", "horizontal_flip"),
+        also="flip hflip horizontal_flip",
     )
     gentle_classes: tuple[str, ...] = _option(
         (),

@@ -8,7 +8,7 @@ from typing import Any
 
 from mlpcli.config.options import OPTIONS, SECTIONS
 from mlpcli.errors import ConfigError, InputError
-from mlpcli.text import cut, nearest
+from mlpcli.text import cut, find_nearest, nearest
 
 _MAX_CONFIG = 1 << 17  # bytes of a config file, including comments
 _MAX_DOTS = 500  # in a line: a key of n parts costs n²
@@ -38,7 +38,7 @@ def read_config(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             content = file.read(_MAX_CONFIG + 1)
         _refuse_bomb(content, path)
-        document = tomllib.loads(content.decode())
+        document = tomllib.loads(content.decode("utf-8-sig"))
     except OSError as error:
         near = _nearest_config(path) if isinstance(error, FileNotFoundError) else ""
         raise InputError(f"{path}: cannot be read: {error.strerror}{near}") from None
@@ -110,14 +110,11 @@ def _read_section(where: Path | str, section: str, keys: Any) -> dict[str, Any]:
     return values
 
 
-def own_name(name: str) -> str | None:
-    """The option that other tools call `name`, or None."""
-    return next((o.name for o in OPTIONS.values() if name.lower() in o.also), None)
-
-
 def _did_you_mean(name: str) -> str:
-    own = own_name(name)
-    return f"; did you mean {own}?" if own else nearest(name, OPTIONS)
+    names = {also: o.name for o in OPTIONS.values() for also in o.also} | {o: o for o in OPTIONS}
+    found = name.lower() if name.lower() in names else find_nearest(name, OPTIONS)
+    found = found or find_nearest(name, names)
+    return f"; did you mean {names[found]}?" if found else ""
 
 
 def toml_value(value: Any) -> str:

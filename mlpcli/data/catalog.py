@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import shlex
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlpcli.errors import DataError, UsageError
+from mlpcli.text import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -249,10 +249,9 @@ def open_data(
             columns=columns,
             label_name=label_name,
         )
-    nearest = get_close_matches(source.lower(), NAMES, n=1)
     raise DataError(
         f"{source or '(nothing)'}: no such data set or file"
-        + (f"; did you mean {nearest[0]}?" if nearest else ";")
+        + (nearest(source, NAMES) or ";")
         + f" --data takes {', '.join(NAMES)}, or the path of a .csv, .tsv or .npz file, "
         "or of a folder of IDX or .npy files"
     )

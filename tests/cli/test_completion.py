@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import pty
+import select
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,8 +24,7 @@ def offered(mlp, *words: str) -> list[str]:
     """What bash is told for the last of `words`; "file" is any file."""
     process = mlp.process(
         _MLP_COMPLETE="bash_complete",
-        COMP_WORDS="\n".join(["mlp", *words]),
-        COMP_CWORD=str(len(words)),
+        COMP_LINE=" ".join(["mlp", *words]),
     )
     out, err = process.communicate()
     assert err == ""
@@ -73,7 +77,7 @@ def test_completion_imports_nothing_that_is_slow(mlp) -> None:
         "except SystemExit: pass\n"
         "print([m for m in ('numpy', 'requests', 'tqdm', 'matplotlib') if m in sys.modules])"
     )
-    environment = {"_MLP_COMPLETE": "bash_complete", "COMP_WORDS": "mlp ev", "COMP_CWORD": "1"}
+    environment = {"_MLP_COMPLETE": "bash_complete", "COMP_LINE": "mlp ev"}
     done = subprocess.run(
         [sys.executable, "-c", code],
         env=os.environ | environment | {"PYTHONPATH": str(ROOT)},
@@ -94,3 +98,79 @@ def test_the_shells_take_the_script(mlp, shell: str) -> None:
     done = subprocess.run([shell, "-n"], input=script, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "_MLP_COMPLETE" in script
+
+
+INTERACTIVE = {"bash": ["bash", "--norc", "--noprofile", "-i"], "zsh": ["zsh", "-f", "-i"]}
+
+
+class Terminal:
+    """A shell on a terminal of its own, in which completion is set up."""
+
+    def __init__(self, shell: str, folder: Path) -> None:
+        bin_folder = folder / "bin"
+        bin_folder.mkdir()
+        script = bin_folder / "mlp"
+        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m mlpcli "$@"\n')
+        script.chmod(0o755)
+        self.pid, self.terminal = pty.fork()
+        if self.pid == 0:
+            os.environ |= {
+                "PATH": f"{bin_folder}:{os.environ['PATH']}",
+                "PYTHONPATH": str(ROOT),
+                "TERM": "dumb",
+                "HOME": str(folder),
+            }
+            os.chdir(folder)
+            os.execvp(INTERACTIVE[shell][0], INTERACTIVE[shell])
+        self.type(f'eval "$(_MLP_COMPLETE={shell}_source mlp)"; echo "set ""up"\r')
+        self.wait_for("set up")
+
+    def type(self, text: str) -> None:
+        os.write(self.terminal, text.encode())
+
+    def wait_for(self, text: str) -> str:
+        """What is shown up to `text`."""
+        shown, until = "", time.monotonic() + 20
+        while text not in shown:
+            ready, _, _ = select.select([self.terminal], [], [], until - time.monotonic())
+            assert ready, shown
+            shown += os.read(self.terminal, 4096).decode(errors="replace")
+        return shown
+
+    def complete(self, line: str) -> str:
+        """What the line is after a tab."""
+        self.type(line + "\t")
+        time.sleep(0.8)
+        self.type("\x01: 'the line <\x05>' \r")
+        self.type("fc -ln -1 | cat; echo 'no ''more'\r")
+        shown = self.wait_for("no more")
+        return shown.split("the line <")[-1].split(">'")[0]
+
+    def close(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        os.close(self.terminal)
+
+
+@pytest.fixture(params=INTERACTIVE)
+def terminal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Terminal]:
+    if shutil.which(request.param) is None:
+        pytest.skip(f"{request.param} is not on PATH")
+    shell = Terminal(request.param, tmp_path)
+    yield shell
+    shell.close()
+
+
+def test_a_real_shell_completes_words_after_an_equals_sign_and_names_with_spaces(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    (tmp_path / "my table.csv").touch()
+    for line, expected in (
+        ("mlp ev", "mlp evaluate"),
+        ("mlp train --optimizer=mo", "mlp train --optimizer=momentum"),
+        ("mlp train --optimizer=ad", "mlp train --optimizer=adam"),
+        ("mlp train --optimizer mo", "mlp train --optimizer momentum"),
+        ("mlp train --data my", "mlp train --data my\\ table.csv"),
+        ("mlp train --data=my", "mlp train --data=my\\ table.csv"),
+    ):
+        assert terminal.complete(line).strip() == expected
