@@ -332,7 +332,7 @@ def test_the_shell_completes_commands_options_and_values(mlp, words: str, offere
 
 def test_the_module_is_the_command() -> None:
     assert cli.main.__module__ == "mlpcli.cli"
-    assert mlpcli.__all__ == ["MLP", "__version__"]
+    assert mlpcli.__all__ == ["MLP", "Model", "__version__"]
     assert mlpcli.MLP.__name__ == "MLP"
     with pytest.raises(AttributeError, match="has no attribute 'MPL'"):
         _ = mlpcli.MPL  # type: ignore[attr-defined]
