@@ -6,77 +6,79 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlpcli.arrays import Array
+from mlpcli.data.encoding import Part
+from mlpcli.export.request import Request
 from mlpcli.runs.model import Model
+from mlpcli.tasks.regression import Regression
+
+_OUTPUTS = {"cross-entropy": "softmax", "mse": "sigmoid", "bce": "sigmoid"}
 
 
 @dataclass(frozen=True)
 class Network:
-    """One network: A₀ = (x − shift)·factor, Aₗ = f(Aₗ₋₁·Wₗ + bₗ), and what the scores say.
+    """One network: raw columns are encoded as A₀, Aₗ = fₗ(Aₗ₋₁·Wₗ + bₗ), and the last says what.
 
     Attributes:
-        shift: (D,) float64, or None for 0.
-        factor: (D,) float64, or one number for all.
-        layers: W (fan_in, fan_out) and b (fan_out,) of each, float32 or float64.
-        activation: the name of f; the last layer has none.
-        output: "softmax" or "sigmoid" of the scores.
+        parts: what becomes of each raw column.
+        layers: W (fan_in, fan_out) and b (fan_out,), float32 or float64, of each, and the name of
+            its f; the last layer has none.
+        output: "softmax" or "sigmoid" of the scores; or "number", score·deviation + mean.
+        mean, deviation: of a number.
     """
 
-    shift: Array | None
-    factor: Array | float
-    layers: Sequence[tuple[Array, Array]]
-    activation: str
+    parts: Sequence[Part]
+    layers: Sequence[tuple[Array, Array, str | None]]
     output: str
+    mean: float = 0.0
+    deviation: float = 1.0
 
 
 @dataclass(frozen=True)
 class Description:
-    """A model or a committee: from raw rows to labels.
+    """A model or a committee: from raw rows to labels or numbers.
 
     Attributes:
-        D: values per row.
+        inputs: R, values per row.
         columns: their names, if it is a table with a header.
-        label: where a table without a header has its label; -1 is the last column.
+        label_name, label_position: of the column that a table has besides; -1 is the last.
         is_image: whether they are pixels.
-        classes: C labels, whole numbers or text.
+        classes: C labels, whole numbers or text; none of a regression.
         class_names: what numeric labels stand for.
-        networks: whose probabilities are averaged.
+        networks: whose probabilities, or numbers, are averaged.
     """
 
-    D: int
+    inputs: int
     columns: Sequence[str] | None
-    label: int
+    label_name: str | None
+    label_position: int
     is_image: bool
     classes: Sequence[int | str]
     class_names: Sequence[str] | None
     networks: Sequence[Network]
 
 
-def describe(members: Sequence[Model]) -> Description:
+def describe(request: Request) -> Description:
     """The description of a committee, or of one network."""
-    first = members[0]
+    first = request.members[0]
+    label_column = first.config.data.label_column or ""
     return Description(
-        D=first.file.sizes[0],
+        inputs=first.encoding.raw_width,
         columns=first.columns,
-        label=_label_position(first),
+        label_name=first.data.label_name,
+        label_position=int(label_column) if label_column.lstrip("+-").isdigit() else -1,
         is_image=first.data.image_shape is not None,
         classes=first.classes.tolist(),
         class_names=first.data.class_names,
-        networks=[_network(model) for model in members],
+        networks=[_network(model) for model in request.members],
     )
-
-
-def _label_position(model: Model) -> int:
-    column = model.config.data.label_column or ""
-    return int(column) if column.lstrip("+-").isdigit() else -1
 
 
 def _network(model: Model) -> Network:
-    params, count = model.file.params, len(model.file.sizes) - 1
-    shift, factor = model.encoding.affine()
-    return Network(
-        shift=shift,
-        factor=factor,
-        layers=[(params[f"W{layer}"], params[f"b{layer}"]) for layer in range(1, count + 1)],
-        activation=model.config.model.activation,
-        output="softmax" if model.config.model.loss == "cross-entropy" else "sigmoid",
-    )
+    file, task = model.file, model.task
+    layers = [
+        (file.params[f"W{number}"], file.params[f"b{number}"], layer.activation)
+        for number, layer in enumerate(file.layers, start=1)
+    ]
+    if isinstance(task, Regression):
+        return Network(model.encoding.parts, layers, "number", task.mean, task.deviation)
+    return Network(model.encoding.parts, layers, _OUTPUTS[file.loss])

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mlpcli import __version__
+from mlpcli.data.encoding import Number, Pixels
 from mlpcli.errors import MlpError, UsageError, suggest_install
 from mlpcli.export.description import Description, Network, describe
 from mlpcli.export.onnx_graph import Graph
@@ -35,7 +36,7 @@ def build(request: Request) -> bytes:
         raise MlpError(f"export to .onnx needs onnx; install it by: {suggest_install('onnx')}")
     import onnx
 
-    description = describe(request.members)
+    description = describe(request)
     names = _input_names(description)
     graph = Graph([*names, *_OUTPUTS])
     raw = _inputs(graph, description, names)
@@ -62,23 +63,32 @@ def _input_names(description: Description) -> list[str]:
 
 
 def _inputs(graph: Graph, description: Description, names: Sequence[str]) -> str:
-    """The raw rows (N, D)."""
+    """The raw rows (N, R)."""
     if names == ["X"]:
-        return graph.input("X", np.float32 if description.is_image else np.float64, description.D)
+        dtype = np.float32 if description.is_image else np.float64
+        return graph.input("X", dtype, description.inputs)
     columns = [graph.input(name, np.float64, 1) for name in names]
     return graph.add("Concat", *columns, axis=1)
 
 
-def _probabilities(graph: Graph, raw: str, network: Network) -> str:
-    """What one network says of raw rows (N, D): (N, C) in its own dtype."""
-    A = raw
-    if network.shift is not None:
-        A = graph.add("Sub", graph.cast(A, np.float64), graph.constant(network.shift, np.float64))
-        A = graph.add("Mul", A, graph.constant(network.factor, np.float64))
+def _encoded(graph: Graph, raw: str, network: Network) -> str:
+    """The inputs of a network (N, D), in its dtype."""
     dtype = network.layers[0][0].dtype
-    A = graph.cast(A, dtype)
-    if network.shift is None and network.factor != 1.0:
-        A = graph.add("Mul", A, graph.constant(network.factor, dtype))
+    first = network.parts[0]
+    if isinstance(first, Pixels):
+        X = graph.cast(raw, dtype)
+        return graph.add("Mul", X, graph.constant(first.factor, dtype)) if first.factor != 1 else X
+    numbers = [part for part in network.parts if isinstance(part, Number)]
+    shift = graph.constant([part.shift for part in numbers], np.float64)
+    factor = graph.constant([part.factor for part in numbers], np.float64)
+    X = graph.add("Sub", graph.cast(raw, np.float64), shift)
+    return graph.cast(graph.add("Mul", X, factor), dtype)
+
+
+def _probabilities(graph: Graph, raw: str, network: Network) -> str:
+    """What one network says of raw rows: (N, C) in its own dtype."""
+    dtype = network.layers[0][0].dtype
+    A = _encoded(graph, raw, network)
     for layer, (W, b) in enumerate(network.layers, start=1):
         A = graph.add("Gemm", A, graph.constant(W, dtype), graph.constant(b, dtype))
         if layer < len(network.layers):

@@ -95,39 +95,60 @@ def _column(j: int) -> str:
     return f"column {MODEL['columns'][j]!r}" if MODEL["columns"] else f"column {j + 1}"
 
 
-# The networks
+# Numbers to the inputs of a network
+
+
+def _encode(parts: list[dict[str, Any]], row: list[float]) -> list[float]:
+    """The inputs of a network for one row."""
+    if parts[0]["kind"] == "pixels":
+        factor = parts[0]["factor"]
+        return [factor * x for x in row]
+    inputs: list[float] = []
+    for part, x in zip(parts, row):
+        inputs += ENCODERS[part["kind"]](part, x)
+    return inputs
+
+
+def _encode_number(part: dict[str, Any], x: float) -> list[float]:
+    return [(x - part["shift"]) * part["factor"]]
+
+
+ENCODERS = {"number": _encode_number}
+
+
+# Networks
 
 
 def _probabilities(raw: list[list[float]]) -> list[list[float]]:
-    """The mean of the networks' probabilities for rows of numbers."""
-    networks = _networks()
-    if numpy:
-        X = numpy.array(raw, float).reshape(len(raw), MODEL["inputs"])
-        total: Any = sum(_forward_all(X, *each) for each in networks)
-        return (total / len(networks)).tolist()  # type: ignore[no-any-return]
+    """The mean of the networks' probabilities for each row."""
     answers = []
-    for row in raw:
-        each = [_forward(row, *network) for network in networks]
-        answers.append([sum(ps) / len(ps) for ps in zip(*each)])
-    return answers
+    for network, layers in zip(MODEL["networks"], _weights()):
+        X = [_encode(network["encoding"], row) for row in raw]
+        f, output = ACTIVATIONS[network["activation"]], OUTPUTS[network["output"]]
+        if numpy:
+            answers.append(_forward_all(X, layers, f, output))
+        else:
+            answers.append([_forward(row, layers, f, output) for row in X])
+    return [[sum(ps) / len(ps) for ps in zip(*each)] for each in zip(*answers)]
 
 
 @functools.cache
-def _networks() -> list[tuple[Any, ...]]:
-    """(shift, factor, [(W, b)], f, output) of each network; W has a row per input."""
+def _weights() -> list[list[tuple[Any, Any]]]:
+    """W (a row per input) and b of each layer of each network."""
     return [
-        (
-            _spread(_floats(network["shift"])),
-            _spread(_floats(network["factor"])),
-            [_layer(network["type"], *layer) for layer in network["layers"]],
-            ACTIVATIONS[network["activation"]],
-            network["output"],
-        )
+        [_layer(network["type"], *layer) for layer in network["layers"]]
         for network in MODEL["networks"]
     ]
 
 
-def _floats(text: str, kind: str = "d") -> Any:
+def _layer(kind: str, fan_in: int, fan_out: int, weights: str, biases: str) -> tuple[Any, Any]:
+    W, b = _numbers(kind, weights), _numbers(kind, biases)
+    if numpy:
+        return W.reshape(fan_in, fan_out), b
+    return [W[i * fan_out : (i + 1) * fan_out] for i in range(fan_in)], b
+
+
+def _numbers(kind: str, text: str) -> Any:
     """The numbers that a text holds: little-endian, in base 64."""
     numbers = array.array(kind, base64.b64decode(text))
     if sys.byteorder == "big":
@@ -137,49 +158,40 @@ def _floats(text: str, kind: str = "d") -> Any:
     return numbers
 
 
-def _spread(numbers: Any) -> Any:
-    """A number per input, where there may be one for all."""
-    return numbers * MODEL["inputs"] if len(numbers) == 1 and not numpy else numbers
-
-
-def _layer(kind: str, fan_in: int, fan_out: int, weights: str, biases: str) -> tuple[Any, Any]:
-    W, b = _floats(weights, kind), _floats(biases, kind)
-    if numpy:
-        return W.reshape(fan_in, fan_out), b
-    return [W[i * fan_out : (i + 1) * fan_out] for i in range(fan_in)], b
-
-
-def _forward_all(X: Any, shift: Any, factor: Any, layers: Any, f: Any, output: str) -> Any:
-    """Probabilities (N, C) of X (N, D), with NumPy."""
+def _forward_all(rows: list[list[float]], layers: Any, f: Any, output: Any) -> list[list[float]]:
+    """What the network says of each row, with NumPy."""
     with numpy.errstate(all="ignore"):
-        A = ((X - shift) * factor).astype(layers[0][0].dtype)
+        A = numpy.array(rows).astype(layers[0][0].dtype)
         for layer, (W, b) in enumerate(layers, 1):
             A = A @ W + b
             if layer < len(layers):
                 A = f(_Arrays, A)
-        if output == "sigmoid":
-            return ACTIVATIONS["sigmoid"](_Arrays, A).astype(float)
-        E = numpy.exp(A - A.max(axis=1, keepdims=True))
-        return (E / E.sum(axis=1, keepdims=True)).astype(float)
+        return [output(row) for row in A.tolist()]
 
 
-def _forward(
-    row: list[float], shift: Any, factor: Any, layers: Any, f: Any, output: str
-) -> list[float]:
-    """Probabilities of one row, without NumPy."""
-    A = [(x - s) * k for x, s, k in zip(row, shift, factor)]
+def _forward(A: list[float], layers: Any, f: Any, output: Any) -> list[float]:
+    """What the network says of one row, without NumPy."""
     for layer, (W, b) in enumerate(layers, 1):
         Z = b
         for a, weights in zip(A, W):
-            if a:
+            if a:  # many are 0: pixels, and what ReLU made
                 Z = [z + a * w for z, w in zip(Z, weights)]
-        A = [f(_Numbers, z) for z in Z] if layer < len(layers) else Z
-    if output == "sigmoid":
-        return [ACTIVATIONS["sigmoid"](_Numbers, z) for z in A]
-    most = max(A)
-    E = [math.exp(z - most) for z in A]
+        A = [f(_Numbers, z) for z in Z] if layer < len(layers) else list(Z)
+    return output(A)  # type: ignore[no-any-return]
+
+
+def _softmax(scores: list[float]) -> list[float]:
+    most = max(scores)
+    E = [math.exp(z - most) for z in scores]
     total = sum(E)
     return [e / total for e in E]
+
+
+def _sigmoid(scores: list[float]) -> list[float]:
+    return [0.5 + 0.5 * math.tanh(0.5 * z) for z in scores]
+
+
+OUTPUTS = {"softmax": _softmax, "sigmoid": _sigmoid}
 
 
 class _Numbers:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import asdict
 from importlib.resources import files
 from typing import Any
 
 import numpy as np
 
 from mlpcli.arrays import Array
+from mlpcli.data.encoding import Part
 from mlpcli.errors import UsageError
 from mlpcli.export import predictor
 from mlpcli.export.description import Network, describe
@@ -16,6 +18,7 @@ from mlpcli.export.request import Request
 
 _PLACE = "MODEL: dict[str, Any] = {}  # filled in by mlp export\n"
 _LINE = 96  # characters of base 64
+_PLACES = ("column", "position", "count")  # of a part of the encoding; they are said elsewhere
 _BYTES = {np.dtype(np.float32): "f", np.dtype(np.float64): "d"}
 
 
@@ -25,15 +28,15 @@ def build(request: Request) -> bytes:
     Raises:
         UsageError: the model has a part that the file has no code for.
     """
-    about = describe(request.members)
+    about = describe(request)
     first = request.members[0].data
     model = {
         "repeat": list(request.commands),
         "data": first.source,
         "data digest": first.digest,
-        "inputs": about.D,
+        "inputs": about.inputs,
         "columns": None if about.columns is None else list(about.columns),
-        "label": about.label,
+        "label": about.label_position,
         "classes": list(about.classes),
         "names": None if about.class_names is None else list(about.class_names),
         "networks": [_network(network) for network in about.networks],
@@ -47,13 +50,17 @@ def _network(network: Network) -> dict[str, Any]:
     if network.activation not in predictor.ACTIVATIONS:
         raise UsageError(f"--activation {network.activation} cannot be exported to .py")
     return {
-        "shift": _packed(np.zeros(1) if network.shift is None else network.shift),
-        "factor": _packed(np.atleast_1d(np.asarray(network.factor, np.float64))),
+        "encoding": [_facts(part) for part in network.parts],
         "activation": network.activation,
         "output": network.output,
         "type": _BYTES[network.layers[0][0].dtype],
         "layers": [(*W.shape, _packed(W), _packed(b)) for W, b in network.layers],
     }
+
+
+def _facts(part: Part) -> dict[str, Any]:
+    """What the file's code needs of a part of the encoding."""
+    return {name: value for name, value in asdict(part).items() if name not in _PLACES}
 
 
 def _packed(array: Array) -> bytes:

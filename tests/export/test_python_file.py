@@ -75,12 +75,12 @@ def module(request: pytest.FixtureRequest, exported: Path, monkeypatch: pytest.M
         [{"height": height, "width": width, "age": 3} for width, height in ROWS],
         np.array(ROWS),
         np.array(ROWS, np.float32),
-        (row for row in ROWS),
+        iter,
     ],
     ids=["lists", "tuples", "texts", "dicts", "array", "float32", "generator"],
 )
 def test_rows_may_come_in_any_form(module: Any, rows: Any) -> None:
-    assert module.predict(rows) == RIGHT
+    assert module.predict(iter(ROWS) if rows is iter else rows) == RIGHT
 
 
 def test_probabilities_are_in_the_order_of_the_classes(module: Any) -> None:
