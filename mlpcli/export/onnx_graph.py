@@ -66,6 +66,10 @@ class Graph:
         """The value in another type of number."""
         return self.add("Cast", value, to=self._type(dtype))
 
+    def scaled(self, value: str, factor: float, dtype: Any) -> str:
+        """The value times a number."""
+        return self.add("Mul", value, self.constant(factor, dtype))
+
     def model(self, metadata: Mapping[str, str]) -> Any:
         """All of it as a `ModelProto`."""
         helper = self._onnx.helper

@@ -15,10 +15,10 @@ from mlpcli.errors import MlpError, UsageError, suggest_install
 from mlpcli.export.description import Description, Network, describe
 from mlpcli.export.onnx_graph import Graph
 from mlpcli.export.request import Request
-from mlpcli.nn.activations import LeakyReLU
+from mlpcli.nn.activations import GELU, SELU, LeakyReLU
 
 _LIMIT = 2**31 - 2**20  # bytes; Protocol Buffers take no message of 2 GiB
-_OUTPUTS = ("label", "probabilities")
+_OUTPUTS = ("label", "probabilities", "value")
 
 
 def build(request: Request) -> bytes:
@@ -26,7 +26,7 @@ def build(request: Request) -> bytes:
 
     Its inputs are float64 (N, 1) by each column's name, if the model is of a table with a header,
     else `X` (N, D): float32 for pixels, float64 for other values. Its outputs are `label` (N,) and
-    `probabilities` (N, C).
+    `probabilities` (N, C), or `value` (N,) float64.
 
     Raises:
         MlpError: `onnx` is not installed.
@@ -40,7 +40,7 @@ def build(request: Request) -> bytes:
     names = _input_names(description)
     graph = Graph([*names, *_OUTPUTS])
     raw = _inputs(graph, description, names)
-    _outputs(graph, description, [_probabilities(graph, raw, n) for n in description.networks])
+    _answer(graph, description, raw)
     model = graph.model(_metadata(request, description))
     if model.ByteSize() > _LIMIT:
         raise UsageError(f"ONNX takes models of at most {_LIMIT:,} bytes, without external files")
@@ -85,17 +85,52 @@ def _encoded(graph: Graph, raw: str, network: Network) -> str:
     return graph.cast(graph.add("Mul", X, factor), dtype)
 
 
-def _probabilities(graph: Graph, raw: str, network: Network) -> str:
-    """What one network says of raw rows: (N, C) in its own dtype."""
-    dtype = network.layers[0][0].dtype
+def _scores(graph: Graph, raw: str, network: Network) -> str:
+    """What the last layer says of raw rows: (N, C) in the network's dtype."""
     A = _encoded(graph, raw, network)
-    for layer, (W, b) in enumerate(network.layers, start=1):
-        A = graph.add("Gemm", A, graph.constant(W, dtype), graph.constant(b, dtype))
-        if layer < len(network.layers):
-            A = ACTIVATIONS[network.activation](graph, A, dtype)
-    return (
-        graph.add("Softmax", A, axis=1) if network.output == "softmax" else graph.add("Sigmoid", A)
-    )
+    for W, b, activation in network.layers:
+        A = graph.add("Gemm", A, graph.constant(W, W.dtype), graph.constant(b, b.dtype))
+        if activation is not None:
+            if activation not in ACTIVATIONS:
+                raise UsageError(f"--activation {activation} cannot be exported to .onnx")
+            A = ACTIVATIONS[activation](graph, A, W.dtype)
+    return A
+
+
+def _answer(graph: Graph, description: Description, raw: str) -> None:
+    """The outputs: `value`, or `label` and `probabilities`; of a committee by the mean."""
+    scores = [_scores(graph, raw, network) for network in description.networks]
+    said = [
+        _output(graph, network, each)
+        for network, each in zip(description.networks, scores, strict=True)
+    ]
+    mean = said[0]
+    if len(said) > 1:
+        total = graph.add("Sum", *(graph.cast(each, np.float64) for each in said))
+        mean = graph.add("Div", total, graph.constant(len(said), np.float64))
+    if not description.classes:
+        flat = graph.constant([-1], np.int64)
+        graph.output("value", graph.add("Reshape", mean, flat), np.float64)
+        return
+    # Scores tell apart probabilities that have all become 1.
+    best = graph.add("ArgMax", mean if len(said) > 1 else scores[0], axis=1, keepdims=0)
+    dtype = np.float64 if len(said) > 1 else description.networks[0].layers[0][0].dtype
+    text = isinstance(description.classes[0], str)
+    labels = [_utf8(label) if isinstance(label, str) else label for label in description.classes]
+    kind = object if text else np.int64
+    graph.output("label", graph.add("Gather", graph.constant(labels, kind), best), kind)
+    graph.output("probabilities", mean, dtype, len(labels))
+
+
+def _output(graph: Graph, network: Network, scores: str) -> str:
+    """The probabilities, or the number in the target's unit in float64, (N, 1)."""
+    if network.output == "softmax":
+        return graph.add("Softmax", scores, axis=1)
+    if network.output == "sigmoid":
+        return graph.add("Sigmoid", scores)
+    number = graph.cast(scores, np.float64)
+    number = graph.add("Mul", number, graph.constant(network.deviation, np.float64))
+    return graph.add("Add", number, graph.constant(network.mean, np.float64))
 
 
 def _relu(graph: Graph, Z: str, dtype: Any) -> str:
@@ -114,34 +149,50 @@ def _sigmoid(graph: Graph, Z: str, dtype: Any) -> str:
     return graph.add("Sigmoid", Z)
 
 
+def _gelu(graph: Graph, Z: str, dtype: Any) -> str:
+    """½z(1 + tanh(c(z + 0.044715 z³)))"""
+    cube = graph.scaled(graph.add("Mul", Z, graph.add("Mul", Z, Z)), 0.044715, dtype)
+    t = graph.add("Tanh", graph.scaled(graph.add("Add", Z, cube), GELU.c, dtype))
+    one = graph.constant(1, dtype)
+    return graph.scaled(graph.add("Mul", Z, graph.add("Add", t, one)), 0.5, dtype)
+
+
+def _silu(graph: Graph, Z: str, dtype: Any) -> str:
+    return graph.add("Mul", Z, graph.add("Sigmoid", Z))
+
+
+def _selu(graph: Graph, Z: str, dtype: Any) -> str:
+    """λ(max(z, 0) + α(e^min(z, 0) − 1))"""
+    below = graph.add("Exp", graph.add("Min", Z, graph.constant(0, dtype)))
+    below = graph.scaled(graph.add("Sub", below, graph.constant(1, dtype)), SELU.alpha, dtype)
+    return graph.scaled(graph.add("Add", graph.add("Relu", Z), below), SELU.scale, dtype)
+
+
+def _mish(graph: Graph, Z: str, dtype: Any) -> str:
+    """z(1 − 2/(s² + 1)), s = 1 + e^min(z, 20)"""
+    one, two = graph.constant(1, dtype), graph.constant(2, dtype)
+    s = graph.add("Add", graph.add("Exp", graph.add("Min", Z, graph.constant(20, dtype))), one)
+    D = graph.add("Add", graph.add("Mul", s, s), one)
+    return graph.add("Mul", Z, graph.add("Sub", one, graph.add("Div", two, D)))
+
+
 ACTIVATIONS: dict[str, Callable[[Graph, str, Any], str]] = {
     "relu": _relu,
     "leaky-relu": _leaky_relu,
     "tanh": _tanh,
     "sigmoid": _sigmoid,
+    "gelu": _gelu,
+    "silu": _silu,
+    "selu": _selu,
+    "mish": _mish,
 }
 """f(Z) of each activation, of operators that onnxruntime has for float32 and float64."""
-
-
-def _outputs(graph: Graph, description: Description, probs: Sequence[str]) -> None:
-    """`label` and `probabilities`, the mean of the networks'."""
-    dtype = description.networks[0].layers[0][0].dtype
-    mean = probs[0]
-    if len(probs) > 1:
-        dtype = np.dtype(np.float64)
-        total = graph.add("Sum", *(graph.cast(each, dtype) for each in probs))
-        mean = graph.add("Div", total, graph.constant(len(probs), dtype))
-    best = graph.add("ArgMax", mean, axis=1, keepdims=0)
-    text = isinstance(description.classes[0], str)
-    labels = [_utf8(label) if isinstance(label, str) else label for label in description.classes]
-    kind = object if text else np.int64
-    graph.output("label", graph.add("Gather", graph.constant(labels, kind), best), kind)
-    graph.output("probabilities", mean, dtype, len(labels))
 
 
 def _metadata(request: Request, description: Description) -> dict[str, str]:
     first = request.members[0]
     values = {
+        "task": request.members[0].task.kind,
         "classes": json.dumps(description.classes),
         "class_names": json.dumps(description.class_names),
         "columns": json.dumps(description.columns),

@@ -37,13 +37,18 @@ CHUNK = 1024  # rows at a time
 
 
 def predict(rows: Iterable[Any]) -> list[Any]:
-    """The label of each row; a row is a sequence of values, or a dict by column."""
-    return [label for _, label in _answers(rows)]
+    """The answer for each row: its label, or a number.
+
+    A row is a sequence of values, or a dict by column.
+    """
+    return [answer for answer, _ in _answers(rows)]
 
 
 def predict_proba(rows: Iterable[Any]) -> list[list[float]]:
     """The probabilities of each row, in the order of classes()."""
-    return [probs for probs, _ in _answers(rows)]
+    if not MODEL["classes"]:
+        raise ValueError("the model predicts numbers, which have no probabilities")
+    return [probs for _, probs in _answers(rows)]
 
 
 def classes() -> list[Any]:
@@ -56,15 +61,16 @@ def columns() -> list[str] | None:
     return MODEL["columns"] and list(MODEL["columns"])
 
 
-def _answers(rows: Iterable[Any]) -> Iterator[tuple[list[float], Any]]:
-    """(probabilities, label) of each row."""
+def _answers(rows: Iterable[Any]) -> Iterator[tuple[Any, list[float]]]:
+    """(answer, probabilities) of each row; a number stands for itself."""
     numbered = enumerate(rows, 1)
     while chunk := list(itertools.islice(numbered, CHUNK)):
-        raw = [_values(row, number) for number, row in chunk]
-        for (number, _), probs in zip(chunk, _probabilities(raw)):
-            if not all(map(math.isfinite, probs)):
+        said = _ask([_values(row, number) for number, row in chunk])
+        for (number, _), (values, scores) in zip(chunk, said):
+            if not all(map(math.isfinite, values)):
                 raise ValueError(f"row {number}: is too large: its scores overflow")
-            yield probs, MODEL["classes"][probs.index(max(probs))]
+            classes = MODEL["classes"]
+            yield classes[scores.index(max(scores))] if classes else values[0], values
 
 
 def _values(row: Any, number: int) -> list[float]:
@@ -119,33 +125,39 @@ ENCODERS = {"number": _encode_number}
 # Networks
 
 
-def _probabilities(raw: list[list[float]]) -> list[list[float]]:
-    """The mean of the networks' probabilities for each row."""
-    answers = []
+def _ask(raw: list[list[float]]) -> list[tuple[list[float], list[float]]]:
+    """What is said of each row, and the scores that tell equal probabilities apart."""
+    said = []
     for network, layers in zip(MODEL["networks"], _weights()):
         X = [_encode(network["encoding"], row) for row in raw]
-        f, output = ACTIVATIONS[network["activation"]], OUTPUTS[network["output"]]
-        if numpy:
-            answers.append(_forward_all(X, layers, f, output))
-        else:
-            answers.append([_forward(row, layers, f, output) for row in X])
-    return [[sum(ps) / len(ps) for ps in zip(*each)] for each in zip(*answers)]
+        scores = _forward_all(X, layers) if numpy else [_forward(row, layers) for row in X]
+        output = OUTPUTS[network["output"]]
+        said.append([(output(network, each), each) for each in scores])
+    if len(said) == 1:
+        return said[0]
+    answers = []
+    for each in zip(*said):  # what each network says of a row
+        mean = [sum(values) / len(said) for values in zip(*(values for values, _ in each))]
+        answers.append((mean, mean))
+    return answers
 
 
 @functools.cache
-def _weights() -> list[list[tuple[Any, Any]]]:
-    """W (a row per input) and b of each layer of each network."""
+def _weights() -> list[list[tuple[Any, Any, Any]]]:
+    """W (a row per input), b and f of each layer of each network."""
     return [
         [_layer(network["type"], *layer) for layer in network["layers"]]
         for network in MODEL["networks"]
     ]
 
 
-def _layer(kind: str, fan_in: int, fan_out: int, weights: str, biases: str) -> tuple[Any, Any]:
-    W, b = _numbers(kind, weights), _numbers(kind, biases)
+def _layer(
+    kind: str, fan_in: int, fan_out: int, activation: str | None, weights: str, biases: str
+) -> tuple[Any, Any, Any]:
+    W, b, f = _numbers(kind, weights), _numbers(kind, biases), ACTIVATIONS[activation]
     if numpy:
-        return W.reshape(fan_in, fan_out), b
-    return [W[i * fan_out : (i + 1) * fan_out] for i in range(fan_in)], b
+        return W.reshape(fan_in, fan_out), b, f
+    return [W[i * fan_out : (i + 1) * fan_out] for i in range(fan_in)], b, f
 
 
 def _numbers(kind: str, text: str) -> Any:
@@ -158,61 +170,77 @@ def _numbers(kind: str, text: str) -> Any:
     return numbers
 
 
-def _forward_all(rows: list[list[float]], layers: Any, f: Any, output: Any) -> list[list[float]]:
-    """What the network says of each row, with NumPy."""
+def _forward_all(rows: list[list[float]], layers: Any) -> list[list[float]]:
+    """The scores of each row, with NumPy."""
     with numpy.errstate(all="ignore"):
         A = numpy.array(rows).astype(layers[0][0].dtype)
-        for layer, (W, b) in enumerate(layers, 1):
-            A = A @ W + b
-            if layer < len(layers):
-                A = f(_Arrays, A)
-        return [output(row) for row in A.tolist()]
+        for W, b, f in layers:
+            A = f(_Arrays, A @ W + b)
+        return A.tolist()  # type: ignore[no-any-return]
 
 
-def _forward(A: list[float], layers: Any, f: Any, output: Any) -> list[float]:
-    """What the network says of one row, without NumPy."""
-    for layer, (W, b) in enumerate(layers, 1):
+def _forward(A: list[float], layers: Any) -> list[float]:
+    """The scores of one row, without NumPy."""
+    for W, b, f in layers:
         Z = b
         for a, weights in zip(A, W):
             if a:  # many are 0: pixels, and what ReLU made
                 Z = [z + a * w for z, w in zip(Z, weights)]
-        A = [f(_Numbers, z) for z in Z] if layer < len(layers) else list(Z)
-    return output(A)  # type: ignore[no-any-return]
-
-
-def _softmax(scores: list[float]) -> list[float]:
-    most = max(scores)
-    E = [math.exp(z - most) for z in scores]
-    total = sum(E)
-    return [e / total for e in E]
-
-
-def _sigmoid(scores: list[float]) -> list[float]:
-    return [0.5 + 0.5 * math.tanh(0.5 * z) for z in scores]
-
-
-OUTPUTS = {"softmax": _softmax, "sigmoid": _sigmoid}
+        A = [f(_Numbers, z) for z in Z]
+    return A
 
 
 class _Numbers:
     """The functions that activations are made of, for a number."""
 
-    maximum, minimum, exp, tanh = max, min, math.exp, math.tanh
+    maximum, minimum, exp, expm1, tanh = max, min, math.exp, math.expm1, math.tanh
 
 
 class _Arrays:
     """The same for an array."""
 
     if numpy:
-        maximum, minimum, exp, tanh = numpy.maximum, numpy.minimum, numpy.exp, numpy.tanh
+        maximum, minimum = numpy.maximum, numpy.minimum
+        exp, expm1, tanh = numpy.exp, numpy.expm1, numpy.tanh
 
 
-ACTIVATIONS = {
-    "relu": lambda of, z: of.maximum(z, 0),
+def _mish(of: Any, z: Any) -> Any:
+    s = 1 + of.exp(of.minimum(z, 20.0))
+    return z * (1 - 2 / (s * s + 1))
+
+
+ACTIVATIONS: dict[str | None, Any] = {
+    None: lambda of, z: z,
+    "relu": lambda of, z: of.maximum(z, 0.0),
     "leaky-relu": lambda of, z: of.maximum(z, 0.01 * z),
     "tanh": lambda of, z: of.tanh(z),
     "sigmoid": lambda of, z: 0.5 + 0.5 * of.tanh(0.5 * z),
+    "gelu": lambda of, z: 0.5 * z * (1 + of.tanh(0.7978845608028654 * (z + 0.044715 * z * z * z))),
+    "silu": lambda of, z: z * (0.5 + 0.5 * of.tanh(0.5 * z)),
+    "selu": lambda of, z: (
+        1.0507009873554805
+        * (of.maximum(z, 0.0) + 1.6732632423543772 * of.expm1(of.minimum(z, 0.0)))
+    ),
+    "mish": _mish,
 }
+
+
+def _softmax(network: dict[str, Any], scores: list[float]) -> list[float]:
+    most = max(scores)
+    E = [math.exp(z - most) for z in scores]
+    total = sum(E)
+    return [e / total for e in E]
+
+
+def _sigmoid(network: dict[str, Any], scores: list[float]) -> list[float]:
+    return [0.5 + 0.5 * math.tanh(0.5 * z) for z in scores]
+
+
+def _rescaled(network: dict[str, Any], scores: list[float]) -> list[float]:
+    return [z * network["deviation"] + network["mean"] for z in scores]
+
+
+OUTPUTS = {"softmax": _softmax, "sigmoid": _sigmoid, "number": _rescaled}
 
 
 # Tables
@@ -279,17 +307,19 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     labels, names = MODEL["classes"], MODEL["names"]
+    probabilities = arguments.probabilities and labels
     out = csv.writer(sys.stdout, lineterminator="\n")
     try:
         with open(arguments.table, "rb") if arguments.table else sys.stdin.buffer as stream:
-            head = ["label", "name"] if names else ["label"]
-            out.writerow(head + [f"p_{k}" for k in labels] if arguments.probabilities else head)
-            for probs, label in _answers(_read(stream)):
-                line = [label]
+            head = ["label"] if labels else ["value"]
+            head += ["name"] if names else []
+            out.writerow(head + [f"p_{label}" for label in labels] if probabilities else head)
+            for answer, values in _answers(_read(stream)):
+                line = [answer if labels else f"{answer:.8g}"]
                 if names:
-                    line.append(names[label] if 0 <= label < len(names) else "")
-                if arguments.probabilities:
-                    line += [f"{p:.6g}" for p in probs]
+                    line.append(names[answer] if 0 <= answer < len(names) else "")
+                if probabilities:
+                    line += [f"{p:.6g}" for p in values]
                 out.writerow(line)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read the answers has gone

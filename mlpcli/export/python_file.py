@@ -37,6 +37,7 @@ def build(request: Request) -> bytes:
         "inputs": about.inputs,
         "columns": None if about.columns is None else list(about.columns),
         "label": about.label_position,
+        "task": request.members[0].task.kind,
         "classes": list(about.classes),
         "names": None if about.class_names is None else list(about.class_names),
         "networks": [_network(network) for network in about.networks],
@@ -47,14 +48,16 @@ def build(request: Request) -> bytes:
 
 
 def _network(network: Network) -> dict[str, Any]:
-    if network.activation not in predictor.ACTIVATIONS:
-        raise UsageError(f"--activation {network.activation} cannot be exported to .py")
+    for _, _, activation in network.layers:
+        if activation not in predictor.ACTIVATIONS:
+            raise UsageError(f"--activation {activation} cannot be exported to .py")
     return {
         "encoding": [_facts(part) for part in network.parts],
-        "activation": network.activation,
         "output": network.output,
+        "mean": network.mean,
+        "deviation": network.deviation,
         "type": _BYTES[network.layers[0][0].dtype],
-        "layers": [(*W.shape, _packed(W), _packed(b)) for W, b in network.layers],
+        "layers": [(*W.shape, f, _packed(W), _packed(b)) for W, b, f in network.layers],
     }
 
 

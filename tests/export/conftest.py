@@ -37,37 +37,40 @@ class Table:
 
 @dataclass(frozen=True)
 class Answers:
-    """Labels as text, and probabilities (N, C)."""
+    """Labels as text with probabilities (N, C); or numbers (N, 1) and no labels."""
 
     labels: list[str]
-    probs: Any
+    values: Any
 
     @classmethod
     def of_csv(cls, text: str) -> Answers:
         rows = list(csv.DictReader(io.StringIO(text)))
+        if "value" in rows[0]:
+            return cls([], np.array([[float(row["value"])] for row in rows]))
         probs = [[float(p) for name, p in row.items() if name.startswith("p_")] for row in rows]
         return cls([row["label"] for row in rows], np.array(probs))
 
     @classmethod
     def mean(cls, members: Sequence[Answers]) -> Answers:
-        """What a committee answers: the label of the highest mean probability."""
+        """What a committee answers: the mean; the label of the highest mean probability."""
         if len(members) == 1:
             return members[0]
-        probs = np.mean([each.probs for each in members], axis=0)
+        values = np.mean([each.values for each in members], axis=0)
         classes = {}  # a class is the label of the rows where it is likeliest
         for each in members:
-            classes |= dict(zip(each.probs.argmax(axis=1).tolist(), each.labels, strict=True))
-        return cls([classes[k] for k in probs.argmax(axis=1).tolist()], probs)
+            classes |= dict(zip(each.values.argmax(axis=1).tolist(), each.labels, strict=False))
+        best = values.argmax(axis=1).tolist() if classes else []
+        return cls([classes[k] for k in best], values)
 
     def assert_same(self, other: Answers, within: float = 1e-5) -> None:
-        assert self.probs.shape == other.probs.shape
-        np.testing.assert_allclose(self.probs, other.probs, rtol=0, atol=within)
+        assert self.values.shape == other.values.shape
+        np.testing.assert_allclose(self.values, other.values, rtol=within, atol=within)
         if self.labels != other.labels:  # a tie may be broken otherwise
             differ = [
                 i for i, (a, b) in enumerate(zip(self.labels, other.labels, strict=True)) if a != b
             ]
             for i in differ:
-                first, second = np.sort(self.probs[i])[-2:]
+                first, second = np.sort(self.values[i])[-2:]
                 assert second - first < within, (i, self.labels[i], other.labels[i])
 
 
@@ -77,13 +80,16 @@ def by_onnxruntime(path: Path, table: Table, batch: int | None = None) -> Answer
         "onnxruntime", reason="onnxruntime is not installed (make test-peers)"
     )
     session = onnxruntime.InferenceSession(path)
-    labels, probs = [], []
+    labels, values = [], []
+    names = [each.name for each in session.get_outputs()]
     for start in range(0, len(table.cells), batch or len(table.cells)):
         cells = table.cells[start : start + (batch or len(table.cells))]
-        answer = session.run(["label", "probabilities"], feeds(session, table.header, cells))
-        labels += answer[0].tolist()
-        probs.append(answer[1])
-    return Answers([str(label) for label in labels], np.concatenate(probs))
+        answer = dict(
+            zip(names, session.run(names, feeds(session, table.header, cells)), strict=True)
+        )
+        labels += [str(label) for label in answer.get("label", ())]
+        values.append(answer["value"][:, None] if "value" in answer else answer["probabilities"])
+    return Answers(labels, np.concatenate(values))
 
 
 def feeds(session: Any, header: Sequence[str] | None, cells: list[list[str]]) -> dict[str, Any]:

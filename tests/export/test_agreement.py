@@ -85,6 +85,24 @@ def test_arrays_of_any_type(mlp, compare, table, dtype: type, words: bool) -> No
     compare(table.of(X), "model.npz")
 
 
+@pytest.mark.parametrize("loss", ["squared-error", "absolute-error", "huber"])
+def test_numbers_in_the_targets_unit(mlp, compare, table, loss: str) -> None:
+    rows, _ = random_table(table, ["width", "height"])
+    prices = [f"{250_000 + 90_000 * float(row[0]):.2f}" for row in rows.cells]
+    write_csv(Path("rows.csv"), rows, prices, "price")
+    mlp.ok("train", "--data", "rows.csv", "--task", "regression", "--loss", loss, "-q")
+    compare(rows, "model.npz")
+
+
+def test_a_committee_of_numbers_that_were_standardised_otherwise(mlp, compare, table) -> None:
+    rows, _ = random_table(table, ["width", "height"])
+    for seed in (0, 1):
+        numbers = [f"{(seed + 1) * float(row[0]) + 5 * seed:.4f}" for row in rows.cells]
+        write_csv(Path("rows.csv"), rows, numbers, "number")
+        mlp.ok("train", "--data", "rows.csv", "--task", "regression", "-q", "-o", f"{seed}.npz")
+    compare(rows, "0.npz", "1.npz")
+
+
 def test_a_committee_of_networks_that_were_scaled_otherwise(mlp, compare, table) -> None:
     rows, labels = random_table(table, ["width", "height"])
     write_csv(Path("rows.csv"), rows, labels)
