@@ -11,24 +11,24 @@ from pathlib import Path
 import numpy as np
 
 from mlpcli import __version__
+from mlpcli.arrays import Array
 from mlpcli.commands.console import Console
 from mlpcli.data.catalog import DOWNLOADS
 from mlpcli.data.catalog import data_dir as where_data_lie
 from mlpcli.errors import DataError, UsageError
-from mlpcli.evaluation import figures
+from mlpcli.evaluation import figures, subject
 from mlpcli.evaluation import html_report as html
 from mlpcli.evaluation import text_report as report
 from mlpcli.evaluation.metrics import predict_members
-from mlpcli.files import ensure_writable, write_text
+from mlpcli.files import ensure_writable, is_stream, write_text
 from mlpcli.runs.committee import open_committee
 from mlpcli.runs.model import Model, load
 from mlpcli.runs.repeat import train_command
-from mlpcli.tasks.classification import Classification, ClassReport
 
 
-def _member(model: Model, scores: ClassReport) -> html.Member:
+def _member(model: Model, scores: report.TaskReport) -> subject.Member:
 
-    return html.Member(
+    return subject.Member(
         name=str(model.file.path),
         scores=scores,
         sizes=model.file.sizes,
@@ -39,16 +39,23 @@ def _member(model: Model, scores: ClassReport) -> html.Member:
         history=model.history,
         epoch=model.epoch,
         epochs=model.epochs,
+        parameters=sum(array.size for array in model.file.params.values()),
+        seconds=float(model.history[-1]["seconds"]) if model.history else 0.0,
         W=model.file.params["W1"],
     )
 
 
-def _images(model: Model) -> html.Images | None:
+def _images(model: Model) -> subject.Images | None:
 
     if model.data.image_shape is None:
         return None
     height, width = model.data.image_shape
-    return html.Images((height, width), model.data.full_scale)
+    return subject.Images((height, width), model.data.full_scale)
+
+
+def _describe(row: Array) -> list[str]:
+    """The values of a raw row for a person."""
+    return ["–" if np.isnan(value) else f"{value:.6g}" for value in np.asarray(row, np.float64)]
 
 
 def _named(label: int | str, class_names: Sequence[str] | None) -> str:
@@ -72,9 +79,9 @@ def evaluate(
 
     if report_file:
         figures.require("--report")
-        if report_file.suffix.lower() not in (".html", ".htm"):
-            raise UsageError(f"--report {report_file}: is a page; name it {report_file.stem}.html")
         ensure_writable(report_file, streams=True, reads=[*models, data])
+        if report_file.suffix.lower() not in (".html", ".htm") and not is_stream(report_file):
+            raise UsageError(f"--report {report_file}: is a page; name it {report_file.stem}.html")
     members = [load(path) for path in models]
     committee = open_committee(
         members,
@@ -87,8 +94,6 @@ def evaluate(
     for notice in committee.notices:
         console.warning(notice)
     task = members[0].task
-    if report_file and not isinstance(task, Classification):
-        raise UsageError(f"--report {report_file}: is for classification; {source} has numbers")
     with np.errstate(all="ignore"):  # what overflows is told by the loss
         own_predictions, predictions = predict_members(networks, committee.splits, task)
     each = [report.report_of(own, task) for own in own_predictions]
@@ -99,22 +104,20 @@ def evaluate(
 
     labels = members[0].classes.tolist()
     names = [_named(label, members[0].data.class_names) for label in labels]
-    if report_file and isinstance(scores, ClassReport):
+    if report_file:
         again = ["mlp", "evaluate", *map(str, models)]
         for flag, value in (("--data", data), ("--label-column", label_column), ("--split", split)):
             again += [flag, value] if value is not None else []
-        page = html.Report(
-            members=[
-                _member(m, own)
-                for m, own in zip(members, each, strict=True)
-                if isinstance(own, ClassReport)
-            ],
+        page = subject.Report(
+            members=[_member(m, own) for m, own in zip(members, each, strict=True)],
             source=source,
             split=rows,
             names=names,
             scores=scores,
             predictions=predictions,
             images=_images(members[0]),
+            columns=members[0].columns,
+            describe=_describe,
             commands=(
                 [f"mlp download {source}"] if source in DOWNLOADS else [],
                 [shlex.join([*again, "--report", str(report_file)])],

@@ -17,7 +17,7 @@ from mlpcli.commands.console import Console
 from mlpcli.data.formats import rows as inputs
 from mlpcli.data.formats.rows import Inputs, Wanted
 from mlpcli.errors import CheckpointError, UsageError
-from mlpcli.files import ensure_writable, writing
+from mlpcli.files import ensure_writable, is_stream, writing
 from mlpcli.nn.model_file import is_checkpoint
 from mlpcli.runs.model import Model, load
 from mlpcli.tasks.classification import Classification
@@ -108,9 +108,9 @@ def predict(
     """Label rows or pictures and write CSV to `output`, or stdout if it is None."""
 
     if output:
-        if output.suffix.lower() not in ("", ".csv", ".txt"):
-            raise UsageError(f"-o {output}: what comes out is CSV; name it {output.stem}.csv")
         ensure_writable(output, streams=True, reads=[model_file, *sources])
+        if output.suffix.lower() not in ("", ".csv", ".txt") and not is_stream(output):
+            raise UsageError(f"-o {output}: what comes out is CSV; name it {output.stem}.csv")
     model = _load(model_file, sources)
     wanted = model.wanted
     pictures = [inputs.is_image(source) for source in sources]

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlpcli.arrays import Array
 from mlpcli.errors import MlpError, UsageError, suggest_install
 from mlpcli.evaluation.calibration import Calibration
 from mlpcli.files import replacing
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_DOTS = 2000  # rows
 _POINTS = 300  # of a curve: more cannot be seen, and a run may have 10,000 epochs
 
 
@@ -153,6 +155,29 @@ def reliability_svg(bins: Calibration) -> str:
         return _svg(figure, "Reliability diagram: accuracy by confidence")
 
 
+def answers_svg(y: Array, predicted: Array) -> str:
+    """Answers over targets, a dot per row, of at most some thousand rows."""
+    chosen = np.linspace(0, len(y) - 1, min(len(y), _DOTS)).astype(np.intp)
+    low, high = (float(f((y, predicted))) for f in (np.min, np.max))
+    with _figure(_PAGE, (4.6, 4.2)) as figure:
+        axes = figure.subplots()
+        axes.plot([low, high], [low, high], color=_PAGE.muted, linewidth=1, dashes=(3, 3))
+        dots: dict[str, Any] = {"markersize": 3, "alpha": 0.5, "markeredgewidth": 0}
+        axes.plot(y[chosen], predicted[chosen], "o", color=_PAGE.val, **dots)
+        axes.set(xlabel="target", ylabel="answer")
+        return _svg(figure, "Answers over targets")
+
+
+def residuals_svg(residuals: Array) -> str:
+    """How often the answer misses the target by how much."""
+    with _figure(_PAGE, (4.6, 4.2)) as figure:
+        axes = figure.subplots()
+        axes.hist(residuals, bins=40, color=_PAGE.val, alpha=0.55)
+        axes.axvline(0, color=_PAGE.muted, linewidth=1, dashes=(3, 3))
+        axes.set(xlabel="answer minus target", ylabel="rows")
+        return _svg(figure, "Histogram of the residuals")
+
+
 # For a file
 
 
@@ -164,7 +189,9 @@ def save_curves(path: Path, runs: Sequence[Run]) -> None:
         OutputError: it cannot be written.
     """
     with _figure(PAPER, (9.0, 3.2)) as figure:
-        for axes, key in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+        numbers = any("train_rmse" in entry for run in runs for entry in run.history[:1])
+        keys = ("loss", "rmse" if numbers else "accuracy")
+        for axes, key in zip(figure.subplots(1, 2), keys, strict=True):
             _draw_curve(axes, runs, key, PAPER)
         _save(figure, path)
 
@@ -203,7 +230,7 @@ def _draw_curve(axes: Axes, runs: Sequence[Run], key: str, palette: Palette) -> 
     if key == "loss" and low > 0 and high / low > 30:
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.set(title=key.capitalize(), xlabel="epoch")
+    axes.set(title="RMSE" if key == "rmse" else key.capitalize(), xlabel="epoch")
     axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     axes.margins(x=0.02)
     if key == "accuracy":

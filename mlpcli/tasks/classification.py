@@ -126,17 +126,21 @@ class ClassReport:
         y, predicted: (N,) class indices.
         classes: C.
         loss: the mean.
+        auc: of two classes, the area under the ROC curve of the second one; else None.
     """
 
     y: Array
     predicted: Array
     classes: int
     loss: float
+    auc: float | None = None
 
     @classmethod
     def of(cls, predictions: Predictions, task: Classification) -> ClassReport:
         loss = float(predictions.losses.mean())
-        return cls(predictions.y, predictions.answers, task.outputs, loss)
+        outputs = predictions.outputs
+        auc = None if outputs is None else roc_auc(predictions.y, outputs[:, 1])
+        return cls(predictions.y, predictions.answers, task.outputs, loss, auc)
 
     @property
     def samples(self) -> int:
@@ -179,6 +183,22 @@ class ClassReport:
         centre = (p + z * z / (2 * n)) / (1 + z * z / n)
         half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
         return centre - half, centre + half
+
+
+def roc_auc(y: Array, scores: Array) -> float | None:
+    """The area under the ROC curve of class 1 (y = 1) by its scores; None if a class is missing.
+
+    It is the share of pairs of rows, one of each class, that the scores put in the right order,
+    ties counting half (Mann & Whitney 1947; Hanley & McNeil 1982).
+    """
+    positives = int(np.count_nonzero(y == 1))
+    negatives = len(y) - positives
+    if not positives or not negatives:
+        return None
+    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = np.cumsum(counts) - (counts - 1) / 2  # the mean rank of equal scores
+    above = float(ranks[place[y == 1]].sum()) - positives * (positives + 1) / 2
+    return above / (positives * negatives)
 
 
 def class_indices(labels: Array, classes: Array) -> Array:

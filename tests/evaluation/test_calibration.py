@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mlpcli.evaluation.calibration import calibration
-from mlpcli.evaluation.html_report import most_confident_mistakes
+from mlpcli.evaluation.class_sections import most_confident_mistakes
 from mlpcli.tasks.task import Predictions
 
 

@@ -163,6 +163,7 @@ def test_a_table_has_no_pictures_and_its_names_are_escaped(report, mlp) -> None:
         "Confusion matrix",
         "Classes",
         "Calibration",
+        "The most confident mistakes",
         "Configuration",
         "How to repeat it",
     ]
@@ -181,6 +182,48 @@ def test_a_committee_has_its_members_side_by_side(report, mlp) -> None:
     assert re.findall(r"<th scope=\"col\">(.*?)</th>", members)[-2:] == ["lr", "seed"]
     assert "mlp train --data digits --hidden 8 --lr 0.02" in page.said
     assert len(page.pictures("What the first layer looks at")) == 2
+
+
+def test_it_says_in_words_how_good_the_model_is_and_lists_the_wrong_rows_of_a_table(
+    report, mlp
+) -> None:
+    rng = np.random.default_rng(0)
+    rows = [f"{v:.3f},{k},{'yes' if v + rng.normal() > 0.7 else 'no'}"
+            for k, v in enumerate(rng.normal(size=400))]  # fmt: skip
+    Path("noisy.csv").write_text("\n".join(["value,number,answer", *rows]) + "\n")
+    page = report(("--data", "noisy.csv", "--epochs", "20", "-q"))
+    value = mlp.ok("evaluate", "1.npz", "--json").json
+    share = max(row["support"] for row in value["per_class"]) / value["samples"]
+    assert f"It labels {100 * value['accuracy']:.1f} % of the 80 rows right." in page.said
+    assert f"would be right for {100 * share:.1f} %." in page.said
+    assert "ROC AUC" in page.said
+    mean = np.mean([row["f1"] for row in value["per_class"]])
+    assert f"{100 * mean:.2f} % 80" in page.said  # of the classes
+    wrong = page.source.split("<h2>The most confident mistakes</h2>")[1].split("</section>")[0]
+    listed = re.findall(r'<th scope="row">([\d,]+)</th>', wrong)
+    assert len(listed) == min(24, round((1 - value["accuracy"]) * 80))
+    first = rows[int(listed[0].replace(",", "")) - 1].split(",")
+    assert re.search(rf">{first[0].rstrip('0')}0*</td>", wrong)
+
+
+def test_a_regression_has_its_figures_and_its_largest_errors(report, mlp) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 2))
+    y = 10 * X[:, 0] + rng.normal(size=300)
+    lines = [f"{a:.4f},{b:.4f},{t:.4f}" for (a, b), t in zip(X, y, strict=True)]
+    Path("numbers.csv").write_text("\n".join(["a,b,y", *lines]) + "\n")
+    page = report(("--data", "numbers.csv", "--epochs", "30", "-q"))
+    assert page.titles() == [
+        "Training",
+        "Answers and targets",
+        "The largest errors",
+        "Configuration",
+        "How to repeat it",
+    ]
+    value = mlp.ok("evaluate", "1.npz", "--json").json
+    assert f"Its answers are off by {value['rmse']:.4g} (root mean square)" in page.said
+    assert "Always answering the mean of the targets would be off by" in page.said
+    assert page.source.count("<svg") == 4
 
 
 def test_without_validation_or_hidden_layers_there_is_still_a_page(report) -> None:

@@ -13,7 +13,7 @@ from mlpcli.data.split import Split
 from mlpcli.evaluation import metrics
 from mlpcli.evaluation.metrics import Scorer, predict_members
 from mlpcli.nn.network import MLP
-from mlpcli.tasks.classification import Classification, ClassReport
+from mlpcli.tasks.classification import Classification, ClassReport, roc_auc
 
 # 10 samples of class 0: 8 found, 2 taken for class 1; 5 of class 1: 4 found, 1 taken for class 0;
 # none of class 2, which is never predicted; 2 of class 3, both taken for class 0.
@@ -191,3 +191,13 @@ def test_weighted_rows_count_as_often_in_the_score_that_chooses() -> None:
     assert chosen.figures == {"accuracy": 2 / 6}
     losses = [math.log1p(math.exp(-2)), math.log1p(math.exp(-1)), 4 * math.log1p(math.exp(3))]
     assert chosen.loss == pytest.approx(sum(losses) / 6, rel=1e-14)
+
+
+def test_the_area_under_the_curve_is_the_share_of_pairs_in_the_right_order() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        y = rng.integers(2, size=30)
+        p = rng.integers(8, size=30) / 8  # with ties
+        pairs = [1.0 if a > b else 0.5 if a == b else 0.0 for a in p[y == 1] for b in p[y == 0]]
+        assert roc_auc(y, p) == pytest.approx(np.mean(pairs), rel=1e-12)
+    assert roc_auc(np.zeros(3, int), np.ones(3)) is None
