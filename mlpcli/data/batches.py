@@ -9,6 +9,7 @@ import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.data.augment import Augmenter, Distortions
+from mlpcli.data.encoder import Encoder
 from mlpcli.data.encoding import Encoding
 from mlpcli.data.split import Split
 
@@ -47,7 +48,7 @@ class Batches:
         self.steps = math.ceil(len(split) / self.size)
         self.split = split
         self.encoding = encoding
-        self._encoder = encoding.encoder(split.X.dtype, dtype)
+        self._encoder = Encoder(encoding, split.X.dtype, dtype, may_miss=_has_gaps(split.X))
         self._seed = seed
         self._raw = np.empty((self.size, split.X.shape[1]), split.X.dtype)
         self._augmenter: Augmenter | None = None
@@ -106,3 +107,9 @@ class Batches:
             raw = X[:n]
         self._encoder.apply(raw, X[:n])
         return n
+
+
+def _has_gaps(X: Array) -> bool:
+    """Whether a number of a table is missing. Mapped arrays have been searched for NaN before."""
+    mapped = isinstance(X, np.memmap)
+    return X.dtype.kind == "f" and not mapped and X.size > 0 and bool(np.isnan(X.min()))

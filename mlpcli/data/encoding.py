@@ -1,145 +1,246 @@
 """What a network sees of a row: learned on the training rows, kept in the checkpoint.
 
 A reader delivers raw columns, X (N, R); the network takes inputs, (n, D), which exist only in the
-batch. `Encoding` says what becomes of each column, `Encoder` does it.
+batch: first every number (and date, as days), in the order of the columns, then what is 0 or 1:
+the indicators of missing numbers, and the one-hot blocks of categories and of what a date falls on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import numpy as np
 
+from mlpcli import schema
 from mlpcli.arrays import Array
 from mlpcli.data.columns import Column
-from mlpcli.data.dataset import Dataset
-from mlpcli.data.split import Split
+from mlpcli.data.scalings import SCALINGS
 from mlpcli.schema import Bounds
 
-_CHUNK = 8192  # rows at a time when mean and deviation are learned
+Position = Annotated[int, Bounds(0, 2**40)]
+Share = Annotated[float, Bounds(0, 1)]
+Calendar = tuple[Annotated[int, Bounds(0, 23)], ...]
 
 
 @dataclass(frozen=True)
 class Pixels:
-    """All columns of images: every pixel times `factor`."""
+    """All columns of images: every pixel times `factor`.
+
+    `largest` is the largest value, without its sign, that the training images have.
+    """
 
     kind: Literal["pixels"]
     count: Annotated[int, Bounds(1, 2**40)]
     factor: float = 1.0
+    largest: float | None = None
 
 
 @dataclass(frozen=True)
 class Number:
-    """A column of numbers: (x − shift)·factor."""
+    """A column of numbers: (x − shift)·factor, then what `scale` does besides.
+
+    A missing one is taken for the median of the training rows, and an input says so if any of
+    these misses one. `low` and `high` are their range; None in a checkpoint that does not say.
+    """
 
     kind: Literal["number"]
     column: str | None
-    position: Annotated[int, Bounds(0, 2**40)]
+    position: Position
+    scale: str = "standard"
     shift: float = 0.0
     factor: float = 1.0
+    median: float = 0.0
+    missing: Share = 0.0
+    low: float | None = None
+    high: float | None = None
 
 
-Part = Pixels | Number
+@dataclass(frozen=True)
+class Date(Number):
+    """A column of dates: as a `Number`, days since 1970; and what varies in the training rows.
+
+    `months` (0 to 11), `weekdays` (from Monday, 0 to 6) and `hours` are one-hot: those that the
+    training rows have, or none if it is one alone.
+    """
+
+    kind: Literal["date"]  # type: ignore[assignment]
+    months: Calendar = ()
+    weekdays: Calendar = ()
+    hours: Calendar = ()
+
+    def calendar(self, of: str) -> Calendar:
+        """The months, weekdays or hours that are one-hot, by the singular."""
+        return {"month": self.months, "weekday": self.weekdays, "hour": self.hours}[of]
+
+
+@dataclass(frozen=True)
+class Category:
+    """A column of categories: an input for each, for all `rare` ones together, for a missing one.
+
+    All are of the training rows. Any other is 0 in every input.
+    """
+
+    kind: Literal["category"]
+    column: str | None
+    position: Position
+    categories: tuple[str, ...]
+    rare: tuple[str, ...] = ()
+    missing: Share = 0.0
+
+
+Part = Pixels | Number | Date | Category
+
+
+@dataclass(frozen=True)
+class Block:
+    """Inputs that belong together: a single number, or some of which at most one is 1.
+
+    Attributes:
+        part: the position in `Encoding.parts` of the column that they are of.
+        of: "number", "indicator", "category", "month", "weekday" or "hour".
+        values: what each input stands for, for a person; "" for the number itself.
+        start: the first input.
+    """
+
+    part: int
+    of: str
+    values: tuple[str, ...]
+    start: int
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """What becomes of every raw column, in their order; either one `Pixels`, or no such part."""
+    """What becomes of every raw column: one part for all pixels, or one for each column of X.
+
+    Attributes:
+        parts: in the order of X's columns.
+        read: X's columns as they were read, if their categories are numbered otherwise than those
+            of `columns`.
+
+    Raises:
+        ValueError: there are no parts, or pixels among others.
+    """
 
     parts: tuple[Part, ...]
+    read: tuple[Column, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.parts or (len(self.parts) > 1 and self.pixels):
+            raise ValueError("encodes nothing, or pixels beside columns")
+        scales = {part.scale for part in self.parts if isinstance(part, Number)}
+        if not scales <= SCALINGS.keys():
+            raise ValueError(f"scales by {min(scales - SCALINGS.keys())!r}, which is not known")
+
+    @cached_property
+    def pixels(self) -> Pixels | None:
+        """The only part, if it is of images."""
+        return next((part for part in self.parts if isinstance(part, Pixels)), None)
 
     @property
     def raw_width(self) -> int:
         """R, the columns that a reader delivers."""
-        return sum(part.count if isinstance(part, Pixels) else 1 for part in self.parts)
+        return self.pixels.count if self.pixels else len(self.parts)
 
     @property
     def width(self) -> int:
         """D, the network's inputs."""
-        return self.raw_width
+        if self.pixels:
+            return self.pixels.count
+        last = self.blocks[-1]
+        return last.start + len(last.values)
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...] | None:
+        """The columns as a reader needs them to read other rows like X; None for pixels."""
+        if self.pixels:
+            return None
+        return tuple(
+            Column(part.column, part.position, part.kind, _known(part))
+            for part in self.parts
+            if not isinstance(part, Pixels)
+        )
+
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """The inputs, in order, by what they are of; none for pixels."""
+        blocks: list[Block] = []
+        start = 0
+        for part, of, values in sorted(self._unplaced(), key=lambda item: _ORDER.index(item[1])):
+            blocks.append(Block(part, of, values, start))
+            start += len(values)
+        return tuple(blocks)
+
+    def _unplaced(self) -> Iterator[tuple[int, str, tuple[str, ...]]]:
+        for j, part in enumerate(self.parts):
+            if isinstance(part, Number):
+                yield j, "number", ("",)
+                if part.missing:
+                    yield j, "indicator", ("missing",)
+            if isinstance(part, Category):
+                rest = ("rare",) * bool(part.rare) + ("missing",) * bool(part.missing)
+                yield j, "category", (*part.categories, *rest)
+            if isinstance(part, Date):
+                yield from ((j, of, tuple(map(str, part.calendar(of)))) for of in CALENDAR)
+
+    @property
+    def largest(self) -> float | None:
+        """The largest value of the training rows, without its sign; None if that is not known."""
+        if self.pixels:
+            return self.pixels.largest
+        bounds = [
+            bound
+            for part in self.parts
+            if isinstance(part, Number)
+            for bound in (part.low, part.high)
+        ]
+        return max((abs(bound) for bound in bounds if bound is not None), default=None)
+
+    @property
+    def is_affine(self) -> bool:
+        """Whether `affine` says all of it, as long as no number is missing."""
+        of = {block.of for block in self.blocks}
+        clips = any(SCALINGS[p.scale].clip for p in self.parts if isinstance(p, Number))
+        return of <= {"number"} and not clips
 
     def affine(self) -> tuple[Array | None, Array | float]:
-        """(shift (D,), or None for 0; factor (D,), or one for all) of numbers, float64."""
-        first = self.parts[0]
-        if isinstance(first, Pixels):
-            return None, first.factor
+        """(shift (M,), or None for 0; factor (M,), or one for all) of the numbers, float64."""
+        if self.pixels:
+            return None, self.pixels.factor
         numbers = [part for part in self.parts if isinstance(part, Number)]
         shift = np.array([part.shift for part in numbers], np.float64)
         return shift, np.array([part.factor for part in numbers], np.float64)
 
-    def encoder(self, raw_dtype: Any, dtype: Any) -> Encoder:
-        """What encodes rows of `raw_dtype` as inputs of `dtype`."""
-        return Encoder(self, raw_dtype, dtype)
+    def to_json(self) -> Any:
+        """As `meta` in a checkpoint has it: a list of parts."""
+        return schema.write(self.parts)
 
-    def to_json(self) -> dict[str, Any]:
-        """As `meta` in a checkpoint has it."""
-        shift, factor = self.affine()
-        return {
-            "shift": None if shift is None else shift.tolist(),
-            "factor": factor if isinstance(factor, float) else factor.tolist(),
-        }
+    @classmethod
+    def from_json(cls, value: Any) -> Encoding:
+        """The inverse of `to_json`; ValueError says what does not fit."""
+        return cls(schema.read(tuple[Part, ...], value))
 
 
-class Encoder:
-    """An encoding in the arrays and dtypes with which it is fastest."""
+CALENDAR = ("month", "weekday", "hour")
+_ORDER = ("number", "indicator", "category", *CALENDAR)
 
-    def __init__(self, encoding: Encoding, raw_dtype: Any, dtype: Any) -> None:
-        shift, factor = encoding.affine()
-        wide = raw_dtype if np.dtype(raw_dtype).kind == "f" else dtype
-        self._shift = None if shift is None or not shift.any() else shift.astype(wide)
-        self._factor = factor if isinstance(factor, float) else factor.astype(dtype)
-        self._scales = bool(np.any(self._factor != 1))
 
-    def apply(self, raw: Array, out: Array) -> None:
-        """out (n, D) ← the encoded `raw` (n, R); no array is made."""
-        if self._shift is None:
-            np.copyto(out, raw, casting="unsafe")
-        else:
-            np.subtract(raw, self._shift, out=out, casting="unsafe")  # before precision is cut
-        if self._scales:
-            np.multiply(out, self._factor, out=out, casting="unsafe")
+def _known(part: Part) -> tuple[str, ...]:
+    """The categories of the training rows, in the order of their codes."""
+    return (*part.categories, *part.rare) if isinstance(part, Category) else ()
 
 
 def encode_numbers(
     shift: Iterable[float], factor: Iterable[float], columns: Sequence[Column] | None = None
 ) -> Encoding:
-    """The encoding of columns of numbers, (x − shift)·factor."""
+    """The encoding of columns of numbers, (x − shift)·factor, of which nothing else is known."""
     pairs = list(zip(shift, factor, strict=True))
     columns = columns or [Column(None, j) for j in range(len(pairs))]
     return Encoding(
         tuple(
-            Number("number", column.name, column.position, float(s), float(f))
+            Number("number", column.name, column.position, shift=float(s), factor=float(f))
             for column, (s, f) in zip(columns, pairs, strict=True)
         )
     )
-
-
-def learn_encoding(kind: str, data: Dataset, train: Split) -> Encoding:
-    """The encoding that `--scale kind` asks for: "auto", "none" or "standard".
-
-    "auto" divides pixels by the largest value that they can have, and standardises other data by
-    mean and deviation of the training rows; a column that is constant there becomes 0.
-    """
-    D = train.X.shape[1]
-    if kind == "auto" and data.full_scale is not None:
-        return Encoding((Pixels("pixels", D, 1 / data.full_scale),))
-    if kind == "none" or (kind == "auto" and not data.standardise):
-        if data.image_shape is not None:
-            return Encoding((Pixels("pixels", D),))
-        return encode_numbers(np.zeros(D), np.ones(D), data.columns)
-    mean, squares, seen = np.zeros(D), np.zeros(D), 0
-    for start in range(0, len(train.rows), _CHUNK):
-        chunk = train.X[train.rows[start : start + _CHUNK]].astype(np.float64)
-        # Chan, Golub & LeVeque 1979: pooled mean and sum of squares, without cancellation
-        n, chunk_mean = len(chunk), chunk.mean(axis=0)
-        difference = chunk_mean - mean
-        squares += ((chunk - chunk_mean) ** 2).sum(axis=0)
-        squares += difference**2 * (seen * n / (seen + n))
-        mean += difference * (n / (seen + n))
-        seen += n
-    deviation = np.sqrt(squares / seen)
-    varies = deviation > 1e-12 * np.maximum(np.abs(mean), 1e-300)
-    factor = np.where(varies, 1 / np.where(varies, deviation, 1.0), 0.0)
-    return encode_numbers(mean, factor, data.columns)

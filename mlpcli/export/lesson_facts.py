@@ -193,7 +193,7 @@ def _numbers(model: Model) -> list[Number]:
     for part in model.encoding.parts:
         if isinstance(part, Pixels):
             numbers += [Number("number", None, j, factor=part.factor) for j in range(part.count)]
-        else:
+        elif isinstance(part, Number):
             numbers.append(part)
     return numbers
 

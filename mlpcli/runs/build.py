@@ -14,7 +14,8 @@ from mlpcli.data.augment import Augmenter, Distortions
 from mlpcli.data.batches import Batches
 from mlpcli.data.catalog import open_data
 from mlpcli.data.dataset import Dataset
-from mlpcli.data.encoding import Encoding, learn_encoding
+from mlpcli.data.encoding import Encoding
+from mlpcli.data.learning import learn_encoding
 from mlpcli.data.split import Split, Splits, split
 from mlpcli.errors import UsageError
 from mlpcli.evaluation.metrics import Scorer

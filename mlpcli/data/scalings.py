@@ -1,0 +1,146 @@
+"""How numbers are scaled: x ← (x − shift)·factor, of the training rows, and then perhaps a clip.
+
+A scaling is declared here alone: a `Scaling` in `SCALINGS`, under the name that --scale takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlpcli.arrays import Array
+
+_CHUNK = 8192  # rows at a time
+_BLOCK = 1 << 22  # cells of whole columns at a time
+_MOST = 1 << 25  # cells whose quantiles are taken; of more, those of evenly spaced rows
+_ENOUGH = 1 << 22  # the same if the median is only for gaps in later rows
+
+
+class Numbers:
+    """The training rows' columns of numbers, M of them, with each gap filled by the median.
+
+    Args:
+        X: (N, R) raw columns.
+        rows: those that are for training.
+        columns: which of the R columns hold numbers.
+        may_miss: whether NaN may be among them.
+
+    Attributes:
+        missing: (M,) how many of the rows miss a number.
+        low, high, median: (M,) float64, of the numbers that are there; 0 if none is.
+    """
+
+    def __init__(self, X: Array, rows: Array, columns: Sequence[int], *, may_miss: bool) -> None:
+        self._X, self._rows, self._columns = X, rows, np.array(columns, np.intp)
+        self._all = len(columns) == X.shape[1]
+        M = len(columns)
+        self.missing = np.zeros(M, np.int64)
+        self.low, self.high, self.median = np.full(M, np.inf), np.full(M, -np.inf), np.zeros(M)
+        for chunk in self._raw():
+            if may_miss:
+                self.missing += np.isnan(chunk).sum(axis=0)
+            np.fmin(self.low, np.fmin.reduce(chunk, axis=0), out=self.low)
+            np.fmax(self.high, np.fmax.reduce(chunk, axis=0), out=self.high)
+        nothing = self.missing == len(rows)
+        self.low[nothing] = self.high[nothing] = 0.0
+        self._learn_medians()
+
+    def chunks(self) -> Iterator[Array]:
+        """All rows, (n, M) float64, some at a time."""
+        for raw in self._raw():
+            chunk = raw.astype(np.float64)
+            if self.missing.any():
+                np.copyto(chunk, self.median, where=np.isnan(chunk))
+            yield chunk
+
+    def quantiles(self, shares: Sequence[float]) -> Array:
+        """(len(shares), M) float64 quantiles of the columns, linear between neighbours."""
+        found = np.zeros((len(shares), len(self._columns)))
+        for block, values in self._blocks(_MOST):
+            np.copyto(values, self.median[block], where=np.isnan(values))
+            found[:, block] = np.quantile(values, shares, axis=0)
+        return found
+
+    def _learn_medians(self) -> None:
+        for block, values in self._blocks(_MOST if self.missing.any() else _ENOUGH):
+            self.median[block] = np.median(values, axis=0)
+            for j in np.flatnonzero(self.missing[block]):
+                there = values[~np.isnan(values[:, j]), j]
+                self.median[block.start + j] = np.median(there) if len(there) else 0.0
+
+    def _raw(self) -> Iterator[Array]:
+        for start in range(0, len(self._rows), _CHUNK):
+            chunk = self._X[self._rows[start : start + _CHUNK]]
+            yield chunk if self._all else chunk[:, self._columns]
+
+    def _blocks(self, cells: int) -> Iterator[tuple[slice, Array]]:
+        """(which columns, (n, b) float64 with NaN where a number is missing), some at a time."""
+        M, N = len(self._columns), len(self._rows)
+        count = min(N, max(1, cells // max(M, 1)))
+        rows = self._rows[np.linspace(0, N - 1, count).astype(np.intp)]
+        width = max(1, _BLOCK // count)
+        for start in range(0, M, width):
+            block = slice(start, min(start + width, M))
+            yield block, self._X[rows[:, np.newaxis], self._columns[block]].astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """A way to scale numbers.
+
+    Attributes:
+        learn: (shift (M,), factor (M,)), float64; a factor of 0 makes a constant column 0.
+        clip: what bounds the scaled numbers afterwards, in place; or None.
+    """
+
+    learn: Callable[[Numbers], tuple[Array, Array]]
+    clip: Callable[[Array], None] | None = None
+
+
+def _nothing(numbers: Numbers) -> tuple[Array, Array]:
+    return np.zeros(len(numbers.median)), np.ones(len(numbers.median))
+
+
+def _standard(numbers: Numbers) -> tuple[Array, Array]:
+    """The mean, and 1 over the standard deviation."""
+    M, seen = len(numbers.median), 0
+    mean, squares = np.zeros(M), np.zeros(M)
+    for chunk in numbers.chunks():
+        # Chan, Golub & LeVeque 1979: pooled mean and sum of squares, without cancellation
+        n, chunk_mean = len(chunk), chunk.mean(axis=0)
+        difference = chunk_mean - mean
+        squares += ((chunk - chunk_mean) ** 2).sum(axis=0)
+        squares += difference**2 * (seen * n / (seen + n))
+        mean += difference * (n / (seen + n))
+        seen += n
+    deviation = np.sqrt(squares / seen)
+    return mean, _inverse(deviation, deviation > 1e-12 * np.maximum(np.abs(mean), 1e-300))
+
+
+def _robust(numbers: Numbers) -> tuple[Array, Array]:
+    """The median, and 1 over the distance of the quartiles, or 2 over the range if that is 0.
+
+    With `_clip_smoothly`: Holzmüller, Grinsztajn & Steinwart 2024, arXiv 2407.04491.
+    """
+    low, median, high = numbers.quantiles([0.25, 0.5, 0.75])
+    spread = np.where(high > low, high - low, (numbers.high - numbers.low) / 2)
+    return median, _inverse(spread, spread > 0)
+
+
+def _inverse(spread: Array, varies: Array) -> Array:
+    inverse: Array = np.where(varies, 1 / np.where(varies, spread, 1.0), 0.0)
+    return inverse
+
+
+def _clip_smoothly(x: Array) -> None:
+    """x ← x/√(1 + (x/3)²), which stays within ±3."""
+    np.divide(x, np.sqrt(1 + np.square(x / 3)), out=x)
+
+
+SCALINGS = {
+    "none": Scaling(_nothing),
+    "standard": Scaling(_standard),
+    "robust": Scaling(_robust, _clip_smoothly),
+}
