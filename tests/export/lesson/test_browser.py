@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mlpcli.data.encoder import Encoder
 from mlpcli.runs.model import load
 
 WIDTHS = (390, 1280)
@@ -271,7 +272,7 @@ def test_a_tables_form_asks_the_network_and_names_are_no_markup(show, lesson_of)
     browser.settle()
     model = load(lesson_of("flowers").with_suffix(".npz"))
     X = np.empty((1, 3))
-    model.encoding.encoder(np.float64, np.float64).apply(np.array([[1.5, 2.5, 0.25]]), X)
+    Encoder(model.encoding, np.float64, np.float64).apply(np.array([[1.5, 2.5, 0.25]]), X)
     (probs,) = model.network().predict_proba(X)
     name = ["<b>ant</b>", "bee & co", "cow"][probs.argmax()]
     assert f"It says {name} ({100 * probs.max():.1f}\u202f%)" in text(browser, "#answers")
@@ -286,7 +287,7 @@ def test_a_regression_answers_in_its_targets_unit_and_learns_a_number(show, less
     browser.settle()
     model = load(lesson_of("prices").with_suffix(".npz"))
     X = np.empty((1, 2))
-    model.encoding.encoder(np.float64, np.float64).apply(np.array([[120.0, 3.0]]), X)
+    Encoder(model.encoding, np.float64, np.float64).apply(np.array([[120.0, 3.0]]), X)
     value = float(model.task.decode(model.network().forward(X)[0, 0]))
     assert text(browser, "#answers .said") == f"price {value:.0f}"
     browser.run("""(() => {

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from mlpcli import MLP
+from mlpcli.data.encoder import Encoder
 from mlpcli.nn.activations import ACTIVATIONS
 from mlpcli.nn.losses import LOSSES, OF_TASK
 from mlpcli.nn.parameters import Parameters
@@ -124,7 +125,7 @@ def embedded(node, lesson_of):
         for name, array in model.file.params.items():
             net.params[name][:] = array
         X = np.empty((len(raw), model.file.sizes[0]))
-        model.encoding.encoder(raw.dtype, np.float64).apply(raw, X)
+        Encoder(model.encoding, raw.dtype, np.float64).apply(raw, X)
         job = {"job": "lesson", "path": str(path), "raw": raw.tolist(), "rate": RATE, "reg": REG}
         (found,) = node(job | {"Y": Y.tolist()})
         return found, expected(net, X, Y)
