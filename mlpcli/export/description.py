@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mlpcli.arrays import Array
 from mlpcli.data.encoding import Part
+from mlpcli.errors import UsageError
 from mlpcli.export.request import Request
 from mlpcli.runs.model import Model
 from mlpcli.tasks.regression import Regression
@@ -75,6 +76,11 @@ def describe(request: Request) -> Description:
 
 def _network(model: Model) -> Network:
     file, task = model.file, model.task
+    if not model.encoding.is_affine:
+        raise UsageError(
+            f"{file.path}: its inputs are not only scaled numbers, but categories, dates, "
+            "clipped or missing values, which this kind of file cannot hold"
+        )
     layers = [
         (file.params[f"W{number}"], file.params[f"b{number}"], layer.activation)
         for number, layer in enumerate(file.layers, start=1)
