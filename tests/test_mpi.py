@@ -356,7 +356,7 @@ def test_ctrl_c_on_the_launcher_writes_the_checkpoint_and_says_how_to_resume(
 
 def test_a_rank_that_waits_in_vain_says_so_once_a_signal_comes() -> None:
     ranks = object.__new__(Mpi)
-    ranks.rank, ranks._waits = 0, 0
+    ranks.rank, ranks.waits = 0, 0
     said = threading.Event()
     received: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _: received.append(number))
@@ -364,10 +364,10 @@ def test_a_rank_that_waits_in_vain_says_so_once_a_signal_comes() -> None:
         with ranks.watched(said.set):
             os.kill(os.getpid(), signal.SIGTERM)
             assert not said.wait(0.3)  # it was not waiting
-            ranks._waits += 1
+            ranks.waits += 1
             os.kill(os.getpid(), signal.SIGTERM)
             assert said.wait(10)
-            ranks._waits += 1
+            ranks.waits += 1
     finally:
         signal.signal(signal.SIGTERM, before)
     assert received == [signal.SIGTERM] * 2

@@ -21,9 +21,10 @@ from mlpcli.evaluation import html_report as html
 from mlpcli.evaluation import text_report as report
 from mlpcli.evaluation.metrics import predict_members
 from mlpcli.files import ensure_writable, is_stream, write_text
-from mlpcli.runs.committee import open_committee
+from mlpcli.runs.committee import Committee, open_committee
 from mlpcli.runs.model import Model, load
 from mlpcli.runs.repeat import train_command
+from mlpcli.tasks.task import Predictions
 
 
 def _member(model: Model, scores: report.TaskReport) -> subject.Member:
@@ -65,6 +66,40 @@ def _named(label: int | str, class_names: Sequence[str] | None) -> str:
     return f"{label} {class_names[label]}"
 
 
+def _page(
+    members: Sequence[Model],
+    each: Sequence[report.TaskReport],
+    committee: Committee,
+    names: Sequence[str],
+    together: tuple[report.TaskReport, Predictions],
+    again: Sequence[str],
+) -> subject.Report:
+    """What the page is about; `again` is the command that writes it again."""
+    scores, predictions = together
+    source = committee.source
+    return subject.Report(
+        members=[_member(m, own) for m, own in zip(members, each, strict=True)],
+        source=source,
+        split=committee.splits[0],
+        names=names,
+        scores=scores,
+        predictions=predictions,
+        images=_images(members[0]),
+        columns=members[0].columns,
+        describe=_describe,
+        commands=([f"mlp download {source}"] if source in DOWNLOADS else [], [shlex.join(again)]),
+        made=f"mlp {__version__}, {date.today():%-d %B %Y}",
+    )
+
+
+def _refuse_page(path: Path, reads: Sequence[Path | str | None]) -> None:
+    """Refuse a `--report` that cannot be, before anything is computed for it."""
+    figures.require("--report")
+    ensure_writable(path, streams=True, reads=reads)
+    if path.suffix.lower() not in (".html", ".htm") and not is_stream(path):
+        raise UsageError(f"--report {path}: is a page; name it {path.stem}.html")
+
+
 def evaluate(
     console: Console,
     models: tuple[Path, ...],
@@ -78,10 +113,7 @@ def evaluate(
     """Score models on a split and print what they got right and wrong; `--report` writes a page."""
 
     if report_file:
-        figures.require("--report")
-        ensure_writable(report_file, streams=True, reads=[*models, data])
-        if report_file.suffix.lower() not in (".html", ".htm") and not is_stream(report_file):
-            raise UsageError(f"--report {report_file}: is a page; name it {report_file.stem}.html")
+        _refuse_page(report_file, [*models, data])
     members = [load(path) for path in models]
     committee = open_committee(
         members,
@@ -108,22 +140,8 @@ def evaluate(
         again = ["mlp", "evaluate", *map(str, models)]
         for flag, value in (("--data", data), ("--label-column", label_column), ("--split", split)):
             again += [flag, value] if value is not None else []
-        page = subject.Report(
-            members=[_member(m, own) for m, own in zip(members, each, strict=True)],
-            source=source,
-            split=rows,
-            names=names,
-            scores=scores,
-            predictions=predictions,
-            images=_images(members[0]),
-            columns=members[0].columns,
-            describe=_describe,
-            commands=(
-                [f"mlp download {source}"] if source in DOWNLOADS else [],
-                [shlex.join([*again, "--report", str(report_file)])],
-            ),
-            made=f"mlp {__version__}, {date.today():%-d %B %Y}",
-        )
+        again += ["--report", str(report_file)]
+        page = _page(members, each, committee, names, (scores, predictions), again)
         write_text(report_file, html.page(page))
     console.json(report.as_json([str(path) for path in models], source, rows.name, labels, scores))
     console.result(f"{source}, {rows.name} split: {scores.samples:,} samples")

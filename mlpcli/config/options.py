@@ -4,6 +4,8 @@ A TOML section is a frozen dataclass. The command line's options, the checking o
 `--print-config` are made from the fields.
 """
 
+# better whole: one declaration per option, to be read from top to bottom
+
 from __future__ import annotations
 
 from collections.abc import Mapping

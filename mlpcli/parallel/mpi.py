@@ -78,7 +78,7 @@ class Mpi(Job):
         self.rank = self._comm.Get_rank()
         self.size = self._comm.Get_size()
         self._hosts: list[str] = self._comm.allgather(socket.gethostname())
-        self._waits = 0  # odd while this rank waits for others
+        self.waits = 0  # odd while this rank waits for others
 
     def __enter__(self) -> Mpi:
         return self
@@ -116,9 +116,9 @@ class Mpi(Job):
         pass
 
     def _reduce(self, array: Array) -> None:
-        self._waits += 1
+        self.waits += 1
         self._comm.Allreduce(self._mpi.IN_PLACE, array)
-        self._waits += 1
+        self.waits += 1
 
     def send(self, array: Array) -> None:
         self._comm.Bcast(array)
@@ -150,9 +150,9 @@ class Mpi(Job):
                 raise RanksError(f"{self._name(rank)}: {text}" if rank else text, code)
 
     def same(self, what: str, contents: Any) -> None:
-        self._waits += 1
+        self.waits += 1
         digests = self._comm.allgather(hashlib.sha256(contents).digest())
-        self._waits += 1
+        self.waits += 1
         others = [rank for rank, digest in enumerate(digests) if digest != digests[0]]
         if others:
             more = f" and of {len(others) - 1} more" if len(others) > 1 else ""
@@ -227,11 +227,11 @@ class Mpi(Job):
 
     def _look_on(self, reader: int, done: threading.Event, say: Callable[[], None]) -> None:
         while os.read(reader, 1):  # a signal, or the end of the run
-            waits = self._waits
-            if done.wait(_SOON) or self._waits != waits or waits % 2 == 0:
+            waits = self.waits
+            if done.wait(_SOON) or self.waits != waits or waits % 2 == 0:
                 continue
             say()
-            if not done.wait(_LATE) and self._waits == waits:
+            if not done.wait(_LATE) and self.waits == waits:
                 os._exit(ExitCode.TERMINATED)
 
     def _name(self, rank: int) -> str:

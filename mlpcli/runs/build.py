@@ -158,49 +158,51 @@ def ranks(config: Config, material: Material, net: MLP, processes: int) -> Alone
 def trainer(config: Config, material: Material, net: MLP, ranks: Ranks | None = None) -> Trainer:
     """Everything that trains `net` on the material, by this process or by several."""
     ranks = ranks or Alone()
-    train = config.train
-    splits, dtype = material.splits, net.dtype
+    train, val = config.train, material.splits.val
+    step = training_step(config, material, net, ranks)
     assert train.epochs is not None  # `complete` has filled it in
     assert train.lr is not None  # and `make_config` this
-    size = batch_size(config, material)
-    batches = Batches(
-        splits.train,
-        material.encoding,
-        size,
-        dtype,
-        train.seed,
-        distortions=distortions(config, material),
-        image_shape=material.data.image_shape,
-    )
-    steps = train.epochs * batches.steps
-    task = material.task
-    validation = None
-    if splits.val:
-        validation = Scorer(net, splits.val, material.encoding, task, ranks)
+    steps_per_epoch = step.batches.steps
+    steps = train.epochs * steps_per_epoch
     return Trainer(
-        step=Step(
-            net=net,
-            optimizer=optimizer(train.optimizer, net, train.reg, ranks.zeros),
-            batches=batches,
-            task=task,
-            smoothing=train.label_smoothing,
-            dropout_seed=train.seed,
-            max_norm=norm_limits(config),
-            clip_norm=train.clip_norm,
-            average=average(config, net, ranks, steps_per_epoch=batches.steps),
-            ranks=ranks,
-        ),
+        step=step,
         lr=lr_schedule(
             train.lr_schedule,
             train.lr,
             steps=steps,
-            steps_per_epoch=batches.steps,
+            steps_per_epoch=steps_per_epoch,
             warmup=train.warmup,
             decay=train.lr_decay if train.lr_decay is not None else 1.0,
             decay_epochs=train.lr_step,
         ),
         momentum=momentum_schedule(train.momentum, train.final_momentum, steps=steps),
-        validation=validation,
+        validation=Scorer(net, val, material.encoding, material.task, ranks) if val else None,
+    )
+
+
+def training_step(config: Config, material: Material, net: MLP, ranks: Ranks) -> Step:
+    """What a step on the training rows needs."""
+    train = config.train
+    batches = Batches(
+        material.splits.train,
+        material.encoding,
+        batch_size(config, material),
+        net.dtype,
+        train.seed,
+        distortions=distortions(config, material),
+        image_shape=material.data.image_shape,
+    )
+    return Step(
+        net=net,
+        optimizer=optimizer(train.optimizer, net, train.reg, ranks.zeros),
+        batches=batches,
+        task=material.task,
+        smoothing=train.label_smoothing,
+        dropout_seed=train.seed,
+        max_norm=norm_limits(config),
+        clip_norm=train.clip_norm,
+        average=average(config, net, ranks, steps_per_epoch=batches.steps),
+        ranks=ranks,
     )
 
 

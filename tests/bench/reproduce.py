@@ -118,26 +118,26 @@ def run(row: Row, seed: int, threads: int | None) -> dict[str, Any]:
         result: dict[str, Any] = json.loads(_output(command))
         return result | {"command": f"python tests/bench/reproduce.py --only {row.config}"}
     checkpoint = row.checkpoint(seed)
-    resumed = _is_of(checkpoint, row, seed)
-    start = ["train", "--resume", str(checkpoint)] if resumed else _train(row, seed)
+    resumed = is_of(checkpoint, row, seed)
+    start = ["train", "--resume", str(checkpoint)] if resumed else train(row, seed)
     shared = [] if threads is None else ["--threads", str(threads)]
     words = [*start, *shared, "--json", "-o", str(checkpoint), *([] if row.alone else ["-q"])]
     begun = time.perf_counter()
     report = json.loads(_output([sys.executable, "-m", "mlpcli", *words]))
     seconds = report["seconds"] if resumed else time.perf_counter() - begun
     return {
-        "value": _evaluate(row, [checkpoint]),
+        "value": evaluate(row, [checkpoint]),
         "seconds": seconds,
-        "command": shlex.join(["mlp", *_train(row, seed), *shared]),
+        "command": shlex.join(["mlp", *train(row, seed), *shared]),
     }
 
 
-def _train(row: Row, seed: int) -> list[str]:
+def train(row: Row, seed: int) -> list[str]:
     config = row.path.relative_to(ROOT)
     return ["train", "--config", str(config), "--seed", str(seed)]
 
 
-def _evaluate(row: Row, checkpoints: list[Path]) -> float:
+def evaluate(row: Row, checkpoints: list[Path]) -> float:
     """What the row counts, in %."""
     split = "train" if row.counts == "train" else "test"
     words = ["evaluate", *map(str, checkpoints), "--split", split, "--json", "-q"]
@@ -158,7 +158,7 @@ def _config(row: Row, seed: int) -> Config:
     return make_config(read_config(row.path) | {"seed": seed})
 
 
-def _is_of(checkpoint: Path, row: Row, seed: int) -> bool:
+def is_of(checkpoint: Path, row: Row, seed: int) -> bool:
     """Whether there is a checkpoint of this very run, finished or not."""
     from mlpcli.errors import MlpError
     from mlpcli.runs.model import load
@@ -220,7 +220,7 @@ def results(row: Row, jobs: int, *, again: bool) -> list[dict[str, Any]]:
         names = " ".join(f"build/runs/{path.name}" for path in members)
         return [
             {
-                "value": _evaluate(row, members),
+                "value": evaluate(row, members),
                 "seconds": sum(r["seconds"] for r in runs),
                 "command": f"mlp evaluate {names}",
             }

@@ -99,13 +99,13 @@ def test_a_run_that_was_stopped_is_resumed(reproduce: Any, mlp: Any, monkeypatch
     row = reproduce.Row("spiral-linear", "CS231n", "train", 49.0, 49.0)
     monkeypatch.chdir(reproduce.ROOT)
     checkpoint = reproduce.BUILD / "runs" / "spiral-linear-3.npz"
-    words = reproduce._train(row, 3)
+    words = reproduce.train(row, 3)
     mlp.ok(*words, "-o", checkpoint, "--stop-after", 50, "-q")
-    assert reproduce._is_of(checkpoint, row, 3)
-    assert not reproduce._is_of(checkpoint, row, 4)
+    assert reproduce.is_of(checkpoint, row, 3)
+    assert not reproduce.is_of(checkpoint, row, 4)
     result = reproduce.run(row, 3, 1)
     mlp.ok(*words, "-o", reproduce.BUILD / "whole.npz", "-q")
-    whole = reproduce._evaluate(row, [reproduce.BUILD / "whole.npz"])
+    whole = reproduce.evaluate(row, [reproduce.BUILD / "whole.npz"])
     assert result["value"] == whole
     assert len(json.loads(mlp.ok("show", checkpoint, "--json").out)["models"][0]["history"]) == 200
 
@@ -114,7 +114,7 @@ def test_a_committee_is_counted_as_one(reproduce: Any, monkeypatch: pytest.Monke
     row = reproduce.Row("committee", "", "error", 0.39, 0.5, seeds=3, committee=True)
     seen = []
     monkeypatch.setattr(reproduce, "run", lambda *_: {"value": 1.0, "seconds": 5.0})
-    monkeypatch.setattr(reproduce, "_evaluate", lambda _, paths: seen.extend(paths) or 0.4)
+    monkeypatch.setattr(reproduce, "evaluate", lambda _, paths: seen.extend(paths) or 0.4)
     ((result),) = reproduce.results(row, 2, again=False)
     assert (result["value"], result["seconds"]) == (0.4, 15.0)
     assert reproduce.line(row, [result]) == (
@@ -137,7 +137,7 @@ def test_a_member_whose_checkpoint_was_removed_is_trained_anew(
         return {"value": 1.0, "seconds": 5.0}
 
     monkeypatch.setattr(reproduce, "run", run)
-    monkeypatch.setattr(reproduce, "_evaluate", lambda *_: 0.4)
+    monkeypatch.setattr(reproduce, "evaluate", lambda *_: 0.4)
     reproduce.results(row, 1, again=False)
     reproduce.results(row, 1, again=False)
     row.checkpoint(1).unlink()
