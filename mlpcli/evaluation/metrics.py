@@ -11,7 +11,7 @@ from mlpcli.arrays import Array
 from mlpcli.data.batches import Batches
 from mlpcli.data.encoding import Encoding
 from mlpcli.data.split import Split
-from mlpcli.nn.network import CHUNK, MLP
+from mlpcli.nn.network import MLP
 from mlpcli.parallel.ranks import Alone, Ranks
 from mlpcli.tasks.task import Predictions, Scores, Task
 
@@ -30,7 +30,7 @@ class Scorer:
         self._net = net
         self._task = task
         self._ranks = ranks or Alone()
-        self._chunks = Batches(split, encoding, CHUNK, net.dtype)
+        self._chunks = Batches(split, encoding, net.chunk, net.dtype)
         rows = -(-self._chunks.size // self._ranks.size)
         weighted = split.weights is not None
         self._buffers = net.buffers(rows, task.target_dtype, weighted=weighted)
@@ -99,9 +99,10 @@ def _say(
     members: Sequence[tuple[MLP, Encoding]], splits: Split | Sequence[Split], task: Task | None
 ) -> Iterator[tuple[Array, list[Outputs]]]:
     """(y (n,), what each member says, and the committee if there are several), by chunk."""
+    chunk = min(net.chunk for net, _ in members)
     each_split = [splits] * len(members) if isinstance(splits, Split) else splits
     chunks = [
-        Batches(split, encoding, CHUNK, net.dtype)
+        Batches(split, encoding, chunk, net.dtype)
         for (net, encoding), split in zip(members, each_split, strict=True)
     ]
     dtype = task.target_dtype if task else each_split[0].y.dtype

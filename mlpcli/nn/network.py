@@ -35,7 +35,9 @@ from mlpcli.nn.parameters import Buffers, Parameters
 from mlpcli.nn.regularisation import l2_penalty
 
 CHUNK = 1024
-"""Samples per pass of a prediction, whose memory is bounded by this and not by N."""
+"""At most so many samples per pass of a prediction, whose memory is bounded by this, not by N."""
+
+_OUTPUTS = 1 << 24  # of all layers in such a pass: of very wide networks it has fewer samples
 
 
 class MLP:
@@ -228,6 +230,11 @@ class MLP:
         """The scores and batch.Y → the weighted mean loss; batch.deltas[-1] is its derivative."""
         return self.weigh_loss(batch, len(self.evaluate_loss(batch)))
 
+    @property
+    def chunk(self) -> int:
+        """Samples per pass of a prediction."""
+        return min(CHUNK, max(1, _OUTPUTS // sum(self.sizes)))
+
     # From arrays to arrays
 
     def forward(self, X: npt.ArrayLike) -> Array:
@@ -270,11 +277,12 @@ class MLP:
     def _predict(self, X: npt.ArrayLike, read: Any) -> Array:
         inputs = check_inputs(X, self.sizes[0])
         result = np.empty((len(inputs), self.sizes[-1]), self.dtype)
-        buffers = self.buffers(min(CHUNK, max(len(inputs), 1)))
-        for start in range(0, len(inputs), CHUNK):
-            rows = inputs[start : start + CHUNK]
+        chunk = self.chunk
+        buffers = self.buffers(min(chunk, max(len(inputs), 1)))
+        for start in range(0, len(inputs), chunk):
+            rows = inputs[start : start + chunk]
             batch = buffers.first(len(rows))
             np.copyto(batch.X, rows, casting="unsafe")
             self.forward_pass(batch)
-            read(batch, result[start : start + CHUNK])
+            read(batch, result[start : start + chunk])
         return result

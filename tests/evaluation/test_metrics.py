@@ -10,7 +10,6 @@ import pytest
 
 from mlpcli.data.encoding import Encoding, encode_numbers
 from mlpcli.data.split import Split
-from mlpcli.evaluation import metrics
 from mlpcli.evaluation.metrics import Scorer, predict_members
 from mlpcli.nn.network import MLP
 from mlpcli.tasks.classification import Classification, ClassReport, roc_auc
@@ -129,7 +128,7 @@ def test_the_size_of_the_chunks_makes_no_difference(
     members = [(net, unscaled(3)) for net in nets]
     split = split_of(rng.normal(size=(31, 3)), rng.integers(4, size=31))
     each, committee = score_committee(members, split)
-    monkeypatch.setattr(metrics, "CHUNK", chunk)
+    monkeypatch.setattr(MLP, "chunk", chunk)
     for before, after in zip(
         [*each, committee],
         [*(one := score_committee(members, split))[0], one[1]],

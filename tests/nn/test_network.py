@@ -176,3 +176,15 @@ def test_sigmoid_units_and_the_quadratic_cost_are_nielsens_equations():
     np.testing.assert_allclose(gradient["W2"], (delta2 @ a1.T).T, rtol=1e-12)
     np.testing.assert_allclose(gradient["W1"], (delta1 @ x.T).T, rtol=1e-12)
     np.testing.assert_allclose(gradient["b1"], delta1[:, 0], rtol=1e-12)
+
+
+def test_a_pass_of_a_very_wide_network_takes_fewer_samples_and_says_the_same():
+    wide = MLP([1, 1_000_000, 2], seed=None)
+    assert wide.chunk == 16
+    assert MLP([784, 800, 10], seed=None).chunk == CHUNK
+    net = MLP([1, 300_000, 2], dtype=np.float64)
+    X = np.linspace(-1, 1, 2 * net.chunk + 1)[:, None]
+    assert net.chunk == 55
+    close(
+        net.forward(X)[[0, 54, 55, 110]], [net.forward(X[i : i + 1])[0] for i in (0, 54, 55, 110)]
+    )
