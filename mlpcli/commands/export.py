@@ -8,6 +8,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mlpcli.commands.console import Console
 from mlpcli.data.catalog import data_dir as where_data_lie
 from mlpcli.errors import CheckpointError, OutputError, UsageError
@@ -49,7 +51,8 @@ def export(
         notice=console.notice,
     )
     ensure_writable(target, reads=paths[:-1])
-    content = build(request)
+    with np.errstate(all="ignore"):  # a figure that overflows is none
+        content = build(request)
     with replacing(target) as file:
         file.write(content)
     kind = target.suffix[1:].lower()

@@ -157,21 +157,22 @@ def gradcheck(
         GradientCheckError: it is wrong, and where.
     """
     directory = where_data_lie(data_dir)
-    if model:
-        if config_file:
-            raise UsageError(f"--config {config_file}: {model} has its own; give one of them")
-        net, config, rows = _of_model(model, flags, directory, console)
-    else:
-        net, config, rows = _of_config(resolve(flags, config_file), directory, console)
-    check = check_network(
-        net,
-        rows.X,
-        rows.Y,
-        reg=config.train.reg,
-        weights=rows.weights,
-        tolerance=tolerance,
-        seed=config.train.seed,
-    )
+    with np.errstate(all="ignore"):  # what overflows fails the check
+        if model:
+            if config_file:
+                raise UsageError(f"--config {config_file}: {model} has its own; give one of them")
+            net, config, rows = _of_model(model, flags, directory, console)
+        else:
+            net, config, rows = _of_config(resolve(flags, config_file), directory, console)
+        check = check_network(
+            net,
+            rows.X,
+            rows.Y,
+            reg=config.train.reg,
+            weights=rows.weights,
+            tolerance=tolerance,
+            seed=config.train.seed,
+        )
     console.json(check.to_json())
     _show(check, len(net.parameters.flat), console)
     if failure := check.failure():

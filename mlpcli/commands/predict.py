@@ -61,8 +61,10 @@ def _outcome(model: Model, predicted: list[Any], labels: Array, source: str) -> 
     """How many were right, of rows that have labels, or how far off the answers are."""
     true = model.task.encode(labels)
     if not isinstance(model.task, Classification):
-        error = np.array(predicted) - labels.astype(np.float64)
-        return f"{source}: RMSE {np.sqrt(np.mean(error**2)):.4g} over {len(true):,} rows"
+        with np.errstate(over="ignore"):
+            error = np.array(predicted) - labels.astype(np.float64)
+            rmse = np.sqrt(np.mean(error**2))
+        return f"{source}: RMSE {rmse:.4g} over {len(true):,} rows"
     right, N = int(np.count_nonzero(true == np.array(predicted))), len(true)
     text = f"{source}: {right:,} of {N:,} right ({100 * right / N:.2f} %)"
     unseen = int(np.count_nonzero(true < 0))

@@ -16,6 +16,7 @@ from importlib import resources
 from string import Template
 from typing import Any
 
+from mlpcli.errors import CheckpointError
 from mlpcli.export.lesson_facts import facts
 from mlpcli.export.request import MARK, Request
 
@@ -54,6 +55,7 @@ def build(request: Request) -> bytes:
 
     Raises:
         UsageError: it is several networks, or one that is too large for a page.
+        CheckpointError: its figures overflow.
     """
     about = facts(request)
     script, style = _script(), _read("style.css")
@@ -64,9 +66,17 @@ def build(request: Request) -> bytes:
         style=style,
         script=script,
         # what would end the element is written as an escape that JSON reads the same
-        facts=json.dumps(about, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c"),
+        facts=_as_json(about, request).replace("<", "\\u003c"),
     )
     return page.encode()
+
+
+def _as_json(about: dict[str, Any], request: Request) -> str:
+    try:
+        return json.dumps(about, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        path = request.members[0].file.path
+        raise CheckpointError(f"{path}: its figures overflow, and cannot be shown") from None
 
 
 def _read(name: str) -> str:
