@@ -284,7 +284,6 @@ def trained(mlp, points: Path) -> list[Path]:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
-@pytest.mark.filterwarnings("ignore:overflow")
 def test_every_meta_is_used_or_refused_in_one_line(
     mlp, trained: list[Path], checkpoints, data: st.DataObject
 ) -> None:
