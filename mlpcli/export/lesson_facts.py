@@ -5,22 +5,30 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from mlpcli import __version__
 from mlpcli.arrays import Array
-from mlpcli.data.encoding import Number, Pixels
-from mlpcli.data.formats.rows import frame_of
+from mlpcli.data.dataset import Dataset
+from mlpcli.data.encoding import Encoding
 from mlpcli.data.split import Split
-from mlpcli.errors import MlpError, UsageError
+from mlpcli.errors import CheckpointError, MlpError, UsageError
 from mlpcli.evaluation.metrics import Scorer, predict_members
+from mlpcli.export.lesson_inputs import (
+    describe_columns,
+    describe_encoding,
+    describe_image,
+    recoded,
+)
 from mlpcli.export.request import Request
 from mlpcli.nn.parameters import Parameters
 from mlpcli.runs import build
 from mlpcli.runs.model import Model, load
-from mlpcli.runs.own_data import rows_to_evaluate
+from mlpcli.runs.own_data import open_rows
+from mlpcli.runs.seen import refuse_seen
 from mlpcli.tasks.regression import Regression
 
 MOST = 1_000_000
@@ -32,8 +40,6 @@ _EPOCHS = 300  # of a curve: more are not seen
 _UNITS = 100  # of the first layer, whose weights before and after training are shown
 _PICTURED = 100_000  # of these weights
 _FINE = ((64_000, np.float64), (160_000, np.float32))  # bytes up to which weights are so exact
-_ENOUGH = 20_000  # rows, from which is learned what is usual
-_USUAL = (2, 98)  # percentiles of a column's usual range
 
 
 def facts(request: Request) -> dict[str, Any]:
@@ -53,12 +59,12 @@ def facts(request: Request) -> dict[str, Any]:
         "network": _network(model),
         "classes": _class_names(model),
         "target": _target(model),
-        "image": _image(model),
-        "columns": _columns(model, own.train),
-        "encoding": _encoding(model),
-        "samples": _samples(model, own.test),
-        "points": _points(model, own.train),
-        "figures": _figures(model, own.test),
+        "image": describe_image(model),
+        "columns": describe_columns(model, (own.data, own.train) if own else None),
+        "encoding": describe_encoding(model),
+        "samples": _samples(model, own) if own else [],
+        "points": _points(model, own) if own else None,
+        "figures": _figures(model, own) if own else None,
         "history": _history(model),
         "firstLayer": _first_layer(model),
     }
@@ -81,28 +87,35 @@ def _only(request: Request) -> Model:
     return model
 
 
+@dataclass(frozen=True)
 class _OwnRows:
-    """The model's training rows, and those that it is tested on; None where they are gone."""
+    """The model's own data, its training rows, and those that it is tested on, if there are any."""
 
-    train: Split | None = None
-    test: Split | None = None
+    data: Dataset
+    train: Split
+    test: Split
+    encoding: Encoding
 
     @classmethod
-    def of(cls, model: Model, request: Request) -> _OwnRows:
-        own = cls()
+    def of(cls, model: Model, request: Request) -> _OwnRows | None:
+        """Those of a model; None if its data are gone, and a notice says so."""
+
+        def part(name: str | None) -> tuple[Dataset, Split]:
+            about = {"source": None, "label_column": None, "split_name": name}
+            return open_rows(model, request.data_dir, **about)
+
         try:
-            for part in ("train", "test"):
-                _, rows = rows_to_evaluate(
-                    model,
-                    request.data_dir,
-                    source=None,
-                    label_column=None,
-                    split_name="train" if part == "train" else None,
-                )
-                setattr(own, part, rows)
+            data, train = part("train")
+            _, test = part(None)
         except MlpError as error:
             request.notice(f"without samples: {error}")
-        return own
+            return None
+        try:
+            refuse_seen([model], data, test)
+        except CheckpointError as error:
+            request.notice(f"with training rows as samples: {error}")
+            test = train
+        return cls(data, train, test, replace(model.encoding, read=data.columns))
 
 
 # The network
@@ -134,68 +147,7 @@ def _levels(array: Array, scale: float) -> dict[str, Any]:
     return _packed(levels, np.int8) | {"scale": scale}
 
 
-# Its inputs
-
-
-def _image(model: Model) -> dict[str, Any] | None:
-    shape, scale = model.data.image_shape, model.data.full_scale
-    if shape is None:
-        return None
-    return {
-        "height": shape[0],
-        "width": shape[1],
-        "fullScale": scale,
-        "frame": frame_of(model.data.source),
-    }
-
-
-def _encoding(model: Model) -> dict[str, Any]:
-    """How raw columns become inputs; `encoded` in `page/decode.mjs` is its meaning."""
-    first = model.encoding.parts[0]
-    if model.data.image_shape is not None and isinstance(first, Pixels):
-        return {"parts": [vars(first)], "blocks": []}
-    numbers = _numbers(model)
-    return {
-        "parts": [{"kind": "number", "shift": p.shift, "factor": p.factor} for p in numbers],
-        "blocks": [
-            {"part": j, "of": "number", "values": [""], "start": j} for j in range(len(numbers))
-        ],
-    }
-
-
-def _columns(model: Model, train: Split | None) -> list[dict[str, Any]]:
-    """The columns of a table: name, kind, and the range that is usual in training rows."""
-    if model.data.image_shape is not None:
-        return []
-    numbers = _numbers(model)
-    if train is None:  # the scaling knows about where they lie
-        shift = np.array([part.shift for part in numbers])
-        spread = np.array([2 / part.factor if part.factor else 1.0 for part in numbers])
-        low, middle, high = shift - spread, shift, shift + spread
-    else:
-        X = np.asarray(train.X[_some(train.rows, _ENOUGH)], np.float64)
-        low, middle, high = np.percentile(X, (_USUAL[0], 50, _USUAL[1]), axis=0)
-    return [
-        {
-            "name": part.column or f"x{part.position + 1}",
-            "kind": "number",
-            "low": a,
-            "middle": m,
-            "high": b,
-        }
-        for part, a, m, b in zip(numbers, low.tolist(), middle.tolist(), high.tolist(), strict=True)
-    ]
-
-
-def _numbers(model: Model) -> list[Number]:
-    """The columns of a table, if it is one or not."""
-    numbers: list[Number] = []
-    for part in model.encoding.parts:
-        if isinstance(part, Pixels):
-            numbers += [Number("number", None, j, factor=part.factor) for j in range(part.count)]
-        elif isinstance(part, Number):
-            numbers.append(part)
-    return numbers
+# What it answers
 
 
 def _target(model: Model) -> dict[str, Any] | None:
@@ -223,15 +175,13 @@ def _some(rows: Array, most: int) -> Array:
     return rows[:: max(1, math.ceil(len(rows) / most))]
 
 
-def _samples(model: Model, test: Split | None) -> list[dict[str, Any]]:
+def _samples(model: Model, own: _OwnRows) -> list[dict[str, Any]]:
     """A dozen rows that the network is tested on, wrong ones among them, by class.
 
     Of a regression, those with the largest errors are taken for wrong ones.
     """
-    if test is None:
-        return []
-    task = model.task
-    _, said = predict_members([(model.network(), model.encoding)], test, task)
+    task, test = model.task, own.test
+    _, said = predict_members([(model.network(), own.encoding)], test, task)
     if isinstance(task, Regression):
         labels, kinds = task.decode(said.y), task.strata(said.y)
         is_wrong = np.zeros(len(labels), bool)
@@ -242,14 +192,13 @@ def _samples(model: Model, test: Split | None) -> list[dict[str, Any]]:
     mistakes = _varied(np.flatnonzero(is_wrong), kinds, _WRONG)
     chosen = mistakes + _varied(np.flatnonzero(~is_wrong), kinds, _SAMPLES - len(mistakes))
     chosen.sort(key=lambda place: (labels[place], place))
+    rows = replace(test, rows=test.rows[chosen])
     dtype = np.uint8 if test.X.dtype == np.uint8 else np.float64
     return [
-        {
-            "row": int(test.rows[place]) + 1,
-            "label": labels[place].item(),
-            "raw": _packed(np.asarray(test.X[test.rows[place]]), dtype),
-        }
-        for place in chosen
+        {"row": row + 1, "label": label, "raw": _packed(raw, dtype)}
+        for row, label, raw in zip(
+            rows.rows.tolist(), labels[chosen].tolist(), recoded(model, own.data, rows), strict=True
+        )
     ]
 
 
@@ -266,22 +215,20 @@ def _varied(places: Array, y: Array, count: int) -> list[int]:
     return [place for _, place in ranked[:count]]
 
 
-def _points(model: Model, train: Split | None) -> dict[str, Any] | None:
+def _points(model: Model, own: _OwnRows) -> dict[str, Any] | None:
     """Training rows of two numbers, to be shown in their plane."""
-    if train is None or model.data.image_shape is not None or model.file.sizes[0] != 2:
+    if model.data.image_shape is not None or model.file.sizes[0] != 2:
         return None
-    rows = _some(train.rows, _POINTS)
+    rows = _some(own.train.rows, _POINTS)
     return {
-        "raw": _packed(np.asarray(train.X[rows]), np.float32),
-        "labels": train.y[rows].tolist(),
+        "raw": _packed(np.asarray(own.train.X[rows]), np.float32),
+        "labels": own.train.y[rows].tolist(),
     }
 
 
-def _figures(model: Model, test: Split | None) -> dict[str, Any] | None:
-    if test is None:
-        return None
-    scores, _ = Scorer(model.network(), test, model.encoding, model.task).score()
-    return {"split": test.name, "samples": scores.samples, **scores.to_json()}
+def _figures(model: Model, own: _OwnRows) -> dict[str, Any]:
+    scores, _ = Scorer(model.network(), own.test, own.encoding, model.task).score()
+    return {"split": own.test.name, "samples": scores.samples, **scores.to_json()}
 
 
 # Its training

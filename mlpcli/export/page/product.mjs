@@ -29,8 +29,15 @@ export function inputNames({ encoding, columns }) {
     const { name } = columns[part];
     if (of === "number") return [name];
     if (of === "indicator") return [`${name} missing`];
-    return values.map((value) => (of === "category" ? `${name} = ${value}` : `${of} of ${name} = ${value}`));
+    return values.map((value) => (of === "category" ? `${name} = ${value}` : `${name} in ${falling(of, Number(value))}`));
   });
+}
+
+/** A month, a weekday (Monday is 0) or an hour in words. @param {string} of @param {number} value */
+function falling(of, value) {
+  if (of === "hour") return `hour ${value}`;
+  const date = new Date(Date.UTC(2024, of === "month" ? value : 0, of === "month" ? 1 : value + 1)); // 2024 began on a Monday
+  return date.toLocaleString("en", { [of]: "long", timeZone: "UTC" });
 }
 
 /** Shown as an image, if an axis is of pixels. @param {Lesson} lesson @param {Axis} on @param {ArrayLike<number>} values */

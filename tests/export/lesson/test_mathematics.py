@@ -6,6 +6,7 @@ import base64
 import itertools
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ import pytest
 
 from mlpcli import MLP
 from mlpcli.data.encoder import Encoder
+from mlpcli.data.encoding import Category, Date, Encoding, Number
+from mlpcli.export.lesson_inputs import describe_encoding
 from mlpcli.nn.activations import ACTIVATIONS
 from mlpcli.nn.losses import LOSSES, OF_TASK
 from mlpcli.nn.parameters import Parameters
@@ -270,6 +273,37 @@ def test_gaps_categories_and_dates_become_inputs_worked_out_by_hand(node) -> Non
     ]
     (found,) = node({"job": "encoded", "encoding": encoding, "raw": raw})
     np.testing.assert_allclose(found, wanted, atol=1e-12)
+
+
+def test_a_thousand_rows_of_every_kind_of_column_are_encoded_as_in_training(node) -> None:
+    encoding = Encoding(
+        (
+            Number("number", "a", 0, "standard", 3.0, 0.25, 2.0, missing=0.1),
+            Number("number", "b", 1, "standard", -1.0, 2.0, 0.5),
+            Category("category", "c", 2, ("u", "v", "w"), ("rare one", "other"), missing=0.2),
+            Category("category", "d", 3, ("x",)),
+            Date("date", "e", 4, "standard", 19_000.0, 1e-3, 19_500.0, months=(0, 5, 11)),
+            Date("date", "f", 5, "standard", 0.0, 1e-4, weekdays=(1, 6), hours=(0, 9, 23)),
+        )
+    )
+    rng = np.random.default_rng(0)
+    raw = np.column_stack(
+        [
+            rng.normal(3, 4, N),
+            rng.normal(0, 1, N),
+            rng.integers(-1, 5, N),
+            rng.integers(-1, 1, N),
+            rng.integers(18_000, 21_000, N),
+            rng.integers(0, 24 * 20_000, N) / 24,
+        ]
+    )
+    raw[rng.random(raw.shape) < 0.1] = np.nan
+    wanted = np.empty((N, encoding.width))
+    Encoder(encoding, np.float64, np.float64).apply(raw, wanted)
+    model: Any = SimpleNamespace(encoding=encoding, data=SimpleNamespace(image_shape=None))
+    rows = [[None if np.isnan(v) else v for v in row] for row in raw.tolist()]
+    (found,) = node({"job": "encoded", "encoding": describe_encoding(model), "raw": rows})
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-9)
 
 
 # The drawing
