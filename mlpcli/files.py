@@ -26,7 +26,7 @@ _REFUSED = (errno.EPERM, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
+def replacing(path: Path, *, fresh: bool = False) -> Iterator[IO[bytes]]:
     """Yield a binary file to write, which replaces `path` when the block ends without an error.
 
     It is a temporary file beside `path`, flushed to the disk before it is renamed, so that a
@@ -34,17 +34,21 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     locked while it is written, so that `clear_strays` can tell what a killed process left.
     A link is followed; what is replaced leaves its permissions and, if possible, its group.
 
+    Args:
+        fresh: follow no link and keep nothing of what is there: others may have planted it.
+
     Raises:
         OutputError: the folder cannot be written to, the disk is full, or the file is read-only.
     """
     temporary: str | None = None
-    target = behind_link(path)
+    target = path if fresh else behind_link(path)
     try:
-        _refuse_read_only(target, path)
+        if not fresh:
+            _refuse_read_only(target, path)
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = _make_temporary(target)
         with os.fdopen(handle, "wb") as file:
-            _take_permissions(file.fileno(), target)
+            _take_permissions(file.fileno(), None if fresh else target)
             yield file
             file.flush()
             with _unless_refused():
@@ -93,12 +97,14 @@ def _refuse_read_only(target: Path, path: Path) -> None:
         raise OutputError(f"{path}: is read-only; chmod u+w it, or name another file")
 
 
-def _take_permissions(handle: int, target: Path) -> None:
+def _take_permissions(handle: int, target: Path | None) -> None:
     """Give a new file the permissions of the one that it replaces, or what the umask leaves."""
-    with _unless_refused():
-        try:
+    old: os.stat_result | None = None
+    if target is not None:
+        with suppress(OSError):
             old = target.stat()
-        except OSError:
+    with _unless_refused():
+        if old is None:
             os.fchmod(handle, 0o666 & ~_umask())
             return
         with suppress(OSError):  # only root and members of the group may

@@ -187,7 +187,8 @@ class _Transfer:
         """Fetch one file from the first mirror that gives it; what came is kept otherwise."""
         part = self.part(file)
         # An OSError here is the disk's: the network's are caught where they come from.
-        with files.replacing(self.folder / file.name) as unpacked, kept_part(part) as kept:
+        place = files.replacing(self.folder / file.name, fresh=True)
+        with place as unpacked, kept_part(part) as kept:
             unpacker = Unpacker(file, kept, unpacked)
             try:
                 unpacker.replay()

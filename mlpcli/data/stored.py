@@ -47,8 +47,9 @@ def wrong_files(
         elif state == _state(path) and state[2] < now:
             record[file.name] = entry
     if record != recorded:
-        with suppress(OutputError):  # a folder that only others can write to
-            files.write_text(_record(folder), json.dumps(record))
+        # If only others can write to the folder, nothing is remembered.
+        with suppress(OutputError), files.replacing(_record(folder), fresh=True) as out:
+            out.write(json.dumps(record).encode())
     return tuple(wrong)
 
 

@@ -640,6 +640,7 @@ def victim(tmp_path: Path) -> Iterator[Path]:
     """A file that no download may touch."""
     path = tmp_path / "victim"
     path.write_bytes(b"precious")
+    path.chmod(0o400)
     yield path
     assert path.read_bytes() == b"precious"
     assert path.stat().st_nlink <= 2
@@ -664,6 +665,7 @@ def test_what_was_planted_is_not_written_to(
     fetch(mirror)
     assert fetch.all_right()
     assert not any((fetch.folder / name).is_symlink() for name in fetch.here())
+    assert len({(fetch.folder / name).stat().st_mode for name in fetch.here()}) == 1
     assert asked(mirror) == [None, "bytes=80000-"]
     assert not (victim.parent / "new").exists()
 
