@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlpcli.arrays import Array
-from mlpcli.data.encoding import Part
-from mlpcli.errors import UsageError
+from mlpcli.data.encoding import Encoding
 from mlpcli.export.request import Request
 from mlpcli.runs.model import Model
 from mlpcli.tasks.regression import Regression
@@ -20,14 +19,14 @@ class Network:
     """One network: raw columns are encoded as A₀, Aₗ = fₗ(Aₗ₋₁·Wₗ + bₗ), and the last says what.
 
     Attributes:
-        parts: what becomes of each raw column.
+        encoding: what becomes of each raw column.
         layers: W (fan_in, fan_out) and b (fan_out,), float32 or float64, of each, and the name of
             its f; the last layer has none.
         output: "softmax" or "sigmoid" of the scores; or "number", score·deviation + mean.
         mean, deviation: of a number.
     """
 
-    parts: Sequence[Part]
+    encoding: Encoding
     layers: Sequence[tuple[Array, Array, str | None]]
     output: str
     mean: float = 0.0
@@ -39,8 +38,8 @@ class Description:
     """A model or a committee: from raw rows to labels or numbers.
 
     Attributes:
-        inputs: R, values per row.
-        columns: their names, if it is a table with a header.
+        encoding: the first network's; the others take the same raw columns.
+        columns: their names, if they have any.
         label_name, label_position: of the column that a table has besides; -1 is the last.
         is_image: whether they are pixels.
         classes: C labels, whole numbers or text; none of a regression.
@@ -48,7 +47,7 @@ class Description:
         networks: whose probabilities, or numbers, are averaged.
     """
 
-    inputs: int
+    encoding: Encoding
     columns: Sequence[str] | None
     label_name: str | None
     label_position: int
@@ -63,7 +62,7 @@ def describe(request: Request) -> Description:
     first = request.members[0]
     label_column = first.config.data.label_column or ""
     return Description(
-        inputs=first.encoding.raw_width,
+        encoding=first.encoding,
         columns=first.columns,
         label_name=first.data.label_name,
         label_position=int(label_column) if label_column.lstrip("+-").isdigit() else -1,
@@ -76,15 +75,10 @@ def describe(request: Request) -> Description:
 
 def _network(model: Model) -> Network:
     file, task = model.file, model.task
-    if not model.encoding.is_affine:
-        raise UsageError(
-            f"{file.path}: its inputs are not only scaled numbers, but categories, dates, "
-            "clipped or missing values, which this kind of file cannot hold"
-        )
     layers = [
         (file.params[f"W{number}"], file.params[f"b{number}"], layer.activation)
         for number, layer in enumerate(file.layers, start=1)
     ]
     if isinstance(task, Regression):
-        return Network(model.encoding.parts, layers, "number", task.mean, task.deviation)
-    return Network(model.encoding.parts, layers, _OUTPUTS[file.loss])
+        return Network(model.encoding, layers, "number", task.mean, task.deviation)
+    return Network(model.encoding, layers, _OUTPUTS[file.loss])

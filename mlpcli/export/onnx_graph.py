@@ -10,9 +10,9 @@ import numpy as np
 from mlpcli import __version__
 from mlpcli.export.request import MARK
 
-# onnxruntime reads them since 1.12 (2022).
-_IR = 8
-_OPSETS = {"": 17, "ai.onnx.ml": 3}
+_OPSET, _IR = 17, 8  # onnxruntime reads them since 1.12 (2022)
+_OF_TEXT, _IR_OF_TEXT = 20, 9  # and these, which have operators on text, since 1.17 (2024)
+_TEXT_OPERATORS = ("StringConcat", "StringSplit", "RegexFullMatch")
 
 
 class Graph:
@@ -34,6 +34,7 @@ class Graph:
         self._constants: dict[tuple[Any, ...], Any] = {}
         self._inputs: list[Any] = []
         self._outputs: list[Any] = []
+        self._has_text = False
 
     def input(self, name: str, dtype: Any, width: int) -> str:
         """A value (N, width) that the caller gives."""
@@ -57,10 +58,24 @@ class Graph:
 
     def add(self, operator: str, *values: str, domain: str = "", **attributes: Any) -> str:
         """The value of an operator applied to `values`."""
-        name = f"{self._prefix}{operator}_{len(self._nodes)}"
-        node = self._onnx.helper.make_node(operator, values, [name], domain=domain, **attributes)
-        self._nodes.append(node)
-        return name
+        return self._add(operator, values, 1, domain=domain, **attributes)[0]
+
+    def split(self, text: str, mark: str) -> str:
+        """The parts of text (N, 1) between marks, (N, 1, P), filled up with empty ones."""
+        return self._add("StringSplit", [text], 2, delimiter=mark)[0]
+
+    def concat(self, values: Sequence[str]) -> str:
+        """Values (N, M) side by side."""
+        return self.add("Concat", *values, axis=1) if len(values) > 1 else values[0]
+
+    def _add(
+        self, operator: str, values: Sequence[str], outputs: int, **attributes: Any
+    ) -> list[str]:
+        self._has_text = self._has_text or operator in _TEXT_OPERATORS
+        first = f"{self._prefix}{operator}_{len(self._nodes)}"
+        names = [first, *(f"{first}_{k}" for k in range(1, outputs))]
+        self._nodes.append(self._onnx.helper.make_node(operator, values, names, **attributes))
+        return names
 
     def cast(self, value: str, dtype: Any) -> str:
         """The value in another type of number."""
@@ -79,8 +94,11 @@ class Graph:
             graph,
             producer_name=MARK,
             producer_version=__version__,
-            ir_version=_IR,
-            opset_imports=[helper.make_opsetid(*opset) for opset in _OPSETS.items()],
+            ir_version=_IR_OF_TEXT if self._has_text else _IR,
+            opset_imports=[
+                helper.make_opsetid("", _OF_TEXT if self._has_text else _OPSET),
+                helper.make_opsetid("ai.onnx.ml", 3),
+            ],
         )
         helper.set_model_props(model, dict(metadata))
         return model

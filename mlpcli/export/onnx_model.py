@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from mlpcli import __version__
-from mlpcli.data.encoding import Number, Pixels
+from mlpcli.data.encoding import Category, Date
 from mlpcli.errors import MlpError, UsageError, suggest_install
 from mlpcli.export.description import Description, Network, describe
+from mlpcli.export.onnx_dates import parse as parse_dates
+from mlpcli.export.onnx_encoding import Columns, encode
 from mlpcli.export.onnx_graph import Graph
 from mlpcli.export.request import Request
 from mlpcli.nn.activations import GELU, SELU, LeakyReLU
@@ -39,9 +41,8 @@ def build(request: Request) -> bytes:
     description = describe(request)
     names = _input_names(description)
     graph = Graph([*names, *_OUTPUTS])
-    raw = _inputs(graph, description, names)
-    _answer(graph, description, raw)
-    model = graph.model(_metadata(request, description))
+    _answer(graph, description, _columns(graph, description, names))
+    model = graph.model(_metadata(request, description, names))
     if model.ByteSize() > _LIMIT:
         raise UsageError(f"ONNX takes models of at most {_LIMIT:,} bytes, without external files")
     onnx.checker.check_model(model, full_check=True)
@@ -51,43 +52,37 @@ def build(request: Request) -> bytes:
 
 def _input_names(description: Description) -> list[str]:
     """What the inputs are called: as the columns, unless an output is called so."""
-    if description.columns is None or description.is_image:
+    columns = description.encoding.columns or ()
+    if not description.columns and all(column.kind == "number" for column in columns):
         return ["X"]
     names: list[str] = []
-    for column in map(_utf8, description.columns):
-        name = column
-        while not name or name in _OUTPUTS or (name != column and name in description.columns):
-            name = f"column {name}".rstrip()
+    for wanted in (_utf8(column.name or "") for column in columns):
+        name = wanted or f"column {len(names) + 1}"
+        while name in _OUTPUTS or name in names:
+            name = f"column {name}"
         names.append(name)
     return names
 
 
-def _inputs(graph: Graph, description: Description, names: Sequence[str]) -> str:
-    """The raw rows (N, R)."""
-    if names == ["X"]:
+def _columns(graph: Graph, description: Description, names: Sequence[str]) -> Columns:
+    """The raw columns, as inputs of the graph."""
+    encoding = description.encoding
+    if names == ["X"] and not description.columns:
         dtype = np.float32 if description.is_image else np.float64
-        return graph.input("X", dtype, description.inputs)
-    columns = [graph.input(name, np.float64, 1) for name in names]
-    return graph.add("Concat", *columns, axis=1)
+        X = graph.input("X", dtype, encoding.raw_width)
+        return Columns(graph, [X if encoding.pixels else graph.cast(X, np.float64)])
+    values = []
+    for name, part in zip(names, encoding.parts, strict=True):
+        text = isinstance(part, Category | Date)
+        value = graph.input(name, object if text else np.float64, 1)
+        values.append(parse_dates(graph, value) if isinstance(part, Date) else value)
+    return Columns(graph, values)
 
 
-def _encoded(graph: Graph, raw: str, network: Network) -> str:
-    """The inputs of a network (N, D), in its dtype."""
-    dtype = network.layers[0][0].dtype
-    first = network.parts[0]
-    if isinstance(first, Pixels):
-        X = graph.cast(raw, dtype)
-        return graph.add("Mul", X, graph.constant(first.factor, dtype)) if first.factor != 1 else X
-    numbers = [part for part in network.parts if isinstance(part, Number)]
-    shift = graph.constant([part.shift for part in numbers], np.float64)
-    factor = graph.constant([part.factor for part in numbers], np.float64)
-    X = graph.add("Sub", graph.cast(raw, np.float64), shift)
-    return graph.cast(graph.add("Mul", X, factor), dtype)
-
-
-def _scores(graph: Graph, raw: str, network: Network) -> str:
+def _scores(columns: Columns, network: Network) -> str:
     """What the last layer says of raw rows: (N, C) in the network's dtype."""
-    A = _encoded(graph, raw, network)
+    graph = columns.graph
+    A = encode(columns, network.encoding, network.layers[0][0].dtype)
     for W, b, activation in network.layers:
         A = graph.add("Gemm", A, graph.constant(W, W.dtype), graph.constant(b, b.dtype))
         if activation is not None:
@@ -97,9 +92,9 @@ def _scores(graph: Graph, raw: str, network: Network) -> str:
     return A
 
 
-def _answer(graph: Graph, description: Description, raw: str) -> None:
+def _answer(graph: Graph, description: Description, columns: Columns) -> None:
     """The outputs: `value`, or `label` and `probabilities`; of a committee by the mean."""
-    scores = [_scores(graph, raw, network) for network in description.networks]
+    scores = [_scores(columns, network) for network in description.networks]
     said = [
         _output(graph, network, each)
         for network, each in zip(description.networks, scores, strict=True)
@@ -189,13 +184,17 @@ ACTIVATIONS: dict[str, Callable[[Graph, str, Any], str]] = {
 """f(Z) of each activation, of operators that onnxruntime has for float32 and float64."""
 
 
-def _metadata(request: Request, description: Description) -> dict[str, str]:
+def _metadata(request: Request, description: Description, inputs: Sequence[str]) -> dict[str, str]:
     first = request.members[0]
+    columns = [
+        {"input": name, "column": column.name, "position": column.position, "kind": column.kind}
+        for name, column in zip(inputs, description.encoding.columns or (), strict=False)
+    ]
     values = {
         "task": request.members[0].task.kind,
         "classes": json.dumps(description.classes),
         "class_names": json.dumps(description.class_names),
-        "columns": json.dumps(description.columns),
+        "columns": json.dumps(columns if len(columns) == description.encoding.raw_width else None),
         "data": first.data.source,
         "data_digest": first.data.digest,
         "repeat": "\n".join(request.commands),

@@ -15,9 +15,8 @@ In Python, with this file's name for `model`:
 from __future__ import annotations
 
 import argparse
-import array
-import base64
 import csv
+import datetime
 import functools
 import io
 import itertools
@@ -28,10 +27,9 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-try:
-    import numpy
-except ImportError:
-    numpy = None  # type: ignore[assignment]
+from mlpcli.data.columns import MISSING, parse_number
+from mlpcli.export.predictor_inputs import encoders_of
+from mlpcli.export.predictor_network import forward, say, unpack
 
 CHUNK = 1024  # rows at a time
 
@@ -58,7 +56,8 @@ def classes() -> list[Any]:
 
 def columns() -> list[str] | None:
     """The names of the columns, in order; None if they have none."""
-    return MODEL["columns"] and list(MODEL["columns"])
+    names = [column["name"] for column in MODEL["columns"]]
+    return None if not names or None in names else names
 
 
 def _answers(rows: Iterable[Any]) -> Iterator[tuple[Any, list[float]]]:
@@ -73,66 +72,71 @@ def _answers(rows: Iterable[Any]) -> Iterator[tuple[Any, list[float]]]:
             yield classes[scores.index(max(scores))] if classes else values[0], values
 
 
-def _values(row: Any, number: int) -> list[float]:
-    """The numbers of a row, in order."""
+# Cells to values: numbers, days since 1970-01-01, or texts; NaN or None is missing
+
+
+def _values(row: Any, number: int) -> list[Any]:
+    """The values of a row, in the order of the columns."""
+    kinds = MODEL["columns"]
     if isinstance(row, dict):
-        if not MODEL["columns"]:
+        names = columns()
+        if not names:
             raise ValueError("the columns have no names; give the values of a row in order")
-        for name in MODEL["columns"]:
+        for name in names:
             if name not in row:
                 raise ValueError(f"row {number}: has no column {name!r}")
-        row = [row[name] for name in MODEL["columns"]]
+        row = [row[name] for name in names]
     if len(row) != MODEL["inputs"]:
         raise ValueError(f"row {number}: has {len(row)} values, expected {MODEL['inputs']}")
-    return [_number(value, number, j) for j, value in enumerate(row)]
+    if not kinds:
+        return [_pixel(value, number, j) for j, value in enumerate(row)]
+    return [_value(value, number, column) for value, column in zip(row, kinds)]
 
 
-def _number(value: Any, number: int, j: int) -> float:
+def _pixel(value: Any, number: int, j: int) -> float:
     try:
         x = float(value)
     except (TypeError, ValueError):
         x = math.nan
     if not math.isfinite(x):
-        raise ValueError(f"row {number}, {_column(j)}: {value!r} is not a number")
+        raise ValueError(f"row {number}, column {j + 1}: {value!r} is not a number")
     return x
 
 
-def _column(j: int) -> str:
-    return f"column {MODEL['columns'][j]!r}" if MODEL["columns"] else f"column {j + 1}"
+def _value(value: Any, number: int, column: dict[str, Any]) -> Any:
+    if type(value) is float and column["kind"] == "number" and math.isfinite(value):
+        return value
+    missing = value is None or value != value
+    cell = "" if missing else (value if isinstance(value, str) else str(value)).strip()
+    if cell.lower() in MISSING:
+        return None if column["kind"] == "category" else math.nan
+    if column["kind"] == "category":
+        return cell
+    x = parse_number(cell) if column["kind"] == "number" else _days(cell)
+    if x is None or not math.isfinite(x):
+        place = column["position"] + 1 if column["name"] is None else repr(column["name"])
+        what = "number" if column["kind"] == "number" else "date"
+        raise ValueError(f"row {number}, column {place}: {value!r} is not a {what}")
+    return x
 
 
-# Numbers to the inputs of a network
-
-
-def _encode(parts: list[dict[str, Any]], row: list[float]) -> list[float]:
-    """The inputs of a network for one row."""
-    if parts[0]["kind"] == "pixels":
-        factor = parts[0]["factor"]
-        return [factor * x for x in row]
-    inputs: list[float] = []
-    for part, x in zip(parts, row):
-        inputs += ENCODERS[part["kind"]](part, x)
-    return inputs
-
-
-def _encode_number(part: dict[str, Any], x: float) -> list[float]:
-    return [(x - part["shift"]) * part["factor"]]
-
-
-ENCODERS = {"number": _encode_number}
+def _days(cell: str) -> float | None:
+    try:
+        moment = datetime.datetime.fromisoformat(cell).replace(tzinfo=None)
+    except ValueError:
+        return None
+    return (moment - datetime.datetime(1970, 1, 1)) / datetime.timedelta(days=1)
 
 
 # Networks
 
 
-def _ask(raw: list[list[float]]) -> list[tuple[list[float], list[float]]]:
+def _ask(rows: list[list[Any]]) -> list[tuple[list[float], list[float]]]:
     """What is said of each row, and the scores that tell equal probabilities apart."""
     said = []
-    for network, layers in zip(MODEL["networks"], _weights()):
-        X = [_encode(network["encoding"], row) for row in raw]
-        scores = _forward_all(X, layers) if numpy else [_forward(row, layers) for row in X]
-        output = OUTPUTS[network["output"]]
-        said.append([(output(network, each), each) for each in scores])
+    for network, encoders, layers in _networks():
+        scores = forward([_encode(network, encoders, row) for row in rows], layers)
+        said.append([(say(network, each), each) for each in scores])
     if len(said) == 1:
         return said[0]
     answers = []
@@ -143,104 +147,25 @@ def _ask(raw: list[list[float]]) -> list[tuple[list[float], list[float]]]:
 
 
 @functools.cache
-def _weights() -> list[list[tuple[Any, Any, Any]]]:
-    """W (a row per input), b and f of each layer of each network."""
-    return [
-        [_layer(network["type"], *layer) for layer in network["layers"]]
-        for network in MODEL["networks"]
-    ]
+def _networks() -> list[tuple[Any, Any, Any]]:
+    """Each network, with what encodes its inputs, and its layers."""
+    result = []
+    for network in MODEL["networks"]:
+        pixels = network["encoding"][0]["kind"] == "pixels"
+        encoders = None if pixels else encoders_of(network["encoding"])
+        result.append((network, encoders, unpack(network)))
+    return result
 
 
-def _layer(
-    kind: str, fan_in: int, fan_out: int, activation: str | None, weights: str, biases: str
-) -> tuple[Any, Any, Any]:
-    W, b, f = _numbers(kind, weights), _numbers(kind, biases), ACTIVATIONS[activation]
-    if numpy:
-        return W.reshape(fan_in, fan_out), b, f
-    return [W[i * fan_out : (i + 1) * fan_out] for i in range(fan_in)], b, f
-
-
-def _numbers(kind: str, text: str) -> Any:
-    """The numbers that a text holds: little-endian, in base 64."""
-    numbers = array.array(kind, base64.b64decode(text))
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    if numpy:
-        return numpy.array(numbers)
-    return numbers
-
-
-def _forward_all(rows: list[list[float]], layers: Any) -> list[list[float]]:
-    """The scores of each row, with NumPy."""
-    with numpy.errstate(all="ignore"):
-        A = numpy.array(rows).astype(layers[0][0].dtype)
-        for W, b, f in layers:
-            A = f(_Arrays, A @ W + b)
-        return A.tolist()  # type: ignore[no-any-return]
-
-
-def _forward(A: list[float], layers: Any) -> list[float]:
-    """The scores of one row, without NumPy."""
-    for W, b, f in layers:
-        Z = b
-        for a, weights in zip(A, W):
-            if a:  # many are 0: pixels, and what ReLU made
-                Z = [z + a * w for z, w in zip(Z, weights)]
-        A = [f(_Numbers, z) for z in Z]
-    return A
-
-
-class _Numbers:
-    """The functions that activations are made of, for a number."""
-
-    maximum, minimum, exp, expm1, tanh = max, min, math.exp, math.expm1, math.tanh
-
-
-class _Arrays:
-    """The same for an array."""
-
-    if numpy:
-        maximum, minimum = numpy.maximum, numpy.minimum
-        exp, expm1, tanh = numpy.exp, numpy.expm1, numpy.tanh
-
-
-def _mish(of: Any, z: Any) -> Any:
-    s = 1 + of.exp(of.minimum(z, 20.0))
-    return z * (1 - 2 / (s * s + 1))
-
-
-ACTIVATIONS: dict[str | None, Any] = {
-    None: lambda of, z: z,
-    "relu": lambda of, z: of.maximum(z, 0.0),
-    "leaky-relu": lambda of, z: of.maximum(z, 0.01 * z),
-    "tanh": lambda of, z: of.tanh(z),
-    "sigmoid": lambda of, z: 0.5 + 0.5 * of.tanh(0.5 * z),
-    "gelu": lambda of, z: 0.5 * z * (1 + of.tanh(0.7978845608028654 * (z + 0.044715 * z * z * z))),
-    "silu": lambda of, z: z * (0.5 + 0.5 * of.tanh(0.5 * z)),
-    "selu": lambda of, z: (
-        1.0507009873554805
-        * (of.maximum(z, 0.0) + 1.6732632423543772 * of.expm1(of.minimum(z, 0.0)))
-    ),
-    "mish": _mish,
-}
-
-
-def _softmax(network: dict[str, Any], scores: list[float]) -> list[float]:
-    most = max(scores)
-    E = [math.exp(z - most) for z in scores]
-    total = sum(E)
-    return [e / total for e in E]
-
-
-def _sigmoid(network: dict[str, Any], scores: list[float]) -> list[float]:
-    return [0.5 + 0.5 * math.tanh(0.5 * z) for z in scores]
-
-
-def _rescaled(network: dict[str, Any], scores: list[float]) -> list[float]:
-    return [z * network["deviation"] + network["mean"] for z in scores]
-
-
-OUTPUTS = {"softmax": _softmax, "sigmoid": _sigmoid, "number": _rescaled}
+def _encode(network: dict[str, Any], encoders: Any, row: list[Any]) -> list[float]:
+    """The inputs of a network for one row."""
+    if encoders is None:
+        factor = network["encoding"][0]["factor"]
+        return [factor * x for x in row]
+    inputs: list[float] = []
+    for j, encode in encoders:
+        inputs += encode(row[j])
+    return inputs
 
 
 # Tables
@@ -262,8 +187,9 @@ def _read(stream: Any) -> Iterator[list[str]]:
     names = [cell.strip() for cell in head[0]]
     if _is_header(names, head[1:]):
         head.pop(0)
-        if MODEL["columns"]:
-            chosen = [_find(name, names) for name in MODEL["columns"]]
+        wanted = columns()
+        if wanted:
+            chosen = [_find(name, names) for name in wanted]
     elif len(names) == MODEL["inputs"] + 1:  # a label, too
         label = MODEL["label"] % len(names)
         chosen = [j for j in range(len(names)) if j != label]
@@ -281,7 +207,7 @@ def _find(name: str, names: list[str]) -> int:
 
 def _is_header(names: list[str], below: list[list[str]]) -> bool:
     """Whether a first row is one of names: it has one above cells that are mostly numbers."""
-    if MODEL["columns"] and set(MODEL["columns"]) <= set(names):
+    if columns() and set(columns() or ()) <= set(names):
         return True
     for j, name in enumerate(names):
         cells = [row[j] for row in below if j < len(row) and row[j].strip()]

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import base64
 from dataclasses import asdict
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
 
 from mlpcli.arrays import Array
-from mlpcli.data.encoding import Part
+from mlpcli.data.encoding import Number, Part
 from mlpcli.errors import UsageError
 from mlpcli.export import predictor
+from mlpcli.export.bundle import bundle
 from mlpcli.export.description import Network, describe
+from mlpcli.export.predictor_inputs import CLIPS
+from mlpcli.export.predictor_network import ACTIVATIONS
 from mlpcli.export.request import Request
 
 _PLACE = "MODEL: dict[str, Any] = {}  # filled in by mlp export\n"
 _LINE = 96  # characters of base 64
-_PLACES = ("column", "position", "count")  # of a part of the encoding; they are said elsewhere
+_SAID_ELSEWHERE = ("column", "position", "count", "low", "high", "largest")
 _BYTES = {np.dtype(np.float32): "f", np.dtype(np.float64): "d"}
 
 
@@ -29,30 +31,36 @@ def build(request: Request) -> bytes:
         UsageError: the model has a part that the file has no code for.
     """
     about = describe(request)
-    first = request.members[0].data
+    first = request.members[0]
     model = {
         "repeat": list(request.commands),
-        "data": first.source,
-        "data digest": first.digest,
-        "inputs": about.inputs,
-        "columns": None if about.columns is None else list(about.columns),
+        "data": first.data.source,
+        "data digest": first.data.digest,
+        "inputs": about.encoding.raw_width,
+        "columns": [
+            {"name": column.name, "position": column.position, "kind": column.kind}
+            for column in about.encoding.columns or ()
+        ],
         "label": about.label_position,
-        "task": request.members[0].task.kind,
+        "task": first.task.kind,
         "classes": list(about.classes),
         "names": None if about.class_names is None else list(about.class_names),
         "networks": [_network(network) for network in about.networks],
     }
-    template = files("mlpcli.export").joinpath("predictor.py").read_text(encoding="utf-8")
-    before, after = template.split(_PLACE)
+    before, after = bundle(predictor, before=_PLACE).split(_PLACE)
     return "".join((before, "MODEL: dict[str, Any] = ", _literal(model), "\n", after)).encode()
 
 
 def _network(network: Network) -> dict[str, Any]:
     for _, _, activation in network.layers:
-        if activation not in predictor.ACTIVATIONS:
+        if activation not in ACTIVATIONS:
             raise UsageError(f"--activation {activation} cannot be exported to .py")
+    parts = network.encoding.parts
+    for scale in {part.scale for part in parts if isinstance(part, Number)}:
+        if scale not in CLIPS:
+            raise UsageError(f"--scale {scale} cannot be exported to .py")
     return {
-        "encoding": [_facts(part) for part in network.parts],
+        "encoding": [_facts(part) for part in parts],
         "output": network.output,
         "mean": network.mean,
         "deviation": network.deviation,
@@ -63,7 +71,7 @@ def _network(network: Network) -> dict[str, Any]:
 
 def _facts(part: Part) -> dict[str, Any]:
     """What the file's code needs of a part of the encoding."""
-    return {name: value for name, value in asdict(part).items() if name not in _PLACES}
+    return {name: value for name, value in asdict(part).items() if name not in _SAID_ELSEWHERE}
 
 
 def _packed(array: Array) -> bytes:

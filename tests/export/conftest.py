@@ -76,9 +76,8 @@ class Answers:
 
 def by_onnxruntime(path: Path, table: Table, batch: int | None = None) -> Answers:
     """What onnxruntime answers, for `batch` rows at a time."""
-    onnxruntime = pytest.importorskip(
-        "onnxruntime", reason="onnxruntime is not installed (make test-peers)"
-    )
+    import onnxruntime
+
     session = onnxruntime.InferenceSession(path)
     labels, values = [], []
     names = [each.name for each in session.get_outputs()]
@@ -96,12 +95,13 @@ def feeds(session: Any, header: Sequence[str] | None, cells: list[list[str]]) ->
     """The inputs of a session: rows as one array, or each column by its name."""
     types = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(string)": object}
     inputs = {each.name: types[each.type] for each in session.get_inputs()}
-    if list(inputs) == ["X"]:
+    if list(inputs) == ["X"] and header is None:
         return {"X": np.array(cells, inputs["X"])}
     columns = json.loads(session.get_modelmeta().custom_metadata_map["columns"])
     result = {}
     for (name, dtype), column in zip(inputs.items(), columns, strict=True):
-        j = columns.index(column) if header is None else header.index(column)
+        assert name == column["input"]
+        j = column["position"] if header is None else header.index(column["column"])
         values: list[Any] = [row[j] for row in cells]
         if dtype is not object:
             values = [float(value) if value else np.nan for value in values]
@@ -126,9 +126,10 @@ def run_python(path: Path, text: str, *flags: str) -> subprocess.CompletedProces
     )
 
 
-def answers(path: Path, table: Table) -> Iterator[Answers]:
+def ask(path: Path, table: Table) -> Iterator[Answers]:
     """What an exported file answers, in every way that it can be asked."""
     if path.suffix == ".onnx":
+        pytest.importorskip("onnxruntime", reason="onnxruntime is not installed (make test-peers)")
         yield by_onnxruntime(path, table)
         yield by_onnxruntime(path, table, batch=7)
     else:
@@ -142,7 +143,6 @@ def compare(mlp, request: pytest.FixtureRequest) -> Callable[..., None]:
     suffix = request.param
     if suffix == ".onnx":
         pytest.importorskip("onnx", reason="onnx is not installed (make test-peers)")
-        pytest.importorskip("onnxruntime", reason="onnxruntime is not installed (make test-peers)")
 
     def compare(table: Table, *models: str) -> None:
         rows, target = mlp.folder / "rows to compare.csv", mlp.folder / f"model{suffix}"
@@ -152,7 +152,7 @@ def compare(mlp, request: pytest.FixtureRequest) -> Callable[..., None]:
             for model in models
         ]
         mlp.ok("export", *models, target)
-        for answer in answers(target, table):
+        for answer in ask(target, table):
             answer.assert_same(Answers.mean(each))
 
     return compare
@@ -161,3 +161,13 @@ def compare(mlp, request: pytest.FixtureRequest) -> Callable[..., None]:
 @pytest.fixture
 def table() -> type[Table]:
     return Table
+
+
+@pytest.fixture
+def answers() -> type[Answers]:
+    return Answers
+
+
+@pytest.fixture
+def ask_export() -> Callable[[Path, Table], Iterator[Answers]]:
+    return ask

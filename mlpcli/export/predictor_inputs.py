@@ -1,0 +1,112 @@
+"""Values to the inputs of a network, without NumPy, for `predictor`; see `mlpcli.data.encoder`.
+
+A number or a date (days since 1970-01-01) is a float, NaN if it is missing; a category is text, or
+None. What becomes of a column is a dict, as `meta` of a checkpoint has it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Callable
+from typing import Any
+
+from mlpcli.data.columns import parse_number
+
+Part = dict[str, Any]
+
+
+def encoders_of(parts: list[Part]) -> list[tuple[int, Callable[[Any], list[float]]]]:
+    """(column, what makes inputs of its value), in the order of the inputs."""
+    blocks = []
+    for order, block in enumerate(BLOCKS):
+        for j, part in enumerate(parts):
+            encode = block(part)
+            if encode is not None:
+                blocks.append((order, j, encode))
+    return [(j, encode) for _, j, encode in blocks]
+
+
+def _number(part: Part) -> Any:
+    """(x − shift)·factor, and what clips it; a missing number is the median."""
+    if part["kind"] == "category":
+        return None
+    median, shift, factor = part["median"], part["shift"], part["factor"]
+    clip = CLIPS[part["scale"]]
+    return lambda x: [clip(((x if x == x else median) - shift) * factor)]
+
+
+def _as_it_is(x: float) -> float:
+    return x
+
+
+def _smoothly(x: float) -> float:
+    return x / math.sqrt(1 + (x / 3) ** 2)
+
+
+CLIPS = {"none": _as_it_is, "standard": _as_it_is, "robust": _smoothly}
+
+
+def _indicator(part: Part) -> Any:
+    """1 if a number is missing, of a column in which training missed some."""
+    if part["kind"] == "category" or not part["missing"]:
+        return None
+    return lambda x: [0.0 if x == x else 1.0]
+
+
+def _category(part: Part) -> Any:
+    """An input for each category, for the rare ones together, and for a missing one."""
+    if part["kind"] != "category":
+        return None
+    rare = len(part["categories"])
+    missing = rare + bool(part["rare"])
+    width = missing + bool(part["missing"])
+    places: dict[str, int] = {text: k for k, text in enumerate(part["categories"])}
+    places.update(dict.fromkeys(part["rare"], rare))
+    values = [parse_number(text) for text in places]
+    numbers = {  # 1 and 1.0 are the same category
+        x: place for x, place in zip(values, places.values()) if values.count(x) == 1
+    }
+
+    def encode(text: str | None) -> list[float]:
+        if text is None:
+            return _one_hot(missing, width)
+        place = places.get(text)
+        x = parse_number(text) if place is None else None
+        return _one_hot(numbers.get(x) if x is not None else place, width)
+
+    return encode
+
+
+def _month(part: Part) -> Any:
+    return _calendar(part.get("months"), lambda x: _date(x).month - 1)
+
+
+def _weekday(part: Part) -> Any:
+    return _calendar(part.get("weekdays"), lambda x: _date(x).weekday())
+
+
+def _hour(part: Part) -> Any:
+    return _calendar(part.get("hours"), lambda x: min(int((x - math.floor(x)) * 24 + 1e-6), 23))
+
+
+def _calendar(values: list[int] | None, find: Callable[[float], int]) -> Any:
+    """1 for the one of the values that a date falls on, if it is one of them."""
+    if not values:
+        return None
+    places = {value: k for k, value in enumerate(values)}
+    return lambda x: _one_hot(places.get(find(x)) if x == x else None, len(places))
+
+
+def _date(x: float) -> datetime.date:
+    return datetime.date(1970, 1, 1) + datetime.timedelta(math.floor(x))
+
+
+def _one_hot(place: int | None, width: int) -> list[float]:
+    inputs = [0.0] * width
+    if place is not None and place < width:
+        inputs[place] = 1.0
+    return inputs
+
+
+BLOCKS = (_number, _indicator, _category, _month, _weekday, _hour)
