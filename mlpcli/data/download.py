@@ -341,11 +341,12 @@ class _Source(requests.Session):
 
     def chunks(self, response: requests.Response) -> Iterator[bytes]:
         """The body, as it comes."""
-        # read1 returns what is there instead of waiting for all of it; urllib3 1 does not have it.
-        read: Callable[[int], bytes] = getattr(response.raw, "read1", response.raw.read)
+        # read1 returns what is there; read waits for all that it is asked for, so that is little.
+        read1 = getattr(response.raw, "read1", None)  # an old urllib3 has none
+        read, size = (read1, _CHUNK) if read1 else (response.raw.read, 1 << 10)
         self._pace.begin("nothing came", READ_TIMEOUT, LOWEST_RATE * READ_TIMEOUT)
         try:
-            while chunk := read(_CHUNK):
+            while chunk := read(size):
                 self._pace.count(len(chunk))
                 yield chunk
         except (ProtocolError, ReadTimeoutError, OSError) as error:

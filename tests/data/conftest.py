@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import ssl
 import struct
 import threading
 import time
@@ -111,17 +112,24 @@ class Mirror:
     stopped: threading.Event = field(default_factory=threading.Event)
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing: clients hang up on a mirror that misbehaves."""
+
+
 @pytest.fixture
-def start_mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[dict[str, bytes]], Mirror]]:
+def start_mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Mirror]]:
     """Starts a mirror of the given files; every one ends with the test."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     running: list[tuple[Mirror, ThreadingHTTPServer, threading.Thread]] = []
 
-    def start(files: dict[str, bytes]) -> Mirror:
+    def start(files: dict[str, bytes], tls: ssl.SSLContext | None = None) -> Mirror:
         mirror = Mirror({f"{name}.gz": content for name, content in files.items()})
         handler = type("MirrorHandler", (Handler,), {"mirror": mirror})
-        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        mirror.url = f"http://127.0.0.1:{server.server_port}/data/"
+        server = _Server(("127.0.0.1", 0), handler)
+        mirror.url = f"http{'s' * bool(tls)}://127.0.0.1:{server.server_port}/data/"
+        if tls:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         running.append((mirror, server, thread))
@@ -136,7 +144,7 @@ def start_mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[dict[str
 
 
 @pytest.fixture
-def mirror(start_mirror: Callable[[dict[str, bytes]], Mirror], published: Published) -> Mirror:
+def mirror(start_mirror: Callable[..., Mirror], published: Published) -> Mirror:
     """A mirror that has all of `published`."""
     return start_mirror(published.packed)
 

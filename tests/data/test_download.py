@@ -9,8 +9,10 @@ import pickle
 import random
 import re
 import resource
+import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -276,9 +278,8 @@ def test_headers_that_do_not_end_have_one_deadline(
     begin = time.monotonic()
     fetch(mirror)
     assert fetch.all_right()
-    assert fetch.notices[1:] == [
-        f"{mirror.url}{IMAGES_GZ}: no answer for 0.4 s; trying again in 1 s"
-    ]
+    url = f"{mirror.url}{IMAGES_GZ}"
+    assert fetch.notices[1] == f"{url}: no answer for 0.4 s; trying again in 1 s"
     assert time.monotonic() - begin < 4
 
 
@@ -325,6 +326,56 @@ def test_a_chunked_transfer_that_stalls_by_drips_is_continued(
     )
     assert asked(mirror)[1] is not None
     assert size <= int(asked(mirror)[1].removeprefix("bytes=").removesuffix("-")) <= size + 3000
+
+
+@pytest.fixture
+def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """The side of a mirror whose certificate is trusted for this test."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl makes the certificate")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"),
+            *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
+            *("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+def test_over_tls_the_same_pace_holds(
+    fetch: Fetcher, start_mirror, published, faults, tls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "READ_TIMEOUT", 0.6)
+    monkeypatch.setattr(download, "LOWEST_RATE", 10_000)
+    mirror = start_mirror(published.packed, tls)
+    mirror.script[IMAGES_GZ] = [
+        faults.broken_after(80_000),
+        faults.raw(lambda body: b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        faults.raw(lambda body: in_chunks(body[:100]), b"0"),
+    ]
+    fetch(mirror)
+    assert fetch.all_right()
+    assert [notice.partition("gz: ")[2] for notice in fetch.notices[1:]] == [
+        "the transfer broke off: the connection was closed before the end; trying again in 1 s",
+        "no answer for 0.6 s; trying again in 2 s",
+        "the transfer broke off: only 100 bytes came in 0.6 s; trying again in 4 s",
+    ]
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(
+    fetch: Fetcher, start_mirror, published, tls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    mirror = start_mirror(published.packed, tls)
+    assert "certificate verify failed: self-signed certificate" in fetch.refused(mirror)
+    assert fetch.naps == []
 
 
 @pytest.mark.parametrize("sent", [b"", b"\x16\x03\x03\x3f\xff"])
