@@ -46,7 +46,6 @@ MAX_REDIRECTS = 10
 
 _CHUNK = 1 << 16
 _PROGRESS = 1 << 16  # new bytes that make an attempt count as progress
-_GZIP_MAGIC = b"\x1f\x8b"
 
 # Called with a file and how many bytes of its .gz are here.
 Progress = Callable[[RemoteFile, int], None]
@@ -366,7 +365,7 @@ def _gzip_head(chunks: Iterator[bytes]) -> bytes:
         raise _AttemptError(
             "expected gzip data, got a web page (HTML), such as a log-in or error page", again=False
         )
-    if not head.startswith(_GZIP_MAGIC):
+    if not head.startswith(b"\x1f\x8b"):
         raise _AttemptError(f"expected gzip data, got bytes {head[:4].hex(' ')} …", again=False)
     return head
 
@@ -386,12 +385,16 @@ def _retry_after(response: requests.Response) -> float | None:
 def _reason(error: BaseException) -> str:
     """What went wrong, in few words: requests' own texts nest four causes with their classes."""
     root = error
-    while cause := root.__cause__ or (None if root.__suppress_context__ else root.__context__):
+    while cause := root.__cause__ or root.__context__:
+        if isinstance(root, http.client.HTTPException | StalledError):
+            break
         root = cause
     if isinstance(root, http.client.IncompleteRead):
         return "the connection was closed before the end"
     if isinstance(root, TimeoutError) and not isinstance(root, StalledError) and not root.strerror:
         return f"no connection within {CONNECT_TIMEOUT:g} s"
     text = printable(one_line(getattr(root, "strerror", None) or root))
+    if isinstance(root, http.client.HTTPException) and not isinstance(root, OSError):
+        text = f"the answer is not HTTP ({text})"
     proxy = isinstance(error, requests.exceptions.ProxyError)
     return f"the proxy does not work: {text}" if proxy else text

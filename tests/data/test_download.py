@@ -328,6 +328,31 @@ def test_a_chunked_transfer_that_stalls_by_drips_is_continued(
     assert size <= int(asked(mirror)[1].removeprefix("bytes=").removesuffix("-")) <= size + 3000
 
 
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"220 mail.example.org ESMTP\r\n", "220 mail.example.org ESMTP"),
+        (b"HTTP/1.1 OK\r\n\r\n", "HTTP/1.1 OK"),
+        (b"\x1b[31m\r\n", "\\x1b[31m"),
+        (HEAD + b"a: b\r\n" * 200 + b"\r\n", "got more than 100 headers"),
+        (HEAD + b"a" * 70_000, "got more than 65536 bytes when reading header line"),
+    ],
+    ids=["mail", "no status", "escapes", "many headers", "a long header"],
+)
+def test_what_is_not_http_is_named(
+    fetch: Fetcher, mirror, faults, answer: bytes, reason: str
+) -> None:
+    def fault(handler, body: bytes) -> None:
+        handler.close_connection = True
+        handler.wfile.write(answer)
+
+    mirror.script[IMAGES_GZ] = [fault]
+    fetch(mirror)
+    assert fetch.all_right()
+    url = f"{mirror.url}{IMAGES_GZ}"
+    assert fetch.notices[1] == f"{url}: the answer is not HTTP ({reason}); trying again in 1 s"
+
+
 @pytest.fixture
 def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
     """The side of a mirror whose certificate is trusted for this test."""
