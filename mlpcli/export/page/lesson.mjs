@@ -77,12 +77,12 @@ export class Lesson {
     this.compute();
   }
 
-  /** The sample to begin with: one that it gets wrong, as there is more to see. */
+  /** The sample to begin with: one that it gets wrong, else the one of highest loss, as there is more to see. */
   first() {
     if (!this.samples.length) return -1;
-    const { said } = this.everyone();
-    if (this.regression) return largest(said.map((value, i) => Math.abs(value - this.samples[i].label)));
-    return Math.max(said.findIndex((k, i) => k !== this.samples[i].label), 0);
+    const { said, losses } = this.everyone();
+    const wrong = this.regression ? -1 : said.findIndex((k, i) => k !== this.samples[i].label);
+    return wrong >= 0 ? wrong : largest(losses);
   }
 
   /** A row of usual values, for a reader who begins with nothing. */
@@ -172,16 +172,15 @@ export class Lesson {
     this.compute();
   }
 
-  /** Of all the samples: the mean loss, what the network says, and how often a class is right.
-   * @returns {{loss: number, said: number[], right: number}} */
+  /** Of all the samples: the losses and their mean, what the network says, and how often a class is right. */
   everyone() {
     const pass = forward(this.net, this.everyX);
     const said = this.samples.map((_, i) => {
       const { data } = rowOf(pass.scores, i);
       return this.regression ? this.inUnit(data[0]) : largest(data);
     });
-    const loss = meanLoss(this.net, pass, this.targets(this.samples.map((one) => one.label)));
-    return { loss, said, right: said.filter((k, i) => k === this.samples[i].label).length };
+    const Y = this.targets(this.samples.map((one) => one.label));
+    return { losses: lossesOf(this.net, pass, Y), loss: meanLoss(this.net, pass, Y), said, right: said.filter((k, i) => k === this.samples[i].label).length };
   }
 
   reset() {
