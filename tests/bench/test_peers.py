@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mlpcli.nn.activations import ACTIVATIONS
-from mlpcli.nn.losses import LOSSES
+from mlpcli.nn.losses import LOSSES, OF_TASK
 from mlpcli.nn.network import MLP
 from mlpcli.nn.optimizers import OPTIMIZERS, optimizer
 
@@ -13,9 +13,12 @@ pytestmark = pytest.mark.peers
 SIZES, N, REG, LR, STEPS = [12, 9, 7, 5], 40, 0.01, 0.02, 25
 
 
-def batch():
+def batch(loss="cross-entropy"):
+    """X, and class indices or, for a loss of numbers, numbers."""
     rng = np.random.default_rng(3)
-    return rng.standard_normal((N, SIZES[0])), rng.integers(SIZES[-1], size=N)
+    X = rng.standard_normal((N, SIZES[0]))
+    numbers = loss in OF_TASK["regression"]
+    return X, rng.standard_normal(N) if numbers else rng.integers(SIZES[-1], size=N)
 
 
 def take_steps(net, method, steps, momentum=0.9):
@@ -70,7 +73,8 @@ def torch_loss(torch, kind, scores, y):
     F = torch.nn.functional
     if kind == "cross-entropy":
         return F.cross_entropy(scores, y)
-    Y = F.one_hot(y, scores.shape[1]).double()
+    numbers = kind in OF_TASK["regression"]
+    Y = y[:, None] if numbers else F.one_hot(y, scores.shape[1]).double()
     match kind:
         case "bce":
             total = F.binary_cross_entropy_with_logits(scores, Y, reduction="sum")
@@ -99,9 +103,10 @@ def arrays_of(model, of=lambda parameter: parameter):
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_gradients_are_those_of_pytorch(torch, activation, loss):
-    net = MLP(SIZES, activation, loss, dtype=np.float64)
+    X, y = batch(loss)
+    outputs = SIZES[-1] if y.dtype.kind == "i" else 1
+    net = MLP([*SIZES[:-1], outputs], activation, loss, dtype=np.float64)
     net.parameters.flat[:] += 0.05  # biases too
-    X, y = batch()
     ours, gradient = net.loss_and_grad(X, y)
     model = in_torch(torch, net, activation)
     theirs = torch_loss(torch, loss, model(torch.from_numpy(X)), torch.from_numpy(y))
