@@ -12,11 +12,14 @@ MlpError (1)
 ├── GradientCheckError (5)     the backward pass does not agree with central differences
 ├── RanksError                 what one rank of an MPI run found, told by all, with its exit code
 └── StoppedError (130, 143)    interrupted or terminated
+
+Interruption (130, 143)        a signal, wherever it came
 """
 
 from __future__ import annotations
 
 import shlex
+import signal
 import sys
 from enum import IntEnum
 
@@ -99,13 +102,26 @@ class RanksError(MlpError):
 
 
 class StoppedError(MlpError):
-    """A signal ended the run; its checkpoint is written."""
+    """A signal ended the run, and what became of it."""
 
-    of_all_ranks = True
-
-    def __init__(self, message: str, exit_code: ExitCode) -> None:
+    def __init__(self, message: str, exit_code: ExitCode, *, of_all_ranks: bool = True) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+        self.of_all_ranks = of_all_ranks
+
+
+class Interruption(BaseException):
+    """SIGINT or SIGTERM ends the command. No Exception: nothing on its way takes it for an error.
+
+    Attributes:
+        exit_code: what the command ends with.
+        again: whether another one had asked to stop before.
+    """
+
+    def __init__(self, number: int, *, again: bool = False) -> None:
+        super().__init__("interrupted" if number == signal.SIGINT else "terminated")
+        self.exit_code = ExitCode(128 + number)
+        self.again = again
 
 
 def suggest_install(*packages: str) -> str:

@@ -12,7 +12,8 @@ from typing import Any
 import click
 
 from mlpcli import __version__
-from mlpcli.errors import ExitCode, MlpError
+from mlpcli.commands.stopping import SIGNALS
+from mlpcli.errors import ExitCode, Interruption, MlpError
 from mlpcli.text import nearest, printable
 
 _LONGEST = (
@@ -78,19 +79,28 @@ def group() -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run `mlp` and end the process: one line to the person, the exit code to the shell."""
-    sys.exit(run(args))
+    SIGNALS.take()
+    code = _run(args)
+    SIGNALS.ignore()
+    sys.exit(code)
 
 
 def run(args: Sequence[str] | None = None) -> int:
     """Run `mlp` with these arguments and return the exit code."""
+    with SIGNALS.taken():
+        return _run(args)
+
+
+def _run(args: Sequence[str] | None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # λ or a path that the locale cannot show
             stream.reconfigure(errors="backslashreplace")
     if "_MLP_COMPLETE" in os.environ:
         import mlpcli.cli.shells  # noqa: F401
     try:
-        result = group.main(args, prog_name="mlp", standalone_mode=False)
-        sys.stdout.flush()
+        with SIGNALS.at_once():
+            result = group.main(args, prog_name="mlp", standalone_mode=False)
+            sys.stdout.flush()
     except MlpError as error:
         return _fail(str(error), error.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -98,6 +108,8 @@ def run(args: Sequence[str] | None = None) -> int:
         return ExitCode.USAGE
     except click.ClickException as error:
         return _fail(_usage(error), ExitCode.USAGE)
+    except Interruption as stop:
+        return _fail(str(stop), stop.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", ExitCode.INTERRUPTED)
     except BrokenPipeError:  # the reader of our output is gone

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import shlex
 import time
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from mlpcli.commands.begin import Request
 from mlpcli.commands.console import Console
-from mlpcli.commands.stopping import Limits, stop_signals, stopped_by
+from mlpcli.commands.stopping import SIGNALS, Limits
 from mlpcli.commands.train_build import Run, build_keeper, build_run
 from mlpcli.commands.train_display import (
     TrainDisplay,
@@ -24,12 +25,13 @@ from mlpcli.commands.train_display import (
     remedy,
 )
 from mlpcli.config.config import Config
-from mlpcli.errors import DivergedError, OutputError, StoppedError
+from mlpcli.errors import DivergedError, Interruption, OutputError, StoppedError
 from mlpcli.evaluation.metrics import Scorer
 from mlpcli.parallel.cores import Cores
 from mlpcli.parallel.job import Job
 from mlpcli.runs.keeper import Keeper
 from mlpcli.runs.model import Model
+from mlpcli.tasks.task import Scores
 from mlpcli.training.log import MetricsLog
 
 
@@ -47,13 +49,18 @@ def train(
             console.notice("dry run: nothing was trained and nothing written")
             console.json({"config": run.config.sections(), **run.description()})
             return
-        with closing(run.log), run.trainer.ranks as ranks:
+        with SIGNALS.held(), closing(run.log), run.trainer.ranks as ranks:
             if ranks.rank:  # they do the same work, but print and write nothing
                 console = Console(silent=True)
                 run = replace(run, log=MetricsLog(None, resumed=None))
+                if job.size == 1:  # a forked one, which rank 0 ends
+                    SIGNALS.note()
             keeper = build_keeper(run, console.notice)
             display = TrainDisplay(console, run, keeper)
-            _train(console, run, keeper, display, begun)
+            try:
+                _train(console, run, keeper, display, begun)
+            except Interruption as stop:  # another one, while the first was being answered
+                raise _give_up(stop, run, keeper) from None
             _report(run, keeper, display)
 
 
@@ -66,29 +73,30 @@ def _train(console: Console, run: Run, keeper: Keeper, display: TrainDisplay, be
         console.notice(f"epoch {done} is already done; raise {more} to continue")
     try:
         with (
-            stop_signals() as received,
             run.job.watched(partial(_say_alone, run, keeper)),
             display.bar() as bar,
         ):
-            run.trainer.interruption = received
+            run.trainer.interruption = SIGNALS.asked
 
             def on_step() -> None:
                 display.move(bar)
                 if run.trainer.interrupted:
-                    raise stopped_by(run.trainer.interrupted)
+                    raise Interruption(run.trainer.interrupted)
                 keeper.save_within()
 
             _run_epochs(console, run, keeper, display, on_step, begun)
     except DivergedError as error:
         keeper.go_back()
         raise DivergedError(f"{error}; {remedy(run, keeper)}") from None
-    except StoppedError as stopped:
+    except Interruption as stop:
+        if stop.again:
+            raise
         keeper.take()
         keeper.save()
-        text = f"{stopped}; {how_to_resume(run)}"
+        text = f"{stop}; {how_to_resume(run)}"
         if run.job.size > 1:  # mpirun, once interrupted, passes on nothing more
             console.tell_terminal(text)
-        raise StoppedError(text, stopped.exit_code) from None
+        raise StoppedError(text, stop.exit_code) from None
     except BaseException as error:  # a disk is full, or the terminal is gone: keep what is done
         with suppress(OutputError):
             keeper.save()
@@ -118,12 +126,19 @@ def _run_epochs(
             reason = limits.patience_is_over()
             if not reason and result.epoch < run.until:
                 reason = limits.time_is_up()
-            if reason:
+            trainer.ask()  # which also lets no rank go on before rank 0 has noted the epoch
+            if reason or result.epoch == run.until:
                 break
-            trainer.ask()
             on_step()
     if reason:
         console.notice(reason)
+
+
+def _give_up(stop: Interruption, run: Run, keeper: Keeper) -> StoppedError:
+    text = f"{stop} again, at once: {keeper.what_is_lost()}"
+    if keeper.has_saved:
+        text += f"; {how_to_resume(run)}"
+    return StoppedError(text, stop.exit_code, of_all_ranks=False)
 
 
 def _say_alone(run: Run, keeper: Keeper) -> None:
@@ -136,6 +151,22 @@ def _say_alone(run: Run, keeper: Keeper) -> None:
 
 def _report(run: Run, keeper: Keeper, display: TrainDisplay) -> None:
     """Report the results: one clean pass with the saved weights."""
+    try:
+        # Where ranks wait for each other none of them may leave alone.
+        with nullcontext() if run.trainer.ranks.rank or run.job.size > 1 else SIGNALS.at_once():
+            scores = _score(run, keeper)
+            outcome = display.outcome(scores)
+            run.log.write("end", outcome)
+            display.results(scores, outcome)
+    except Interruption as stop:
+        raise StoppedError(
+            f"{stop} after epoch {run.trainer.progress.epoch}; {keeper.path} is whole, "
+            f"its figures come from: mlp evaluate {shlex.quote(str(keeper.path))}",
+            stop.exit_code,
+        ) from None
+
+
+def _score(run: Run, keeper: Keeper) -> dict[str, Scores | None]:
     trainer, material = run.trainer, run.material
     trainer.use_best()
     splits = {"train": material.splits.train, "validation": material.splits.val}
@@ -149,6 +180,4 @@ def _report(run: Run, keeper: Keeper, display: TrainDisplay) -> None:
         raise DivergedError(
             f"the loss of the weights in {keeper.path} is not finite; {lower_rate(run)}"
         )
-    outcome = display.outcome(scores)
-    run.log.write("end", outcome)
-    display.results(scores, outcome)
+    return scores

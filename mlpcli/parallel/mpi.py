@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from mlpcli.errors import ExitCode, MlpError, RanksError, UsageError, suggest_install
+from mlpcli.errors import ExitCode, Interruption, MlpError, RanksError, UsageError, suggest_install
 from mlpcli.parallel.job import Job, T
 
 if TYPE_CHECKING:
@@ -184,8 +184,8 @@ class Mpi(Job):
             else:
                 self._end_all(error.exit_code)
             raise
-        except KeyboardInterrupt:
-            self._end_all(ExitCode.INTERRUPTED)
+        except Interruption as stop:
+            self._end_all(stop.exit_code)
             raise
         except BaseException:
             self._end_all(ExitCode.FAILED)

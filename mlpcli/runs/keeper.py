@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ class Keeper:
         self._notice = notice
         self._latest = trainer.snapshot()
         self._saved = None if unsaved else self._latest
+        self._saved_epoch = trainer.progress.epoch
         self._ran_ahead = False  # the file holds more than the last epoch's end
 
     @property
@@ -59,6 +61,14 @@ class Keeper:
     def weights_only(self) -> bool:
         """Whether the file cannot resume the run."""
         return self._writer.weights_only
+
+    def what_is_lost(self) -> str:
+        """What becomes of the run if nothing more is written."""
+        if not self.has_saved:
+            return "nothing was saved"
+        if self._latest is self._saved and not self._trainer.progress.batch:
+            return f"{self.path} is whole"
+        return f"what was trained after epoch {self._saved_epoch} is lost; {self.path} is whole"
 
     def take(self, result: EpochResult | None = None) -> None:
         """Note the run's state: at the end of an epoch, with its result, or within one."""
@@ -92,7 +102,10 @@ class Keeper:
         self.save()
 
     def _write(self, snapshot: Snapshot) -> None:
+        if not snapshot.progress.best_epoch:  # none is the best yet: better these than untrained
+            snapshot = replace(snapshot, best=snapshot.last)
         self._writer.write(snapshot, self.history)
+        self._saved_epoch = self._trainer.progress.epoch
         if self._writer.kept:
             self._notice(f"the checkpoint that was there is kept as {self._writer.kept}")
             self._writer.kept = None

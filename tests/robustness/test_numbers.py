@@ -6,14 +6,12 @@ import csv
 import io
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mlpcli.commands import train as training_run
+from mlpcli.commands.stopping import Signals
 
 OPTIMIZERS = ("momentum", "sgd", "nesterov", "adam", "adamw")
 LOSSES = ("cross-entropy", "mse", "bce")
@@ -29,15 +27,11 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Gets an entry for every step between which a run could be stopped."""
     taken: list[int] = []
 
-    @contextmanager
-    def signals() -> Iterator[Callable[[], int]]:
-        def received() -> int:
-            taken.append(1)
-            return 0
+    def asked(_: Signals) -> int:
+        taken.append(1)
+        return 0
 
-        yield received
-
-    monkeypatch.setattr(training_run, "stop_signals", signals)
+    monkeypatch.setattr(Signals, "asked", asked)
     return taken
 
 

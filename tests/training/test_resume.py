@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from mlpcli.commands import train as training_run
+from mlpcli.commands.stopping import Signals
 from mlpcli.runs import checkpoint
 from mlpcli.runs.checkpoint import Writer
 from mlpcli.training.progress import Snapshot
@@ -61,18 +61,14 @@ def stop_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Lets the next run find a signal, when it looks for the so-many-th time; 0: never."""
 
     def stop(steps: int) -> None:
-        @contextmanager
-        def signals() -> Iterator[Callable[[], int]]:
-            asked = 0
+        looked = 0
 
-            def received() -> int:
-                nonlocal asked
-                asked += 1
-                return signal.SIGINT if asked == steps else 0
+        def asked(_: Signals) -> int:
+            nonlocal looked
+            looked += 1
+            return signal.SIGINT if looked == steps else 0
 
-            yield received
-
-        monkeypatch.setattr(training_run, "stop_signals", signals)
+        monkeypatch.setattr(Signals, "asked", asked)
 
     return stop
 
@@ -155,19 +151,15 @@ def test_within_an_epoch_a_checkpoint_is_written_when_the_last_one_is_old_enough
     writes: list[tuple[int, int]] = []
     write = Writer.write
 
-    @contextmanager
-    def signals() -> Iterator[Callable[[], int]]:
-        def received() -> int:
-            clock.minutes += 1
-            return 0
-
-        yield received
+    def asked(_: Signals) -> int:
+        clock.minutes += 1
+        return 0
 
     def record(self: Writer, snapshot: Snapshot, *arguments: Any) -> None:
         writes.append((snapshot.progress.epoch, snapshot.progress.batch))
         write(self, snapshot, *arguments)
 
-    monkeypatch.setattr(training_run, "stop_signals", signals)
+    monkeypatch.setattr(Signals, "asked", asked)
     monkeypatch.setattr(checkpoint, "time", clock)
     monkeypatch.setattr(Writer, "write", record)
     mlp.ok("train", *PLAN, "--checkpoint-every", "5")
