@@ -148,9 +148,8 @@ def test_a_signal_during_the_final_scores_says_where_they_come_from(
         "from mlpcli.evaluation.metrics import Scorer\n"
         "Scorer.score = signalling(Scorer.score, 4)"  # once an epoch, then of the training rows
     )
-    arguments = (*SMALL[:-2], threads, "-q", "--hidden", "200")
-    code_there, err = finish(start(mlp.folder, in_scores, *arguments))
-    assert (code_there, err) == (
+    arguments = ("train", "--data", "digits", "--hidden", "200", "--epochs", "3", "-q")
+    assert finish(start(mlp.folder, in_scores, *arguments, "--threads", threads)) == (
         code,
         f"mlp: {word} after epoch 3; model.npz is whole, "
         "its figures come from: mlp evaluate model.npz\n",
