@@ -49,6 +49,16 @@ class Mlp:
         code = run([str(argument) for argument in arguments])
         return Outcome(code, *self._capsys.readouterr())
 
+    @staticmethod
+    def once(*arguments: object) -> list[object]:
+        """These arguments without the options, and their values, that come again later."""
+        starts = [i for i, a in enumerate(arguments) if str(a).startswith("-") or i == 0]
+        parts = [arguments[a:b] for a, b in zip(starts, [*starts[1:], None], strict=True)]
+        last = {part[0]: number for number, part in enumerate(parts)}
+        return [
+            word for number, part in enumerate(parts) if last[part[0]] == number for word in part
+        ]
+
     def ok(self, *arguments: object) -> Outcome:
         """The same, where nothing may fail."""
         outcome = self(*arguments)

@@ -141,7 +141,7 @@ def test_where_one_of_three_ranks_dies_the_others_end_too() -> None:
 
 
 def test_a_rank_that_dies_is_an_error_of_one_line(mlp) -> None:
-    process = mlp.process("train", *WIDE, "--epochs", "100000", "-q")
+    process = mlp.process(*mlp.once("train", *WIDE, "--epochs", "100000"), "-q")
     child = first_child(process.pid)
     os.kill(child, signal.SIGKILL)
     _, err = process.communicate(timeout=60)
@@ -165,7 +165,7 @@ def first_child(pid: int, timeout: float = 30) -> int:
 
 
 def test_ranks_do_not_outlive_a_run_that_is_killed(mlp) -> None:
-    process = mlp.process("train", *WIDE, "--epochs", "100000", "-q")
+    process = mlp.process(*mlp.once("train", *WIDE, "--epochs", "100000"), "-q")
     child = first_child(process.pid)
     process.kill()
     process.communicate(timeout=60)
@@ -177,7 +177,7 @@ def test_ranks_do_not_outlive_a_run_that_is_killed(mlp) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_stops_all_ranks_between_two_steps(mlp, checkpoints, number, code) -> None:
-    options = (*WIDE, "--epochs", "150", "--dropout", "0.3", "-q")
+    options = mlp.once(*WIDE, "--epochs", "150", "--dropout", "0.3", "-q")
     process = mlp.process("train", *options, "-o", "model.npz")
     first_child(process.pid)
     process.send_signal(number)

@@ -89,7 +89,7 @@ def test_a_disk_that_fills_up_while_it_trains_costs_nothing(
 
 
 def test_a_full_disk_under_the_log_costs_nothing(mlp, disk: Path, checkpoints) -> None:
-    plan = (*TRAIN, "--epochs", "40")  # 14 kB, which is more than is left of a block
+    plan = mlp.once(*TRAIN, "--epochs", "40")  # 14 kB, which is more than is left of a block
     os.chdir(disk.parent)
     mlp.ok(*plan, "-o", "whole.npz")
     fill(disk)

@@ -77,8 +77,8 @@ def stop_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 def test_stopped_after_each_epoch_and_resumed_ends_in_the_same_bytes(
     mlp, checkpoints, options: tuple[str, ...]
 ) -> None:
-    mlp.ok("train", *PLAN, *options, "-o", "whole.npz")
-    mlp.ok("train", *PLAN, *options, "-o", "parts.npz", "--stop-after", "1")
+    mlp.ok(*mlp.once("train", *PLAN, *options), "-o", "whole.npz")
+    mlp.ok(*mlp.once("train", *PLAN, *options), "-o", "parts.npz", "--stop-after", "1")
     for epoch in (2, 3):
         mlp.ok("train", "--resume", "parts.npz", "-q", "--stop-after", epoch)
     mlp.ok("train", "--resume", "parts.npz", "-q")
@@ -89,9 +89,9 @@ def test_stopped_after_each_epoch_and_resumed_ends_in_the_same_bytes(
 def test_interrupted_within_epochs_and_resumed_ends_in_the_same_bytes(
     mlp, checkpoints, stop_at, options: tuple[str, ...]
 ) -> None:
-    mlp.ok("train", *PLAN, *options, "-o", "whole.npz")
+    mlp.ok(*mlp.once("train", *PLAN, *options), "-o", "whole.npz")
     stop_at(3)
-    mlp.error("train", *PLAN, *options, "-o", "parts.npz")
+    mlp.error(*mlp.once("train", *PLAN, *options), "-o", "parts.npz")
     for steps in (1, 11, 7):
         stop_at(steps)
         mlp("train", "--resume", "parts.npz", "-q")
@@ -128,10 +128,10 @@ class Killed(BaseException):
 def test_killed_within_epochs_and_resumed_from_the_last_checkpoint_ends_in_the_same_bytes(
     mlp, checkpoints, killed_after, options: tuple[str, ...]
 ) -> None:
-    mlp.ok("train", *PLAN, *options, "-o", "whole.npz")
+    mlp.ok(*mlp.once("train", *PLAN, *options), "-o", "whole.npz")
     killed_after(3)
     with pytest.raises(Killed):
-        mlp("train", *PLAN, *options, "-o", "parts.npz", "--checkpoint-every", "1e-9")
+        mlp(*mlp.once("train", *PLAN, *options), "-o", "parts.npz", "--checkpoint-every", "1e-9")
     within = checkpoints.progress("parts.npz")
     assert within["step"] <= 3
     killed_after(12)
@@ -188,8 +188,8 @@ def test_a_run_that_diverges_keeps_no_checkpoint_of_when_it_ran_away(mlp, checkp
 
 @variants
 def test_repeated_gives_the_same_bytes(mlp, checkpoints, options: tuple[str, ...]) -> None:
-    mlp.ok("train", *PLAN, *options, "-o", "one.npz")
-    mlp.ok("train", *PLAN, *options, "-o", "two.npz")
+    mlp.ok(*mlp.once("train", *PLAN, *options), "-o", "one.npz")
+    mlp.ok(*mlp.once("train", *PLAN, *options), "-o", "two.npz")
     checkpoints.assert_same("one.npz", "two.npz")
 
 
@@ -218,7 +218,7 @@ def test_a_resumed_run_keeps_one_history_of_all_epochs(mlp, checkpoints) -> None
 
 def test_another_seed_gives_other_weights(mlp, checkpoints) -> None:
     mlp.ok("train", *PLAN, "-o", "one.npz")
-    mlp.ok("train", *PLAN, "-o", "two.npz", "--seed", "4")
+    mlp.ok(*mlp.once("train", *PLAN, "--seed", "4"), "-o", "two.npz")
     one, two = (checkpoints.arrays(path)["W1"] for path in ("one.npz", "two.npz"))
     assert (one != two).all()
 
