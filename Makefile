@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help train mnist gradcheck test test-pythons fuzz test-long test-lowest test-peers coverage lint format sweep bench larger reproduce records ingredients committee scaling clean
+.PHONY: help train mnist gradcheck test test-pythons fuzz test-long test-lowest test-peers coverage lint format sweep bench exports larger reproduce records ingredients committee scaling clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,6 +95,9 @@ bench: $(VENV)/installed-bench  ## speed beside NumPy, scikit-learn, PyTorch and
 	$(BIN)/mlp download mnist
 	$(BIN)/python tests/bench/bench.py
 	$(BIN)/python tests/bench/options.py
+
+exports: $(VENV)/installed-bench  ## sizes of exported models, and microseconds per row
+	$(BIN)/python tests/bench/exports.py
 
 larger: $(VENV)/installed  ## three million rows mapped from disk, compared with the same in memory
 	$(BIN)/python tests/bench/larger.py
