@@ -316,9 +316,25 @@ def _prices(folder: Path) -> Path:
     return folder / "prices.csv"
 
 
+def _birds(folder: Path) -> Path:
+    """Categories, numbers with gaps, and a date."""
+    rng = np.random.default_rng(0)
+    lines = ["island,mass,sex,seen,kind"]
+    for n in range(240):
+        kind = n % 3
+        island = ("Biscoe", "Dream", "Torgersen")[kind if rng.random() < 0.7 else rng.integers(3)]
+        mass = "" if rng.random() < 0.15 else f"{rng.normal(3500 + 600 * kind, 400):.0f}"
+        sex = ("female", "male", "")[rng.integers(3)]
+        seen = f"2026-{1 + rng.integers(12):02}-{1 + rng.integers(28):02}"
+        lines.append(f"{island},{mass},{sex},{seen},{('ant', 'bee', 'cow')[kind]}")
+    (folder / "birds.csv").write_text("\n".join(lines) + "\n")
+    return folder / "birds.csv"
+
+
 _TRAININGS: dict[str, Callable[[Path], tuple[object, ...]]] = {
     "digits": lambda _: ("--data", "digits", "--hidden", 12, "--epochs", 6),
     "noise": lambda folder: ("--data", _noise(folder), "--hidden", 100, "--epochs", 1),
+    "birds": lambda folder: ("--data", _birds(folder), "--hidden", 8, "--epochs", 20),
     "flowers": lambda folder: ("--data", _flowers(folder), "--hidden", "6,5", "--epochs", 20),
     "prices": lambda folder: ("--data", _prices(folder), "--hidden", 10, "--loss", "huber"),
     "spiral": lambda _: ("--data", "spiral", "--hidden", 20, "--activation", "tanh"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import csv
+import io
 import itertools
 import json
 import math
@@ -278,6 +280,52 @@ def test_a_tables_form_asks_the_network_and_names_are_no_markup(show, lesson_of)
     assert f"It says {name} ({100 * probs.max():.1f}\u202f%)" in text(browser, "#answers")
 
 
+ROWS = (
+    ("Dream", "4100", "male", "2026-03-09"),
+    ("Biscoe", "", "", "2026-11-25"),
+    ("Atlantis", "3300", "female", "2026-07-01"),
+)
+
+
+def test_a_form_of_categories_gaps_and_dates_answers_as_mlp_predict_does(
+    show, lesson_of, mlp
+) -> None:
+    """A category that the model does not know is “something else”."""
+    browser = show("birds")
+    lines = ["island,mass,sex,seen", *(",".join(row) for row in ROWS)]
+    (mlp.folder / "new.csv").write_text("\n".join(lines) + "\n")
+    model = lesson_of("birds").with_suffix(".npz")
+    table = mlp.ok("predict", model, "new.csv", "--probabilities").out
+    wanted = list(csv.DictReader(io.StringIO(table)))
+    for row, answer in zip(ROWS, wanted, strict=True):
+        browser.run(FILL % json.dumps(row))
+        browser.settle()
+        shares = [share.replace("\u202f", "") for share in texts(browser, ".bars .share")]
+        for share, name in zip(shares, ("ant", "bee", "cow"), strict=True):
+            p = float(answer[f"p_{name}"])
+            if share[0] in "<>":
+                assert p < 0.001 or p > 0.999
+            else:
+                assert float(share.rstrip("%")) == pytest.approx(100 * p, abs=0.051)
+
+
+FILL = """%s.forEach((value, i) => {
+    const field = document.querySelectorAll(".field")[i];
+    const told = (element, kind) => element.dispatchEvent(new Event(kind, { bubbles: true }));
+    const select = field.querySelector("select");
+    const gap = field.querySelector("[type=checkbox]");
+    const box = field.querySelector("[type=number], [type=date]");
+    if (select) {
+        const known = [...select.options].find((option) => option.text === (value || "missing"));
+        select.value = (known ?? [...select.options].at(-1)).value;
+        told(select, "change");
+    } else {
+        if (gap && gap.checked !== (value === "")) gap.click();
+        if (value) { box.value = value; told(box, box.type === "date" ? "change" : "input"); }
+    }
+})"""
+
+
 def test_a_regression_answers_in_its_targets_unit_and_learns_a_number(show, lesson_of) -> None:
     browser = show("prices")
     browser.run("""document.querySelectorAll(".form input[type=number]").forEach((field, i) => {
@@ -305,7 +353,7 @@ def test_a_regression_answers_in_its_targets_unit_and_learns_a_number(show, less
     assert loss(browser) < before
 
 
-@pytest.mark.parametrize("name", ["digits", "flowers", "spiral", "noise", "prices"])
+@pytest.mark.parametrize("name", ["digits", "birds", "flowers", "spiral", "noise", "prices"])
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_is_wider_than_the_window(show, name: str, width: int) -> None:
     browser = show(name, width)
@@ -338,7 +386,7 @@ def test_a_script_that_is_not_the_pages_own_does_not_run(
 
 
 @pytest.mark.parametrize(
-    ("name", "dark"), [("digits", False), ("digits", True), ("flowers", False), ("prices", True)]
+    ("name", "dark"), [("digits", False), ("digits", True), ("birds", False), ("prices", True)]
 )
 def test_axe_finds_no_fault(show, tool, name: str, dark: bool) -> None:
     """At every line of both passes, a solved puzzle, and after a step."""
