@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import pytest
 
 from mlpcli import MLP
 from mlpcli.data.builtin import digits, spiral
+from mlpcli.data.split import Split
+from mlpcli.export.lesson_inputs import recoded
 from mlpcli.runs.model import load
 from mlpcli.runs.own_data import rows_to_evaluate
 
@@ -160,6 +163,32 @@ def test_a_tables_columns_have_their_usual_ranges(lesson_of) -> None:
         assert 0.85 <= np.mean(inside) < 1
     assert facts["columns"][0]["name"] == "</script><img src=x onerror=alert(1)>"
     assert facts["classes"] == ["<b>ant</b>", "bee & co", "cow"]
+
+
+def test_categories_that_a_file_numbers_otherwise_get_the_models_codes(
+    lesson_of, bird_data
+) -> None:
+    """Another file has further islands, in another order; what the model has not seen is -1."""
+    model = load(lesson_of("birds").with_suffix(".npz"))
+    columns = list(bird_data.columns)
+    columns[0] = replace(columns[0], categories=("Atlantis", "Torgersen", "Biscoe", "Dream"))
+    X = bird_data.X.copy()
+    X[:6, 0] = [0, 1, 2, 3, np.nan, -1]
+    other = replace(bird_data, X=X, columns=tuple(columns))
+    rows = Split("test", X, np.zeros(len(X)), np.arange(6))
+    found = recoded(model, other, rows)
+    np.testing.assert_array_equal(found[:, 0], [-1, 2, 0, 1, np.nan, -1])
+    np.testing.assert_array_equal(found[:, 1:], X[:6, 1:])
+
+
+def test_a_forms_columns_are_the_models(lesson_of) -> None:
+    island, mass, sex, seen = facts_of(lesson_of("birds"))["columns"]
+    assert (island["kind"], island["values"]) == ("category", ["Biscoe", "Dream", "Torgersen"])
+    assert (sex["values"], sex["missing"], island["missing"]) == (["female", "male"], True, False)
+    assert mass["kind"] == "number"
+    assert mass["missing"]
+    assert 2000 < mass["low"] < mass["middle"] < mass["high"] < 6000
+    assert (seen["kind"], seen["timed"]) == ("date", False)
 
 
 def test_without_its_data_a_lesson_has_no_samples_and_says_so(mlp, points: Path) -> None:
