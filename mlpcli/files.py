@@ -10,7 +10,6 @@ import secrets
 import shutil
 import stat
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -40,27 +39,20 @@ def replacing(path: Path, *, fresh: bool = False) -> Iterator[IO[bytes]]:
     Raises:
         OutputError: the folder cannot be written to, the disk is full, or the file is read-only.
     """
-    temporary: str | None = None
     target = path if fresh else behind_link(path)
     try:
         if not fresh:
             _refuse_read_only(target, path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = _make_temporary(target)
-        with os.fdopen(handle, "wb") as file:
+        with _temporary(target) as file:
             _take_permissions(file.fileno(), None if fresh else target)
             yield file
             file.flush()
             with _unless_refused():
                 os.fsync(file.fileno())
-            os.replace(temporary, target)
-            temporary = None
+            os.replace(file.name, target)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        if temporary is not None:
-            with suppress(OSError):
-                os.unlink(temporary)
 
 
 @contextmanager
@@ -121,15 +113,27 @@ def _unless_refused() -> Iterator[None]:
             raise
 
 
-def _make_temporary(path: Path) -> tuple[int, str]:
-    """(handle, name) of a new file beside `path`, locked."""
-    while True:
-        handle, name = tempfile.mkstemp(_SUFFIX, f".{path.name}.", path.parent)
-        with suppress(OSError):  # a file system without locks
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        if os.fstat(handle).st_nlink:
-            return handle, name
-        os.close(handle)  # another process removed it before it was locked
+@contextmanager
+def _temporary(path: Path) -> Iterator[IO[bytes]]:
+    """A new file beside `path`, locked; removed in the end, unless it was given another name."""
+    name = str(path.with_name(f".{path.name}.{secrets.token_hex(4)}{_SUFFIX}"))
+    try:  # its name is known before it is there: a signal may come at any moment
+        while True:
+            file = open(name, "xb", opener=_open_private)  # noqa: SIM115
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(file, fcntl.LOCK_EX)
+            if os.fstat(file.fileno()).st_nlink:
+                break
+            file.close()  # another process removed it before it was locked
+        with file:
+            yield file
+    finally:
+        with suppress(OSError):
+            os.unlink(name)
+
+
+def _open_private(name: str, flags: int) -> int:
+    return os.open(name, flags | os.O_NOFOLLOW, 0o600)
 
 
 def clear_strays(path: Path) -> None:
@@ -225,9 +229,8 @@ def ensure_writable(
             folder = folder.parent
         if not folder.is_dir():
             raise OutputError(f"{path}: cannot be written: {folder} is not a folder")
-        handle, temporary = _make_temporary(folder / target.name)
-        os.unlink(temporary)
-        os.close(handle)
+        with _temporary(folder / target.name):
+            pass
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
     if clear:

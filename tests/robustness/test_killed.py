@@ -146,7 +146,7 @@ def test_runs_with_one_output_path_and_some_of_them_killed_leave_it_whole_at_eve
 
 
 KILLED_AT_EACH_CALL = """
-import itertools, os, signal, sys, tempfile
+import itertools, os, signal, sys
 from pathlib import Path
 import numpy as np
 from mlpcli.runs.checkpoint import Writer
@@ -164,9 +164,8 @@ def dying(function):
         return result
     return call
 
-for name in ("fchmod", "fsync", "link", "replace", "unlink"):
+for name in ("open", "fchmod", "fsync", "link", "replace", "unlink"):
     setattr(os, name, dying(getattr(os, name)))
-tempfile.mkstemp = dying(tempfile.mkstemp)
 np.savez = dying(np.savez)
 progress = Progress(epoch=1, step=1, best_epoch=1)
 snapshot = Snapshot(progress, np.zeros(9), {}, np.ones(9))
