@@ -13,6 +13,7 @@ import pytest
 
 from mlpcli.config import kinds
 from mlpcli.config.options import OPTIONS
+from mlpcli.data.scalings import SCALINGS
 from mlpcli.nn.activations import ACTIVATIONS
 from mlpcli.nn.initialisation import INITS
 from mlpcli.nn.losses import LOSSES, OF_TASK
@@ -27,6 +28,7 @@ REGISTRIES = {
     "optimizer": (kinds.OPTIMIZERS, OPTIMIZERS),
     "lr_schedule": (kinds.LR_SCHEDULES, LR_SCHEDULES),
     "task": (kinds.TASKS, TASKS),
+    "scale": (kinds.SCALES, SCALINGS),
 }
 
 
@@ -45,6 +47,19 @@ def test_every_loss_is_of_one_kind_of_task() -> None:
 
 
 ADDITIONS = {
+    "scale": """
+import numpy as np
+from mlpcli.config import kinds
+from mlpcli.data import scalings
+
+def learn_range(numbers):
+    span = numbers.high - numbers.low
+    return numbers.low, np.where(span > 0, 1 / np.where(span > 0, span, 1), 0)
+
+scalings.SCALINGS["range"] = scalings.Scaling(learn_range)
+kinds.SCALES.append("range")
+flags = ["--scale", "range"]
+""",
     "activation": """
 import numpy as np
 from mlpcli.config import kinds

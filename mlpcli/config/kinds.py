@@ -91,9 +91,14 @@ class Text:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of a few words."""
+    """One of a few words, or "auto" if there is `auto`."""
 
-    choices: Collection[str]
+    words: Collection[str]
+    auto: bool = False
+
+    @property
+    def choices(self) -> Collection[str]:
+        return ["auto", *self.words] if self.auto else self.words
 
     @property
     def metavar(self) -> str:
@@ -234,6 +239,9 @@ LR_SCHEDULES = [
     *("flat-cosine", "coslog4"),
 ]
 """As `mlpcli.nn.schedules.LR_SCHEDULES`."""
+
+SCALES = ["none", "standard", "robust"]
+"""As `mlpcli.data.scalings.SCALINGS`."""
 
 TASKS = ["classification", "regression"]
 """As `mlpcli.tasks.choice.TASKS`."""

@@ -146,15 +146,16 @@ class DataConfig:
     )
     task: str | None = _option(
         None,
-        Choice(["auto", *kinds.TASKS]),
+        Choice(kinds.TASKS, auto=True),
         "What to predict: classes or numbers. Default: auto, which takes text for classes.",
         also="objective_type problem mode",
         fixed=True,
     )
     scale: str = _option(
         "auto",
-        Choice(("auto", "none", "standard")),
-        "auto divides pixels by their largest value and standardises tables.",
+        Choice(kinds.SCALES, auto=True),
+        "How numbers are scaled. auto divides images by the largest value of the training images "
+        "and standardises tables; robust goes by median and quartiles, and bounds outliers.",
         also="normalize standardize scaling preprocess scaler",
         fixed=True,
     )
