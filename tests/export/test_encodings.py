@@ -12,6 +12,8 @@ import pytest
 
 from mlpcli import Model
 from mlpcli.data.encoding import Category, Date, Encoding, Number
+from mlpcli.data.scalings import SCALINGS
+from mlpcli.export import onnx_encoding, onnx_model, predictor_inputs, predictor_network
 
 COLOURS = Category("category", "colour", 2, ("blue", "green", "red"), ("teal", "ochre"), 0.1)
 SIZES = Category("category", "size", 3, ("1", "2.5", "10"))
@@ -99,7 +101,7 @@ def expected(answers: Any, model: Model) -> Any:
 
 
 @pytest.mark.parametrize("names", [True, False], ids=["names", "no names"])
-@pytest.mark.parametrize("scale", ["none", "standard", "robust"])
+@pytest.mark.parametrize("scale", sorted(SCALINGS))
 @pytest.mark.parametrize("suffix", [pytest.param(".onnx", marks=pytest.mark.peers), ".py"])
 def test_every_kind_of_column(
     mlp, make: Any, ask_export: Any, table: Any, answers: Any, scale: str, suffix: str, names: bool
@@ -112,3 +114,26 @@ def test_every_kind_of_column(
     rows = table(header, [[str(cell) for cell in row] for row in CELLS])
     for said in ask_export(Path(f"model{suffix}"), rows):
         said.assert_same(expected(answers, model))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "known", "name", "flag"),
+    [
+        pytest.param(".onnx", onnx_model.ACTIVATIONS, "relu", "--activation relu"),
+        pytest.param(".onnx", onnx_encoding.CLIPS, "robust", "--scale robust"),
+        pytest.param(".py", predictor_network.ACTIVATIONS, "relu", "--activation relu"),
+        pytest.param(".py", predictor_inputs.CLIPS, "robust", "--scale robust"),
+    ],
+)
+def test_what_an_export_has_no_formula_for_is_refused(
+    mlp, make: Any, monkeypatch: pytest.MonkeyPatch, suffix: str, known: Any, name: str, flag: str
+) -> None:
+    if suffix == ".onnx":
+        pytest.importorskip("onnx", reason="onnx is not installed (make test-peers)")
+    make(encoding("robust"))
+    monkeypatch.delitem(known, name)
+    assert mlp.error("export", "model.npz", f"model{suffix}") == (
+        2,
+        f"{flag} cannot be exported to {suffix}",
+    )
+    assert not Path(f"model{suffix}").exists()

@@ -375,6 +375,8 @@ class Case:
                     ("show", "m.npz"),
                     ("show", "m.npz", "--json"),
                     ("show", "m.npz", "m.npz", "--csv"),
+                    ("export", "m.npz", "m.py"),
+                    ("export", "m.npz", "m.npz", "m.onnx"),
                     ("evaluate", "m.npz", "--json"),
                     ("evaluate", "m.npz", "--split", "val"),
                     ("predict", "m.npz", "points.csv", "--probabilities"),
