@@ -51,7 +51,7 @@ def _images(model: Model) -> subject.Images | None:
     if model.data.image_shape is None:
         return None
     height, width = model.data.image_shape
-    return subject.Images((height, width), model.data.full_scale)
+    return subject.Images((height, width), model.encoding.largest)
 
 
 def _describe(row: Array) -> list[str]:

@@ -272,7 +272,7 @@ def _draw_preview(
     reads = [config_file, config.data.data, model.file.path if model else None]
     ensure_writable(path, reads=reads)
     before, after = build.distorted_samples(config, material)
-    save_distortions(path, before, after, material.data.full_scale)
+    save_distortions(path, before, after, material.encoding.largest)
     return f"{path} written, {len(before)} images of {material.data.source} before and after"
 
 

@@ -24,7 +24,7 @@ from mlpcli.runs.keeper import Keeper
 from mlpcli.runs.meta import Ancestor
 from mlpcli.runs.model import Model, new_meta
 from mlpcli.runs.seen import warn_of_seen
-from mlpcli.runs.start import start_from
+from mlpcli.runs.start import scale_like, start_from
 from mlpcli.text import name_ranks
 from mlpcli.training.log import MetricsLog
 from mlpcli.training.loop import Trainer
@@ -127,6 +127,8 @@ def _open(
     else:
         config = name_data(config, directory, console, "training")
         material = build.prepare(config, directory)
+    if request.init_from:
+        material = scale_like(request.init_from, material)
     return build.complete(config, material), material
 
 

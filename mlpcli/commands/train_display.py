@@ -42,7 +42,7 @@ def _choice(run: Run) -> str:
     Text can only be classes, and images and what has a name are never numbers to predict.
     """
     data, task = run.material.data, run.material.task
-    if run.config.data.task not in (None, "auto") or data.y.dtype.kind == "U" or data.full_scale:
+    if run.config.data.task not in (None, "auto") or data.y.dtype.kind == "U" or data.image_shape:
         return ""
     if task.kind == Regression.kind:
         return "; the labels are numbers to predict (--task classification takes them for classes)"

@@ -25,7 +25,6 @@ def digits() -> Dataset:
         X=X.reshape(len(X), -1),
         y=y.astype(np.int64),
         digest=hashlib.sha256(packed).hexdigest(),
-        full_scale=16,
         image_shape=(8, 8),
         test_fraction=0.2,
     )

@@ -18,7 +18,6 @@ class Dataset:
         y: (N,) labels as they were written: int64, or text (dtype `<U…`).
         X_test, y_test: a test set that comes with the data, or None.
         digest: SHA-256 of the contents (`Dataset.digest` of a checkpoint is compared with it).
-        full_scale: the largest value a pixel can have (255; 16 for `digits`); None for a table.
         image_shape: (height, width) of an image's pixels in a row of X; None for a table.
         columns: what the columns of X are, of a table; None if all are numbers without names, as
             those of arrays and images are.
@@ -27,7 +26,7 @@ class Dataset:
         class_names: what the labels 0 … C-1 stand for, if they are only numbers.
         test_fraction: the share set aside for testing by default, if no test set comes with
             the data.
-        standardise: whether --scale auto standardises it (if full_scale is None).
+        standardise: whether --scale auto standardises it, if it holds no images.
     """
 
     source: str
@@ -36,7 +35,6 @@ class Dataset:
     digest: str
     X_test: Array | None = None
     y_test: Array | None = None
-    full_scale: float | None = None
     image_shape: tuple[int, int] | None = None
     columns: tuple[Column, ...] | None = None
     left_out: tuple[LeftOut, ...] = ()

@@ -224,12 +224,22 @@ class Encoding:
 
 
 CALENDAR = ("month", "weekday", "hour")
+OTHER_SCALE = 8.0
+"""By more than this factor largest values are taken to be of different scales."""
+
 _ORDER = ("number", "indicator", "category", *CALENDAR)
 
 
 def _known(part: Part) -> tuple[str, ...]:
     """The categories of the training rows, in the order of their codes."""
     return (*part.categories, *part.rare) if isinstance(part, Category) else ()
+
+
+def scales_differ(a: float | None, b: float | None) -> bool:
+    """Whether images whose largest values are these are of different scales, as 0-255 and 0-1."""
+    if not a or not b:
+        return (a is None) != (b is None)
+    return max(a, b) > OTHER_SCALE * min(a, b)
 
 
 def encode_numbers(

@@ -71,7 +71,7 @@ def split(
         DataError: the training rows have only one label, or a held-out row has one that they do
             not have.
     """
-    kind = TASKS[choose_kind(task, data.y, data.source, table=data.full_scale is None)]
+    kind = TASKS[choose_kind(task, data.y, data.source, table=data.image_shape is None)]
     strata = kind.strata(data.y)
     rest = np.arange(len(data.y))
     test_rows: Array | None = None

@@ -31,7 +31,7 @@ _USUAL = (2, 98)  # percentiles of a column's usual range
 
 def describe_image(model: Model) -> dict[str, Any] | None:
     """The size and the values of the images; None for a table."""
-    shape, scale = model.data.image_shape, model.data.full_scale
+    shape, scale = model.data.image_shape, model.encoding.largest
     if shape is None:
         return None
     return {

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mlpcli.data.dataset import Dataset
-from mlpcli.data.encoding import Encoding, Part, Pixels
+from mlpcli.data.encoding import Encoding, Part, Pixels, scales_differ
 from mlpcli.data.split import Split
 from mlpcli.errors import CheckpointError, InputError
 from mlpcli.nn.network import MLP
@@ -101,8 +101,8 @@ def _pixels_differ(first: Model, other: Model) -> str | None:
         return f"takes {_kind(b)}, {first.file.path} takes {_kind(a)}"
     if a[0].count != b[0].count:
         return f"takes {b[0].count} inputs, {first.file.path} takes {a[0].count}"
-    scales = first.data.full_scale, other.data.full_scale
-    if scales[0] != scales[1]:
+    scales = first.encoding.largest, other.encoding.largest
+    if scales_differ(*scales):
         said = ["an unknown value" if scale is None else f"{scale:g}" for scale in scales]
         return f"was trained on pixels up to {said[1]}, {first.file.path} on pixels up to {said[0]}"
     shapes = first.data.image_shape, other.data.image_shape

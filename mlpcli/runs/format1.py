@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from mlpcli.data.columns import Column
-from mlpcli.data.encoding import Encoding, Pixels, encode_numbers
+from mlpcli.data.encoding import Encoding, Number, Pixels, encode_numbers
 from mlpcli.nn.model_file import Layer
 from mlpcli.runs.meta import Ancestor, Digest, Name, Processes, Side
 from mlpcli.schema import Bounds, Count, read, write
@@ -61,11 +61,11 @@ def upgrade(meta: dict[str, Any], layers: Sequence[Layer]) -> dict[str, Any]:
         ValueError: its parts do not go together.
     """
     old = read(_Meta, meta)
-    encoding = _encoding(old.scaling, layers[0].inputs, old.data.columns)
+    encoding = _encoding(old.scaling, layers[0].inputs, old.data)
     unknown = [Ancestor(old.init_from, "unknown")] if old.init_from is not None else []
     same = ("mlp", "config", "history", "epoch", "threads", "ranks", "init_from", "changed")
     data = write(old.data)
-    del data["columns"]
+    del data["columns"], data["full_scale"]
     return {
         "format": 2,
         "task": {"kind": "classification", "classes": list(old.classes)},
@@ -77,20 +77,24 @@ def upgrade(meta: dict[str, Any], layers: Sequence[Layer]) -> dict[str, Any]:
     }
 
 
-def _encoding(scaling: _Scaling, D: int, columns: tuple[str, ...] | None) -> Encoding:
-    shift, factor = scaling.shift, scaling.factor
+def _encoding(scaling: _Scaling, D: int, data: _Data) -> Encoding:
+    shift, factor, columns = scaling.shift, scaling.factor, data.columns
     for name, values in (("shift", shift), ("factor", factor)):
         if isinstance(values, tuple) and len(values) != D:
             raise ValueError(f"has a {name} of {len(values)} inputs, but the network takes {D}")
     if columns is not None and len(columns) != D:
         raise ValueError(f"names {len(columns)} columns, but the network takes {D} inputs")
     if shift is None and isinstance(factor, float) and not columns:
-        return Encoding((Pixels("pixels", D, factor),))
-    return encode_numbers(
+        return Encoding((Pixels("pixels", D, factor, data.full_scale),))
+    encoding = encode_numbers(
         shift or [0.0] * D,
         factor if isinstance(factor, tuple) else [factor] * D,
         [Column(name, position) for position, name in enumerate(columns or ())],
     )
+    if data.full_scale is None:
+        return encoding
+    numbers = [part for part in encoding.parts if isinstance(part, Number)]
+    return Encoding(tuple(replace(part, low=0.0, high=data.full_scale) for part in numbers))
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ class DataRecord:
         digest: of the contents.
         rows: how many rows X has.
         label_name: of a table with a header.
-        image_shape, full_scale: of images.
+        image_shape: of images.
         class_names: what numeric labels stand for.
     """
 
@@ -44,7 +44,6 @@ class DataRecord:
     rows: Annotated[int, Bounds(1, 2**53)]
     label_name: str | None = None
     image_shape: tuple[Side, Side] | None = None
-    full_scale: Annotated[float, Bounds(1e-300, 1e300)] | None = None
     class_names: tuple[str, ...] | None = None
 
     @classmethod
@@ -57,7 +56,6 @@ class DataRecord:
             rows=len(data.y),
             label_name=data.label_name,
             image_shape=data.image_shape,
-            full_scale=data.full_scale,
             class_names=data.class_names,
         )
 

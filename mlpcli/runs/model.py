@@ -88,7 +88,7 @@ class Model:
             label_name=self.data.label_name,
             label_column=self.config.data.label_column,
             image_shape=self.data.image_shape,
-            full_scale=self.data.full_scale,
+            full_scale=self.encoding.largest,
         )
 
     @classmethod

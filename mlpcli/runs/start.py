@@ -4,17 +4,21 @@ Columns are matched by name, or by position if one side has no names. The encodi
 learned from different rows; where both are affine, the first layer takes up the difference:
 
     (x − s)·f·w = (x − s′)·f′·(f/f′)·w + (s′ − s)·f·w
+
+Where a clip follows, the run scales its numbers as the checkpoint does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from mlpcli.arrays import Array
-from mlpcli.data.encoding import Encoding, Number, Pixels
+from mlpcli.data.encoding import Block, Category, Encoding, Number, Part, Pixels, scales_differ
+from mlpcli.data.scalings import SCALINGS
 from mlpcli.errors import CheckpointError
 from mlpcli.nn.network import MLP
 from mlpcli.runs.build import Material
@@ -52,6 +56,28 @@ def start_from(path: Path, net: MLP, material: Material) -> tuple[Ancestor, ...]
     return lineage(model)
 
 
+def scale_like(path: Path, material: Material) -> Material:
+    """The material with its clipped numbers scaled as those of a checkpoint.
+
+    Raises:
+        CheckpointError: it cannot be read.
+    """
+    old, new = load(path).encoding.parts, material.encoding.parts
+    named = {part.column: part for part in old if isinstance(part, Number)}
+
+    def scaled(j: int, part: Part) -> Part:
+        if not isinstance(part, Number) or SCALINGS[part.scale].clip is None:
+            return part
+        there = named.get(part.column) if part.column is not None else None
+        was = there or (old[j] if j < len(old) else None)
+        if not isinstance(was, Number) or was.scale != part.scale:
+            return part
+        return replace(part, shift=was.shift, factor=was.factor, median=was.median)
+
+    parts = tuple(scaled(j, part) for j, part in enumerate(new))
+    return replace(material, encoding=replace(material.encoding, parts=parts))
+
+
 def _refuse_other_network(model: Model, net: MLP, material: Material) -> None:
     path, sizes = model.file.path, model.file.sizes
     if sizes[1:] != net.sizes[1:]:
@@ -76,7 +102,7 @@ def _first_layer(model: Model, material: Material, W: Array) -> tuple[Array, Arr
         return CheckpointError(f"{path}: {reason}; its weights would mean something else")
 
     old, new = model.encoding, material.encoding
-    if isinstance(old.parts[0], Pixels) or isinstance(new.parts[0], Pixels):
+    if old.pixels or new.pixels:
         return _pixels(model, material, W, refuse), np.zeros(W.shape[1])
     return _columns(old, new, W, refuse)
 
@@ -84,8 +110,8 @@ def _first_layer(model: Model, material: Material, W: Array) -> tuple[Array, Arr
 def _pixels(
     model: Model, material: Material, W: Array, refuse: Callable[[str], CheckpointError]
 ) -> Array:
-    old, new = model.encoding.parts[0], material.encoding.parts[0]
-    if not isinstance(old, Pixels) or not isinstance(new, Pixels):
+    old, new = model.encoding.pixels, material.encoding.pixels
+    if old is None or new is None:
         raise refuse("takes pixels, and these data are columns, or the reverse")
     if old.count != new.count or (
         model.data.image_shape
@@ -93,11 +119,10 @@ def _pixels(
         and model.data.image_shape != material.data.image_shape
     ):
         raise refuse(f"takes {old.count:,} pixels, these data have {new.count:,}, or another shape")
-    if model.data.full_scale != material.data.full_scale:
+    if scales_differ(old.largest, new.largest):
         raise refuse(
-            f"was trained on pixels up to {model.data.full_scale:g}, these go up to "
-            f"{material.data.full_scale:g}"
-            if model.data.full_scale and material.data.full_scale
+            f"was trained on pixels up to {old.largest:g}, these go up to {new.largest:g}"
+            if old.largest and new.largest
             else "was trained on pixels of another scale than these"
         )
     if not new.factor or not old.factor:
@@ -108,12 +133,33 @@ def _pixels(
 def _columns(
     old: Encoding, new: Encoding, W: Array, refuse: Callable[[str], CheckpointError]
 ) -> tuple[Array, Array]:
-    before = [part for part in old.parts if isinstance(part, Number)]
-    after = [part for part in new.parts if isinstance(part, Number)]
+    rows, constant = np.zeros((new.width, W.shape[1])), np.zeros(W.shape[1])
+    places = _match(old, new, refuse)
+    inputs = {(b.part, b.of, key): b.start + k for b in old.blocks for k, key in _keys(old, b)}
+    for block in new.blocks:
+        part, source = new.parts[block.part], places[block.part]
+        was = old.parts[source]
+        if isinstance(part, Number) and isinstance(was, Number) and block.of != "category":
+            w = W[inputs[source, "number", None]]
+            if block.of == "number":
+                rows[block.start] = w * (was.factor / part.factor) if part.factor else w
+                constant += (part.shift - was.shift) * was.factor * w
+            elif block.of == "indicator":  # the medians differ, too
+                rows[block.start] = (was.median - part.median) * was.factor * w
+        for k, key in _keys(new, block):
+            if block.of != "number" and (row := inputs.get((source, block.of, key))) is not None:
+                rows[block.start + k] += W[row]
+    return rows, constant
+
+
+def _match(
+    old: Encoding, new: Encoding, refuse: Callable[[str], CheckpointError]
+) -> dict[int, int]:
+    """{position of a part in `new`: in `old`}, by name, or by position if one has no names."""
+    before = [part for part in old.parts if not isinstance(part, Pixels)]
+    after = [part for part in new.parts if not isinstance(part, Pixels)]
     named = all(part.column is not None for part in (*before, *after))
-    keys = [[part.column if named else part.position for part in side] for side in (before, after)]
-    if len(set(keys[0])) < len(keys[0]) or not named:
-        keys = [list(range(len(before))), list(range(len(after)))]
+    keys = [[part.column if named else j for j, part in enumerate(s)] for s in (before, after)]
     for there, missing, text in (
         (keys[1], keys[0], "was trained on a column {} that these data do not have"),
         (keys[0], keys[1], "was not trained on the column {} of these data"),
@@ -121,10 +167,30 @@ def _columns(
         if lacking := [key for key in missing if key not in there]:
             shown = quoted(str(lacking[0])) if named else str(int(str(lacking[0])) + 1)
             raise refuse(text.format(shown))
-    rows, constant = np.zeros((len(after), W.shape[1])), np.zeros(W.shape[1])
-    for place, key in enumerate(keys[1]):
-        part, source = after[place], keys[0].index(key)
-        was, w = before[source], W[source]
-        rows[place] = w * (was.factor / part.factor) if part.factor else w
-        constant += (part.shift - was.shift) * was.factor * w
-    return rows, constant
+    places = {j: keys[0].index(key) for j, key in enumerate(keys[1])}
+    for j, source in places.items():
+        part, was = after[j], before[source]
+        shown = quoted(part.column) if part.column is not None else str(j + 1)
+        if part.kind != was.kind:
+            raise refuse(f"takes column {shown} for a {was.kind}, and these data for a {part.kind}")
+        if isinstance(part, Number) and isinstance(was, Number) and not _converts(was, part):
+            raise refuse(f"scales its columns by --scale {was.scale}, this run by {part.scale}")
+    return places
+
+
+def _converts(was: Number, now: Number) -> bool:
+    """Whether a factor and a constant make the one scaling of the other."""
+    clips = SCALINGS[was.scale].clip, SCALINGS[now.scale].clip
+    same = (was.shift, was.factor) == (now.shift, now.factor)
+    return clips == (None, None) or (clips[0] is clips[1] and same)
+
+
+def _keys(encoding: Encoding, block: Block) -> list[tuple[int, object]]:
+    """(place, what it stands for) of a block's inputs; a rare category stands for itself, too."""
+    part = encoding.parts[block.part]
+    if not isinstance(part, Category):
+        return list(enumerate(block.values if len(block.values) > 1 else [None]))
+    kept = len(part.categories)
+    keys: list[tuple[int, object]] = list(enumerate(part.categories))
+    keys += [(kept, text) for text in part.rare]
+    return keys + [(kept + bool(part.rare), None)] * bool(part.missing)

@@ -145,7 +145,7 @@ class Ours(Contender):
                 "test_fraction": 0.0,
             }
         )
-        material = build.prepare_opened(config, Dataset("mnist", X, y, "", full_scale=255.0))
+        material = build.prepare_opened(config, Dataset("mnist", X, y, "", image_shape=(28, 28)))
         net = build.network(config, *material.sizes)
         ranks = build.ranks(config, material, net, PROCESSES)
         trainer = build.trainer(config, material, net, ranks)

@@ -16,7 +16,7 @@ def test_digits() -> None:
     assert data.source == "digits"
     assert data.X.shape == (1797, 64)
     assert data.X.dtype == np.uint8
-    assert (data.X.min(), data.X.max(), data.full_scale) == (0, 16, 16)
+    assert (data.X.min(), data.X.max(), data.image_shape) == (0, 16, (8, 8))
     assert data.image_shape == (8, 8)
     assert data.y.dtype == np.int64
     assert np.unique(data.y).tolist() == list(range(10))

@@ -144,7 +144,7 @@ def test_opens_a_folder(folder: Path, published) -> None:
     assert data.X_test is not None
     assert data.y_test is not None
     assert (data.X_test.shape, data.y_test.shape) == ((20, 784), (20,))
-    assert (data.image_shape, data.full_scale) == ((28, 28), 255)
+    assert data.image_shape == (28, 28)
     assert isinstance(data.X, np.memmap)
     assert bytes(data.X) == published.plain["train-images-idx3-ubyte"][16:]
     assert data.y_test.tolist() == list(published.plain["t10k-labels-idx1-ubyte"][8:])

@@ -56,7 +56,7 @@ def test_samples_by_features(open_arrays: Any, tmp_path: Path) -> None:
     np.testing.assert_array_equal(data.X, X)
     assert data.y.tolist() == [0, 1, 0, 1]
     assert data.y.dtype == np.int64
-    assert (data.full_scale, data.image_shape, data.columns) == (None, None, None)
+    assert (data.image_shape, data.columns) == (None, None)
     assert data.X_test is None
     assert data.y_test is None
 
@@ -66,7 +66,6 @@ def test_images_are_flattened(open_arrays: Any, tmp_path: Path) -> None:
     data = open_arrays(tmp_path, X=images, y=y)
     np.testing.assert_array_equal(data.X, images.reshape(4, 6))
     assert data.X.dtype == np.uint8
-    assert data.full_scale == 255
     assert data.image_shape == (2, 3)
 
 

@@ -32,7 +32,7 @@ def test_a_table(table: Path) -> None:
     assert data.y.tolist() == ["x", "y"]
     assert data.columns == (Column("a", 0), Column("b", 1))
     assert data.label_name == "kind"
-    assert (data.full_scale, data.image_shape, data.test_fraction) == (None, None, 0.2)
+    assert (data.image_shape, data.test_fraction) == (None, 0.2)
 
 
 def test_the_label_column_is_the_last_or_another(table: Path) -> None:

@@ -107,7 +107,6 @@ PARTS = [
         ("data.source", "", "data.source has 0 characters, expected 1 to 65,536"),
         ("data.image_shape", [8], "data.image_shape has 1 items, expected 2"),
         ("data.image_shape", [8, 9], "it has images of 8 × 9 pixels in rows of 64"),
-        ("data.full_scale", 0, "data.full_scale is 0, expected a number from 1e-300 to 1e+300"),
         ("data.class_names", [None], "data.class_names[0] is null, expected text"),
         ("data.surplus", 5, "data has an unknown key 'surplus'"),
         ("epoch", "many", "epoch is 'many', expected a whole number"),

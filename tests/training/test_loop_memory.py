@@ -16,7 +16,7 @@ def peak_of_steps(values):
     """Bytes that the steps between the third and the last of an epoch add at most."""
     rng = np.random.default_rng(0)
     X = rng.integers(0, 256, (8 * BATCH, D), np.uint8)
-    data = Dataset("pixels", X, rng.integers(10, size=len(X)), digest="", full_scale=255.0)
+    data = Dataset("pixels", X, rng.integers(10, size=len(X)), digest="", image_shape=(16, 16))
     config = make_config(
         {"batch_size": BATCH, "epochs": 1, "val_fraction": 0.0, "test_fraction": 0.0} | values
     )

@@ -86,7 +86,6 @@ def open_folder(path: Path, source: str, *, digest: str | None = None) -> Datase
         X_test=X_test.reshape(len(X_test), -1),
         y_test=y_test.astype(np.int64),
         digest=digest or combined_digest(_digest(array) for array in arrays),
-        full_scale=255,
         image_shape=(height, width),
     )
 

@@ -196,7 +196,6 @@ def _as_dataset(arrays: dict[str, Array], headers: dict[str, Header], **more: An
         y=_labels(arrays["y"], headers["y"].where),
         X_test=None if X_test is None else X_test.reshape(len(X_test), -1),
         y_test=_labels(arrays["y_test"], headers["y_test"].where) if "y_test" in arrays else None,
-        full_scale=255 if X.dtype == np.uint8 else None,
         image_shape=(X.shape[1], X.shape[2]) if X.ndim == 3 else None,
         **more,
     )
