@@ -139,7 +139,11 @@ def _concerns(folder: Path, arguments: str) -> bool:
     if handle:
         return handle[1].startswith(f"{folder}/")
     paths = re.findall(r'(?:AT_FDCWD<[^>]*>, )?"([^"]*)"', arguments)[:2]
-    return any(path.startswith(f"{folder}/") or path[:1] not in ("/", "") for path in paths)
+    return any(
+        (path.startswith(f"{folder}/") or path[:1] not in ("/", ""))
+        and "." in Path(path).name  # Python itself looks there for modules before it is ours
+        for path in paths
+    )
 
 
 def whole(path: Path) -> bool:
