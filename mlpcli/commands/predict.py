@@ -14,6 +14,7 @@ import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.commands.console import Console
+from mlpcli.data.columns import TableOptions
 from mlpcli.data.formats import rows as inputs
 from mlpcli.data.formats.rows import Inputs, Wanted
 from mlpcli.errors import CheckpointError, UsageError
@@ -125,7 +126,8 @@ def predict(
     elif no_prepare:
         raise UsageError(f"--no-prepare is for pictures, and {sources[0]} is not one")
     else:
-        rows = inputs.open_inputs(sources[0], wanted, label_column=label_column)
+        options = TableOptions(label_column=label_column, numeric=model.config.data.numeric)
+        rows = inputs.open_inputs(sources[0], wanted, options)
         _warn_of_scale(console, rows, wanted, sources[0])
 
     files = sources if all(pictures) else None

@@ -142,7 +142,7 @@ def _same_rows(
     """The rows in the columns that the other model takes."""
     why = f"{other.file.path}: cannot be asked what {first.file.path} is asked"
     try:
-        own = open_like(other, data.source, data_dir, label_column)
+        own = open_like(other, data.files or data.source, data_dir, label_column)
         refuse_width(other, own)
     except InputError as error:
         raise CheckpointError(f"{why}: {error}") from None
