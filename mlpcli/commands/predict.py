@@ -21,6 +21,7 @@ from mlpcli.errors import CheckpointError, UsageError
 from mlpcli.files import ensure_writable, is_stream, writing
 from mlpcli.nn.model_file import is_checkpoint
 from mlpcli.runs.model import Model, load
+from mlpcli.runs.own_data import count_unseen
 from mlpcli.tasks.classification import Classification
 
 
@@ -58,15 +59,15 @@ def _csv(lines: list[list[Any]]) -> str:
     return text.getvalue()
 
 
-def _outcome(model: Model, predicted: list[Any], labels: Array, source: str) -> str:
+def _outcome(model: Model, predicted: Array, labels: Array, source: str) -> str:
     """How many were right, of rows that have labels, or how far off the answers are."""
     true = model.task.encode(labels)
     if not isinstance(model.task, Classification):
         with np.errstate(over="ignore"):
-            error = np.array(predicted) - labels.astype(np.float64)
+            error = predicted - labels.astype(np.float64)
             rmse = np.sqrt(np.mean(error**2))
         return f"{source}: RMSE {rmse:.4g} over {len(true):,} rows"
-    right, N = int(np.count_nonzero(true == np.array(predicted))), len(true)
+    right, N = int(np.count_nonzero(true == predicted)), len(true)
     text = f"{source}: {right:,} of {N:,} right ({100 * right / N:.2f} %)"
     unseen = int(np.count_nonzero(true < 0))
     return (
@@ -140,5 +141,10 @@ def predict(
                 file.write(text.encode())
             else:
                 click.echo(text, nl=False)
+    for line in (*rows.notices, *count_unseen(rows.unseen, sources[0], model)):
+        console.notice(line)
     if rows.labels is not None:
-        console.notice(_outcome(model, predicted, rows.labels, sources[0]))
+        labelled = slice(None) if rows.labelled is None else rows.labelled
+        labels = rows.labels[labelled]
+        if len(labels):
+            console.notice(_outcome(model, np.array(predicted)[labelled], labels, sources[0]))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
+from mlpcli.text import cut, printable
+
 UNSEEN = -1.0
 """The code of a category that the model does not know; a missing one is NaN."""
 
@@ -43,7 +45,10 @@ class LeftOut:
     position: int
     reason: str
 
-    shown = Column.shown
+    @property
+    def shown(self) -> str:
+        """What to call it in messages."""
+        return self.name if self.name is not None else f"column {self.position + 1}"
 
 
 @dataclass(frozen=True)
@@ -106,3 +111,23 @@ class TableOptions:
         lists: list[Sequence[str]] = [self.categorical, self.numeric, self.ignore, self.only]
         single = (self.label_column, self.group, self.sample_weight)
         return [name for part in lists for name in part] + [n for n in single if n is not None]
+
+
+def describe_columns(columns: Sequence[Column], left_out: Sequence[LeftOut]) -> str:
+    """How many columns of each kind there are, and which were left out and why, in a line."""
+    said = []
+    for kind, plural in (("number", "numbers"), ("category", "categories"), ("date", "dates")):
+        of_kind = [column.shown for column in columns if column.kind == kind]
+        if of_kind:
+            names = "" if kind == "number" else f" ({_some(of_kind)})"
+            said.append(f"{len(of_kind)} {kind if len(of_kind) == 1 else plural}{names}")
+    reasons: dict[str, list[str]] = {}
+    for column in left_out:
+        reasons.setdefault(column.reason, []).append(column.shown)
+    left = [f"{_some(names)} ({reason})" for reason, names in reasons.items()]
+    return ", ".join(said) + (f"; left out: {', '.join(left)}" if left else "")
+
+
+def _some(names: Sequence[str], most: int = 5) -> str:
+    shown = ", ".join(cut(printable(name), 30) for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

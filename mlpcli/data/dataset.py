@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlpcli.arrays import Array
-from mlpcli.data.columns import Column, Layout, LeftOut
+from mlpcli.data.columns import Column, Layout, LeftOut, describe_columns
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,13 @@ class Dataset:
     class_names: tuple[str, ...] | None = None
     test_fraction: float = 0.2
     standardise: bool = True
+
+    def remarks(self) -> list[str]:
+        """What a person should know of how a table was read, a line each."""
+        said = list(self.notices)
+        if self.columns is not None:
+            said.insert(0, f"columns: {describe_columns(self.columns, self.left_out)}")
+        return said
 
     @property
     def layout(self) -> Layout | None:

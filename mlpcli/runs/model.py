@@ -13,7 +13,7 @@ from mlpcli import __version__
 from mlpcli.arrays import Array
 from mlpcli.config.config import Config, make_config
 from mlpcli.config.toml import check_sections
-from mlpcli.data.columns import Column, Layout
+from mlpcli.data.columns import Layout
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.encoding import Encoding, Pixels
 from mlpcli.data.formats.in_memory import read_rows
@@ -76,22 +76,21 @@ class Model:
     @property
     def layout(self) -> Layout | None:
         """Where it finds its columns in a table; None if it takes images."""
-        if isinstance(self.encoding.parts[0], Pixels):
+        columns = self.encoding.columns
+        if columns is None:
             return None
-        columns = [
-            Column(part.column, part.position, part.kind)
-            for part in self.encoding.parts
-            if not isinstance(part, Pixels)
-        ]
         record, classes = self.data, self.classes
         position, width = record.label_position, record.file_width
         if width is None and position is None:  # format 1 took every column, and only counted them
             width, position = self._guess_label(len(columns) + 1)
             shift = len(columns) if position is None else position
-            columns = [replace(c, position=c.position + (c.position >= shift)) for c in columns]
+            columns = tuple(
+                replace(column, position=column.position + (column.position >= shift))
+                for column in columns
+            )
         regression = not isinstance(self.task, Classification)
         texts = None if regression else tuple(map(str, classes.tolist()))
-        return Layout(tuple(columns), record.label_name, position, width, texts)
+        return Layout(columns, record.label_name, position, width, texts)
 
     def _guess_label(self, width: int) -> tuple[int, int | None]:
         """(width, the label's position) of the table of a checkpoint that does not say."""

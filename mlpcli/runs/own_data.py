@@ -168,3 +168,11 @@ def own_material(model: Model, config: Config, data_dir: Path) -> Material:
     moved = given if given != model.config.data.data else None
     data = own_data(model, data_dir, source=moved)
     return Material(data, split_as_configured(config, data, model.task.kind), model.encoding)
+
+
+def count_unseen(cells: int, source: str, model: Model) -> list[str]:
+    """A line on the cells of categories that the model does not know, if there are any."""
+    if not cells:
+        return []
+    what = "1 cell has a category" if cells == 1 else f"{cells:,} cells have categories"
+    return [f"{source}: {what} that {model.file.path} does not know"]

@@ -36,7 +36,9 @@ _TEXT = (".csv", ".tsv", ".txt", ".data")
 
 FORMATS = (
     Format(
-        "table", (*_TEXT, *(f"{suffix}.gz" for suffix in _TEXT)), "a table (.csv, .tsv, .txt, .data, .gz)"
+        "table",
+        (*_TEXT, *(f"{suffix}.gz" for suffix in _TEXT)),
+        "a table (.csv, .tsv, .txt, .data, .gz)",
     ),
     Format("parquet", (".parquet", ".pq"), "a .parquet"),
     Format("npz", (".npz",), "an .npz with X and y"),
