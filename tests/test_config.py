@@ -13,7 +13,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlpcli.config.config import Config, check_flag, make_config, resolve
-from mlpcli.config.kinds import BatchSize, Choice, Labels, NormLimits, Number, Switch, Text, Widths
+from mlpcli.config.kinds import (
+    BatchSize,
+    Choice,
+    Columns,
+    Labels,
+    NormLimits,
+    Number,
+    Sources,
+    Switch,
+    Text,
+    Widths,
+)
 from mlpcli.config.options import DISTORTIONS, OPTIONS, SECTIONS, Option
 from mlpcli.config.toml import check_sections, own_configs, read_config
 from mlpcli.errors import ConfigError, InputError, UsageError
@@ -54,6 +65,11 @@ def values_of(option: Option) -> st.SearchStrategy[Any]:
     if isinstance(kind, Labels):
         labels = st.text(st.characters(codec="utf-8"), min_size=1) | st.integers()
         return st.lists(labels, max_size=3)
+    if isinstance(kind, Sources):
+        path = st.text(st.characters(codec="utf-8"), min_size=1)
+        return path | st.lists(path, min_size=1, max_size=3)
+    if isinstance(kind, Columns):
+        return st.lists(st.text(st.characters(codec="utf-8"), min_size=1), max_size=3)
     if isinstance(kind, Switch):
         return st.booleans()
     low = kind.at_least if kind.at_least is not None else kind.above

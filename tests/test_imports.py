@@ -62,6 +62,7 @@ ONLY_IN = {
     "mpi4py": ("parallel/mpi.py",),
     "numpy": (*NUMERIC, "commands/", "export/"),
     "onnx": ("export/",),
+    "pyarrow": ("data/formats/parquet.py",),
 }
 """Each package that is not Python's own, and where it may be imported."""
 

@@ -13,8 +13,9 @@ from mlpcli.cli.completion import CONFIG_FILE, DATA_FILE
 from mlpcli.cli.elsewhere import suggest_flag
 from mlpcli.commands.console import Console
 from mlpcli.config.config import check_flag
-from mlpcli.config.kinds import Switch
+from mlpcli.config.kinds import Sources, Switch
 from mlpcli.config.options import OPTIONS, Option
+from mlpcli.data.formats.registry import TRAINING_FORMATS
 from mlpcli.errors import ExitCode, UsageError
 from mlpcli.parallel.mpi import join
 from mlpcli.text import as_typed
@@ -38,7 +39,7 @@ class _Value(click.ParamType[Any]):
     def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[Any]:
         from click.shell_completion import CompletionItem
 
-        if self.option.name == "data":
+        if self.option.name in ("data", "test_data", "val_data"):
             return DATA_FILE.shell_complete(ctx, param, incomplete)
         words = getattr(self.option.kind, "choices", ())
         return [CompletionItem(word) for word in words if word.startswith(incomplete)]
@@ -60,6 +61,8 @@ def config_options(*sections: str, only: tuple[str, ...] = (), **helps: str) -> 
                     type=None if switch else _Value(option),
                     metavar=None if switch else option.kind.metavar,
                     default=None,
+                    multiple=isinstance(option.kind, Sources),
+                    callback=_join if isinstance(option.kind, Sources) else None,
                     help=helps.get(option.name) or _help(option),
                     cls=_Grouped,
                     group="common" if option.common else option.section,
@@ -69,7 +72,14 @@ def config_options(*sections: str, only: tuple[str, ...] = (), **helps: str) -> 
     return decorate
 
 
+def _join(_ctx: click.Context, _param: click.Parameter, given: tuple[str, ...]) -> Any:
+    """None, the only one, or all values of an option that may be given again."""
+    return given[0] if len(given) == 1 else given or None
+
+
 def _help(option: Option) -> str:
+    if "{formats}" in option.help:
+        return option.help.format(formats=", ".join(TRAINING_FORMATS))
     if option.default is None or "Default:" in option.help or isinstance(option.kind, Switch):
         return option.help
     return f"{option.help} [{as_typed(option.default)}]"

@@ -14,12 +14,14 @@ import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.commands.console import Console
+from mlpcli.data.columns import TableOptions
 from mlpcli.data.formats import rows as inputs
 from mlpcli.data.formats.rows import Inputs, Wanted
 from mlpcli.errors import CheckpointError, UsageError
 from mlpcli.files import ensure_writable, is_stream, writing
 from mlpcli.nn.model_file import is_checkpoint
 from mlpcli.runs.model import Model, load
+from mlpcli.runs.own_data import count_unseen
 from mlpcli.tasks.classification import Classification
 
 
@@ -57,15 +59,15 @@ def _csv(lines: list[list[Any]]) -> str:
     return text.getvalue()
 
 
-def _outcome(model: Model, predicted: list[Any], labels: Array, source: str) -> str:
+def _outcome(model: Model, predicted: Array, labels: Array, source: str) -> str:
     """How many were right, of rows that have labels, or how far off the answers are."""
     true = model.task.encode(labels)
     if not isinstance(model.task, Classification):
         with np.errstate(over="ignore"):
-            error = np.array(predicted) - labels.astype(np.float64)
+            error = predicted - labels.astype(np.float64)
             rmse = np.sqrt(np.mean(error**2))
         return f"{source}: RMSE {rmse:.4g} over {len(true):,} rows"
-    right, N = int(np.count_nonzero(true == np.array(predicted))), len(true)
+    right, N = int(np.count_nonzero(true == predicted)), len(true)
     text = f"{source}: {right:,} of {N:,} right ({100 * right / N:.2f} %)"
     unseen = int(np.count_nonzero(true < 0))
     return (
@@ -125,7 +127,8 @@ def predict(
     elif no_prepare:
         raise UsageError(f"--no-prepare is for pictures, and {sources[0]} is not one")
     else:
-        rows = inputs.open_inputs(sources[0], wanted, label_column=label_column)
+        options = TableOptions(label_column=label_column, numeric=model.config.data.numeric)
+        rows = inputs.open_inputs(sources[0], wanted, options)
         _warn_of_scale(console, rows, wanted, sources[0])
 
     files = sources if all(pictures) else None
@@ -138,5 +141,10 @@ def predict(
                 file.write(text.encode())
             else:
                 click.echo(text, nl=False)
+    for line in (*rows.notices, *count_unseen(rows.unseen, sources[0], model)):
+        console.notice(line)
     if rows.labels is not None:
-        console.notice(_outcome(model, predicted, rows.labels, sources[0]))
+        labelled = slice(None) if rows.labelled is None else rows.labelled
+        labels = rows.labels[labelled]
+        if len(labels):
+            console.notice(_outcome(model, np.array(predicted)[labelled], labels, sources[0]))

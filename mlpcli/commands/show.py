@@ -269,7 +269,7 @@ def _draw_preview(
         source = config.data.data or default_source(folder)
         config = replace(config, data=replace(config.data, data=source))
         material = build.prepare(config, folder)
-    reads = [config_file, config.data.data, model.file.path if model else None]
+    reads = [config_file, *config.data.files, model.file.path if model else None]
     ensure_writable(path, reads=reads)
     before, after = build.distorted_samples(config, material)
     save_distortions(path, before, after, material.encoding.largest)

@@ -86,7 +86,7 @@ def build_run(
     with job.together():
         if not job.rank:
             refuse_others(request.output)
-            reads = [*request.reads, config.data.data]
+            reads = [*request.reads, *config.data.files]
             ensure_writable(request.output, clear=not request.dry_run, reads=reads)
             if request.log_file:
                 refuse_reading(request.log_file, [*reads, request.resume, request.output])

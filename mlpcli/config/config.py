@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlpcli.config import kinds
-from mlpcli.config.kinds import NAMED_DATA
+from mlpcli.config.kinds import NAMED_DATA, Sources
 from mlpcli.config.options import (
     DECAYS,
     DISTORTIONS,
@@ -69,6 +69,8 @@ class Config:
         for name, value in values.items():
             if isinstance(value, bool) and value != usual[name]:
                 words += [OPTIONS[name].flag if value else OPTIONS[name].off_flag]
+            elif isinstance(OPTIONS[name].kind, Sources) and isinstance(value, tuple):
+                words += [word for path in value for word in (OPTIONS[name].flag, path)]
             elif value != usual[name]:
                 text = as_typed(value) if isinstance(value, tuple) else str(value)
                 words += [OPTIONS[name].flag, text]

@@ -5,6 +5,7 @@ Flags are text, which `parse` turns into that. Importing this imports only `erro
 
 from __future__ import annotations
 
+import csv
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -205,6 +206,46 @@ class Labels:
 
 
 @dataclass(frozen=True)
+class Sources:
+    """A data set's name, or the path of a file; several tables are a list, or a repeated flag."""
+
+    metavar: str = "NAME|PATH"
+
+    def parse(self, text: str) -> Any:
+        return text
+
+    def check(self, value: Any) -> Any:
+        if not isinstance(value, list | tuple) or not value:
+            return Text().check(value)
+        sources = tuple(Text().check(source) for source in value)
+        return sources[0] if len(sources) == 1 else sources
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Columns of a table, by name or index: ["a", "b"] in TOML, a,b as a flag; [] or none: none.
+
+    In a flag, a name that has a comma stands in quotes.
+    """
+
+    metavar: str = "COLUMN[,COLUMN…]"
+
+    def parse(self, text: str) -> Any:
+        if text.strip() == "none":
+            return []
+        return next(csv.reader([text], skipinitialspace=True), [])
+
+    def check(self, value: Any) -> Any:
+        columns = [value] if isinstance(value, int | str) else value
+        if not isinstance(columns, list | tuple):
+            raise ValueError("expected columns, as in age,3, or none")
+        try:
+            return tuple(Text().check(column) for column in columns)
+        except ValueError:
+            raise ValueError("expected columns, as in age,3, or none") from None
+
+
+@dataclass(frozen=True)
 class Switch:
     """On or off: true or false in TOML, --name or --no-name as a flag."""
 
@@ -247,9 +288,13 @@ TASKS = ["classification", "regression"]
 """As `mlpcli.tasks.choice.TASKS`."""
 
 NAMED_DATA = ("mnist", "fashion-mnist", "digits", "spiral")
+
+NAMED_TABLES = ("penguins",)
 """The data sets that have a name (`mlpcli.data.catalog` has them); all are for classification."""
 
-Kind = Number | Text | Choice | Widths | BatchSize | NormLimits | Labels | Switch
+Kind = (
+    Number | Text | Choice | Widths | BatchSize | NormLimits | Labels | Sources | Columns | Switch
+)
 
 
 PROBABILITY = Number(at_least=0, below=1)

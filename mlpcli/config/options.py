@@ -21,10 +21,12 @@ from mlpcli.config.kinds import (
     PROBABILITY,
     BatchSize,
     Choice,
+    Columns,
     Kind,
     Labels,
     NormLimits,
     Number,
+    Sources,
     Switch,
     Text,
     Widths,
@@ -128,11 +130,12 @@ def _distortion(name: str) -> str:
 class DataConfig:
     """[data]: what to train on."""
 
-    data: str | None = _option(
+    data: str | tuple[str, ...] | None = _option(
         None,
-        Text("NAME|PATH"),
-        "mnist, fashion-mnist, digits, spiral, a CSV/TSV/NPZ file, or a folder of IDX or NPY "
-        "files. Default: mnist if downloaded, else digits.",
+        Sources(),
+        "mnist, fashion-mnist, digits, spiral, penguins, {formats}, or a folder of IDX or NPY "
+        "files; - is a table on standard input. Given again: more tables of the same columns. "
+        "Default: mnist if downloaded, else digits.",
         common=True,
         also="dataset input train_data",
     )
@@ -143,6 +146,39 @@ class DataConfig:
         common=True,
         fixed=True,
         also="target label labels target_column label_col class_column y response outcome",
+    )
+    test_data: str | None = _option(
+        None,
+        Text("PATH"),
+        "Table of test rows, with the columns of --data. Default: a share of --data.",
+    )
+    val_data: str | None = _option(
+        None,
+        Text("PATH"),
+        "Table of validation rows, with the columns of --data. Default: a share of --data.",
+    )
+    header: str = _option(
+        "auto",
+        Choice(("auto", "yes", "no")),
+        "Whether the table's first row has the names of its columns.",
+        fixed=True,
+    )
+    categorical: tuple[str, ...] = _option(
+        (), Columns(), "Columns to take for categories, though they are numbers.", fixed=True
+    )
+    numeric: tuple[str, ...] = _option(
+        (), Columns(), "Columns to take for numbers; other cells in them are missing.", fixed=True
+    )
+    ignore: tuple[str, ...] = _option((), Columns(), "Columns to leave out.", fixed=True)
+    only: tuple[str, ...] = _option(
+        (), Columns(), "Columns to learn from, and no others.", fixed=True
+    )
+    group: str | None = _option(
+        None,
+        Text("NAME|INDEX"),
+        "Column whose rows of one value, as of one person, stay in one part of the split. "
+        "Default: each row by itself.",
+        fixed=True,
     )
     task: str | None = _option(
         None,
@@ -180,6 +216,12 @@ class DataConfig:
         "balanced gives rare classes as much weight as frequent ones.",
         also="class_weights balanced weights",
     )
+
+    @property
+    def files(self) -> list[str]:
+        """Every path or name that is read."""
+        data = [self.data] if isinstance(self.data, str) else list(self.data or ())
+        return [*data, *filter(None, (self.test_data, self.val_data))]
 
 
 @dataclass(frozen=True)

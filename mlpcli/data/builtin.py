@@ -1,14 +1,19 @@
-"""The data sets that need no network: `digits`, embedded, and `spiral`, generated."""
+"""Data sets that need no network: `digits` and `penguins`, embedded, and `spiral`, generated."""
 
 from __future__ import annotations
 
 import hashlib
 import io
+from dataclasses import replace
 from importlib import resources
 
 import numpy as np
 
+from mlpcli.data.columns import Layout, TableOptions
 from mlpcli.data.dataset import Dataset
+from mlpcli.data.formats.collect import collect
+from mlpcli.data.formats.rows import as_dataset
+from mlpcli.data.formats.table import TableReader
 
 
 def digits() -> Dataset:
@@ -58,3 +63,18 @@ def spiral() -> Dataset:
         test_fraction=0.0,
         standardise=False,
     )
+
+
+def penguins(options: TableOptions | None = None, layout: Layout | None = None) -> Dataset:
+    """The 344 Palmer penguins, as a raw CSV with its gaps; the label is the species by default.
+
+    Five columns of numbers (bill length and depth, flipper length in mm, body mass in g, year) and
+    two of categories (island, sex). Source and licence are in `files/penguins.txt`.
+    """
+    content = resources.files("mlpcli.data").joinpath("files/penguins.csv").read_bytes()
+    options = options or TableOptions()
+    if options.label_column is None:
+        options = replace(options, label_column="species")
+    known = () if layout is None else layout.names
+    table = collect([TableReader(io.BytesIO(content), "penguins", options, known)], options, layout)
+    return as_dataset(table, ["penguins"])

@@ -18,6 +18,7 @@ from mlpcli.text import nearest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mlpcli.data.columns import Layout, TableOptions
     from mlpcli.data.dataset import Dataset
 
 
@@ -157,9 +158,16 @@ DOWNLOADS: dict[str, RemoteSet] = {
 }
 
 # Always there; the value says where they come from.
-BUILT_IN = {"digits": "embedded in the package", "spiral": "generated"}
+BUILT_IN = {
+    "digits": "embedded in the package",
+    "spiral": "generated",
+    "penguins": "a table, embedded in the package",
+}
 
-NAMES = (*DOWNLOADS, *BUILT_IN)  # as NAMED_DATA of config has them; a test compares
+TABLES = ("penguins",)
+"""Those that are a table like a person's own, with columns to choose the label from."""
+
+NAMES = (*DOWNLOADS, *BUILT_IN)  # as config has them, too; a test compares
 
 
 def data_dir(option: Path | None = None) -> Path:
@@ -209,58 +217,64 @@ def default_source(data_dir: Path) -> str:
 
 
 def open_data(
-    source: str,
+    source: str | Sequence[str],
     *,
     data_dir: Path,
-    label_column: str | None = None,
-    columns: Sequence[str] | None = None,
-    label_name: str | None = None,
+    options: TableOptions | None = None,
+    layout: Layout | None = None,
+    test: str | None = None,
+    val: str | None = None,
 ) -> Dataset:
-    """Open what was given as `--data`: the name of a data set, or else a path.
+    """Open what was given as `--data`: the name of a data set, or else a path, or several.
 
     A name wins over a file of that name, which is `./mnist`. A downloaded data set is mapped, and
     its digests are taken when they are not known: opening it again costs no time.
 
     Args:
-        source: one of `NAMES`, or the path of a file or folder.
+        source: one of `NAMES`, or the path of a file or folder, or paths of tables.
         data_dir: where downloads lie.
-        label_column: name or index of the label's column, for a table.
-        columns, label_name: those that a model was trained on, to match with a table's header.
+        options: what a person says of a table.
+        layout: how a model reads a table; its columns are matched with it.
+        test, val: tables for testing and for validation, beside a table.
 
     Raises:
         DataError: there is no such data set, it has not been downloaded, or its files are
             malformed or not those that were published.
-        UsageError: a label column was given for a data set that has none to choose.
+        UsageError: options of tables were given for a data set that is none.
     """
-    if source in NAMES:
-        if label_column is not None:
+    sources = [source] if isinstance(source, str) else list(source)
+    if len(sources) == 1 and sources[0] in NAMES:
+        given = options.given() if options else []
+        given += [name for name, path in (("test_data", test), ("val_data", val)) if path]
+        if given and (sources[0] not in TABLES or {"test_data", "val_data"} & set(given)):
             raise UsageError(
-                f"--label-column is for a table of your own; {source} has its labels: leave it out"
+                f"--{given[0].replace('_', '-')} is for a table of your own; {sources[0]} has its "
+                "labels and its rows: leave it out"
             )
-        return _open_named(source, data_dir)
-    path = os.path.expanduser(source)  # a config file has no shell to do it
-    if os.path.exists(path):
-        from mlpcli.data.formats import rows
+        return _open_named(sources[0], data_dir, options, layout)
+    from mlpcli.data.formats import registry
 
-        return rows.open_path(
-            Path(path),
-            source,
-            label_column=label_column,
-            columns=columns,
-            label_name=label_name,
-        )
-    raise DataError(
-        f"{source or '(nothing)'}: no such data set or file"
-        + (nearest(source, NAMES) or ";")
-        + f" --data takes {', '.join(NAMES)}, or the path of a .csv, .tsv or .npz file, "
-        "or of a folder of IDX or .npy files"
-    )
+    for path in sources:
+        # a config file has no shell to expand it
+        if path != registry.STDIN and not os.path.exists(os.path.expanduser(path)):
+            raise DataError(
+                f"{path or '(nothing)'}: no such data set or file"
+                + (nearest(path, NAMES) or ";")
+                + f" --data takes {', '.join(NAMES)}, or the path of {registry.TRAINING_KINDS}"
+            )
+    from mlpcli.data.formats import rows
+
+    return rows.open_paths(sources, options, layout, test=test, val=val)
 
 
-def _open_named(name: str, data_dir: Path) -> Dataset:
+def _open_named(
+    name: str, data_dir: Path, options: TableOptions | None, layout: Layout | None
+) -> Dataset:
     if name in BUILT_IN:
         from mlpcli.data import builtin
 
+        if name == "penguins":
+            return builtin.penguins(options, layout)
         return builtin.digits() if name == "digits" else builtin.spiral()
 
     from mlpcli.data import stored

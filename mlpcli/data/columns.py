@@ -1,13 +1,11 @@
-"""What the columns of a table are, and its cells: numbers, missing values, labels."""
+"""Columns of a table: what they are, where a model finds its own, what a person says of them."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
-import numpy as np
-
-from mlpcli.text import CONTROL, quoted
+from mlpcli.text import cut, printable
 
 UNSEEN = -1.0
 """The code of a category that the model does not know; a missing one is NaN."""
@@ -33,6 +31,11 @@ class Column:
     kind: str = "number"
     categories: tuple[str, ...] = ()
 
+    @property
+    def shown(self) -> str:
+        """What to call it in messages."""
+        return self.name if self.name is not None else f"column {self.position + 1}"
+
 
 @dataclass(frozen=True)
 class LeftOut:
@@ -42,60 +45,91 @@ class LeftOut:
     position: int
     reason: str
 
-
-_MAX_LABEL = 200  # characters; an array of text is as wide as its longest
-
-
-_MAX_CLASSES = 1 << 16
-
-
-MISSING = frozenset(("", "?", "-", "na", "n/a", "nan", "null", "none"))
+    @property
+    def shown(self) -> str:
+        """What to call it in messages."""
+        return self.name if self.name is not None else f"column {self.position + 1}"
 
 
-class Codes(dict[str, int]):
-    """Codes 0, 1, 2, … for labels, in the order in which they are first met.
+@dataclass(frozen=True)
+class Layout:
+    """Where a model finds its columns in a table, and how it reads them.
 
-    Looking up a label that cannot be one raises a ValueError that says why.
+    Attributes:
+        columns: its raw columns, in their order.
+        label_name, label_position: of the label's column.
+        width: how many columns the table had that it was trained on; None if not known.
+        classes: its labels as text; None if they are numbers to predict.
+        model: what to call it in messages.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: list[str] = []
+    columns: tuple[Column, ...]
+    label_name: str | None = None
+    label_position: int | None = None
+    width: int | None = None
+    classes: tuple[str, ...] | None = ()
+    model: str = "the model"
 
-    def __missing__(self, cell: str) -> int:
-        text = cell.strip()
-        if text != cell:
-            return self[text]
-        value = parse_number(text)
-        if not text or (value is not None and not np.isfinite(value)):
-            raise ValueError("the label is missing; fill it in or drop the row")
-        if CONTROL.search(text):
-            raise ValueError(f"the label {quoted(text)} has a control character; remove it")
-        if len(text) > _MAX_LABEL:
-            raise ValueError(
-                f"a label of {len(text):,} characters; name the column of labels by --label-column"
-            )
-        if len(self) == _MAX_CLASSES:
-            raise ValueError(
-                f"more than {_MAX_CLASSES:,} different labels; "
-                "name the column of labels by --label-column"
-            )
-        self[text] = len(self.names)
-        self.names.append(text)
-        return self[text]
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its columns, or () if it has none."""
+        named = tuple(column.name for column in self.columns if column.name is not None)
+        return named if len(named) == len(self.columns) else ()
 
 
-def parse_number(cell: str) -> float | None:
-    """The number that a cell is, by NumPy's rules, which are narrower than Python's; or None."""
-    text = cell.strip()
-    if not text.isascii() or "_" in text:
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        return None
+@dataclass(frozen=True)
+class TableOptions:
+    """What a person says of a table, as name or index of columns.
+
+    Attributes:
+        label_column: the labels'; None for the last, or where the model had it.
+        header: "auto", "yes" or "no".
+        categorical, numeric: columns whose kind is not to be found out. What is no number in a
+            numeric one is missing.
+        ignore: columns to leave out.
+        only: the columns to take, if any are given.
+        group: a column whose rows of one value stay in one part of the split.
+        sample_weight: a column of weights.
+        numbers: whether the labels are numbers to predict.
+    """
+
+    label_column: str | None = None
+    header: str = "auto"
+    categorical: tuple[str, ...] = ()
+    numeric: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    group: str | None = None
+    sample_weight: str | None = None
+    numbers: bool = False
+
+    def given(self) -> list[str]:
+        """The names of the options that are not at their defaults."""
+        names = [f.name for f in fields(self) if getattr(self, f.name) != f.default]
+        return [name for name in names if name != "numbers"]
+
+    def mentioned(self) -> list[str]:
+        """Every column that is named or numbered."""
+        lists: list[Sequence[str]] = [self.categorical, self.numeric, self.ignore, self.only]
+        single = (self.label_column, self.group, self.sample_weight)
+        return [name for part in lists for name in part] + [n for n in single if n is not None]
 
 
-def has_decimal_comma(cell: str) -> bool:
-    """Whether a cell is a number but for its decimal comma."""
-    return re.fullmatch(r"\s*[+-]?[0-9]+,[0-9]+\s*", cell) is not None
+def describe_columns(columns: Sequence[Column], left_out: Sequence[LeftOut]) -> str:
+    """How many columns of each kind there are, and which were left out and why, in a line."""
+    said = []
+    for kind, plural in (("number", "numbers"), ("category", "categories"), ("date", "dates")):
+        of_kind = [column.shown for column in columns if column.kind == kind]
+        if of_kind:
+            names = "" if kind == "number" else f" ({_some(of_kind)})"
+            said.append(f"{len(of_kind)} {kind if len(of_kind) == 1 else plural}{names}")
+    reasons: dict[str, list[str]] = {}
+    for column in left_out:
+        reasons.setdefault(column.reason, []).append(column.shown)
+    left = [f"{_some(names)} ({reason})" for reason, names in reasons.items()]
+    return ", ".join(said) + (f"; left out: {', '.join(left)}" if left else "")
+
+
+def _some(names: Sequence[str], most: int = 5) -> str:
+    shown = ", ".join(cut(printable(name), 30) for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -62,7 +62,7 @@ def split(
     """Split a data set: its own test set or a fixed fraction, then validation drawn by `seed`.
 
     Both draws are stratified: each class, or tenth of the targets, gives its share, and keeps at
-    least one row for training.
+    least one row for training. If the rows have groups, groups are drawn instead.
 
     Args:
         task: "auto", "classification" or "regression".
@@ -73,30 +73,60 @@ def split(
     """
     kind = TASKS[choose_kind(task, data.y, data.source, table=data.image_shape is None)]
     strata = kind.strata(data.y)
+    hold_out = _hold_out if data.groups is None else _hold_out_groups
+    strata = strata if data.groups is None else data.groups
     rest = np.arange(len(data.y))
     test_rows: Array | None = None
     if data.X_test is None:
         fraction = data.test_fraction if test_fraction is None else test_fraction
-        rest, test_rows = _hold_out(rest, strata, fraction, TEST_SPLIT_SEED)
-    train_rows, val_rows = _hold_out(rest, strata, val_fraction, seed)
+        rest, test_rows = hold_out(rest, strata, fraction, TEST_SPLIT_SEED)
+    train_rows, val_rows = rest, None
+    if data.X_val is None:
+        train_rows, val_rows = hold_out(rest, strata, val_fraction, seed)
     if len(train_rows) == 0:
         raise DataError(
             f"{data.source}: no rows to train on; lower --val-fraction or --test-fraction"
         )
     learned = kind.learn(data.y[train_rows], data.source)
     y = learned.encode(data.y)
-    test = _part("test", data, y, test_rows)
+    if data.groups is not None:  # whole groups may take a class with them
+        learned.refuse_unknown(y, data.y, f"{data.source}: a held-out group")
+    test, val = _part("test", data, y, test_rows), _part("val", data, y, val_rows)
     if data.X_test is not None and data.y_test is not None:
-        y_test = learned.encode(data.y_test)
-        learned.refuse_unknown(y_test, data.y_test, f"{data.source}: the test set")
-        test = Split("test", data.X_test, y_test, np.arange(len(y_test)))
+        test = _apart("test", learned, data.X_test, data.y_test, f"{data.source}: the test set")
+    if data.X_val is not None and data.y_val is not None:
+        val = _apart("val", learned, data.X_val, data.y_val, f"{data.source}: the validation set")
     train = _part("train", data, y, train_rows)
     assert train is not None
-    return Splits(train, _part("val", data, y, val_rows), test, learned)
+    return Splits(train, val, test, learned)
+
+
+def _apart(name: str, task: Task, X: Array, labels: Array, where: str) -> Split:
+    """A part that comes with the data, apart from the other rows."""
+    y = task.encode(labels)
+    task.refuse_unknown(y, labels, where)
+    return Split(name, X, y, np.arange(len(y)))
 
 
 def _part(name: str, data: Dataset, y: Array, rows: Array | None) -> Split | None:
     return Split(name, data.X, y, rows) if rows is not None and len(rows) else None
+
+
+def _hold_out_groups(
+    rows: Array, groups: Array, fraction: float, seed: int
+) -> tuple[Array, Array | None]:
+    """As `_hold_out`, of whole groups: in a drawn order, each if it brings the share nearer."""
+    if fraction <= 0:
+        return rows, None
+    names, sizes = np.unique(groups[rows], return_counts=True)
+    order = np.random.default_rng(seed).permutation(len(names))
+    wanted, taken, held_out = fraction * len(rows), 0, []
+    for k in order.tolist():
+        if abs(taken + sizes[k] - wanted) < abs(taken - wanted):
+            taken += int(sizes[k])
+            held_out.append(names[k])
+    out = np.isin(groups[rows], held_out)
+    return rows[~out], rows[out]
 
 
 def _hold_out(rows: Array, codes: Array, fraction: float, seed: int) -> tuple[Array, Array | None]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mlpcli.data.columns import MISSING, parse_number
+from mlpcli.data.cells import MISSING, parse_number
 from mlpcli.data.encoding import Block, Category, Date, Encoding, Number
 from mlpcli.errors import UsageError
 from mlpcli.export.onnx_dates import FALL_ON, Days

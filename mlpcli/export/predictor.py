@@ -27,7 +27,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from mlpcli.data.columns import MISSING, parse_number
+from mlpcli.data.cells import MISSING, parse_number
 from mlpcli.export.predictor_inputs import encoders_of
 from mlpcli.export.predictor_network import forward, say, unpack
 

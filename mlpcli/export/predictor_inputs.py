@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from mlpcli.data.columns import parse_number
+from mlpcli.data.cells import parse_number
 
 Part = dict[str, Any]
 

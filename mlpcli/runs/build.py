@@ -13,6 +13,7 @@ from mlpcli.config.config import Config
 from mlpcli.data.augment import Augmenter, Distortions
 from mlpcli.data.batches import Batches
 from mlpcli.data.catalog import open_data
+from mlpcli.data.columns import TableOptions
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.encoding import Encoding
 from mlpcli.data.learning import learn_encoding
@@ -65,8 +66,29 @@ class Material:
 def prepare(config: Config, data_dir: Path) -> Material:
     """Open, split and measure the data; `config.data.data` must name them."""
     assert config.data.data is not None
-    data = open_data(config.data.data, data_dir=data_dir, label_column=config.data.label_column)
+    data = open_data(
+        config.data.data,
+        data_dir=data_dir,
+        options=table_options(config),
+        test=config.data.test_data,
+        val=config.data.val_data,
+    )
     return prepare_opened(config, data)
+
+
+def table_options(config: Config) -> TableOptions:
+    """What the configuration says of a table."""
+    data = config.data
+    return TableOptions(
+        label_column=data.label_column,
+        header=data.header,
+        categorical=data.categorical,
+        numeric=data.numeric,
+        ignore=data.ignore,
+        only=data.only,
+        group=data.group,
+        numbers=data.task == "regression",
+    )
 
 
 def prepare_opened(config: Config, data: Dataset) -> Material:

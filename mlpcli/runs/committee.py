@@ -14,7 +14,7 @@ from mlpcli.data.split import Split
 from mlpcli.errors import CheckpointError, InputError
 from mlpcli.nn.network import MLP
 from mlpcli.runs.model import Model
-from mlpcli.runs.own_data import open_like, open_rows, refuse_width
+from mlpcli.runs.own_data import count_unseen, open_like, open_rows, refuse_width
 from mlpcli.runs.seen import refuse_seen
 from mlpcli.tasks.choice import same_answers
 from mlpcli.tasks.regression import Regression
@@ -63,8 +63,15 @@ def open_committee(
         else _same_rows(first, other, data, rows, data_dir, label_column)
         for other in members
     ]
-    notices = refuse_seen(members, data, rows)
+    notices = [*_remarks(first, data), *refuse_seen(members, data, rows)]
     return Committee(data.source, networks_of(members), splits, notices)
+
+
+def _remarks(model: Model, data: Dataset) -> list[str]:
+    """What a person should know of how other data than the model's own were read."""
+    if data.digest == model.data.digest:
+        return []
+    return [*data.notices, *count_unseen(data.unseen, data.source, model)]
 
 
 def networks_of(members: Sequence[Model]) -> list[tuple[MLP, Encoding]]:
@@ -142,7 +149,7 @@ def _same_rows(
     """The rows in the columns that the other model takes."""
     why = f"{other.file.path}: cannot be asked what {first.file.path} is asked"
     try:
-        own = open_like(other, data.source, data_dir, label_column)
+        own = open_like(other, data.files or data.source, data_dir, label_column)
         refuse_width(other, own)
     except InputError as error:
         raise CheckpointError(f"{why}: {error}") from None

@@ -33,7 +33,9 @@ class DataRecord:
         path: the same as an absolute path, if it is a path.
         digest: of the contents.
         rows: how many rows X has.
-        label_name: of a table with a header.
+        label_name, label_position: of a table; a header gave the name.
+        file_width: how many columns the table has in all.
+        files: the absolute paths of several files, or of --test-data and --val-data besides.
         image_shape: of images.
         class_names: what numeric labels stand for.
     """
@@ -43,6 +45,9 @@ class DataRecord:
     digest: Digest
     rows: Annotated[int, Bounds(1, 2**53)]
     label_name: str | None = None
+    label_position: Count | None = None
+    file_width: Count | None = None
+    files: tuple[Name, ...] = ()
     image_shape: tuple[Side, Side] | None = None
     class_names: tuple[str, ...] | None = None
 
@@ -55,6 +60,9 @@ class DataRecord:
             digest=data.digest,
             rows=len(data.y),
             label_name=data.label_name,
+            label_position=data.label_position,
+            file_width=data.file_width,
+            files=tuple(str(Path(file).expanduser().resolve()) for file in data.files),
             image_shape=data.image_shape,
             class_names=data.class_names,
         )
@@ -69,6 +77,7 @@ class SplitRecord:
     test_fraction: Annotated[float, Bounds(0, 1)] | None
     val_fraction: Annotated[float, Bounds(0, 1)]
     seed: Count
+    group: str | None = None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from mlpcli import __version__
 from mlpcli.arrays import Array
 from mlpcli.config.config import Config, make_config
 from mlpcli.config.toml import check_sections
+from mlpcli.data.columns import Layout
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.encoding import Encoding, Pixels
 from mlpcli.data.formats.in_memory import read_rows
@@ -73,6 +74,33 @@ class Model:
         return known if known and len(known) == len(names) else None
 
     @property
+    def layout(self) -> Layout | None:
+        """Where it finds its columns in a table; None if it takes images."""
+        columns = self.encoding.columns
+        if columns is None:
+            return None
+        record, classes = self.data, self.classes
+        position, width = record.label_position, record.file_width
+        if width is None and position is None:  # format 1 took every column, and only counted them
+            width, position = self._guess_label(len(columns) + 1)
+            shift = len(columns) if position is None else position
+            columns = tuple(
+                replace(column, position=column.position + (column.position >= shift))
+                for column in columns
+            )
+        regression = not isinstance(self.task, Classification)
+        texts = None if regression else tuple(map(str, classes.tolist()))
+        return Layout(columns, record.label_name, position, width, texts, model=str(self.file.path))
+
+    def _guess_label(self, width: int) -> tuple[int, int | None]:
+        """(width, the label's position) of the table of a checkpoint that does not say."""
+        column = self.config.data.label_column
+        if column is None:
+            return width, width - 1
+        index = int(column) if column.lstrip("+-").isdigit() else None
+        return width, index % width if index is not None and -width <= index < width else None
+
+    @property
     def epochs(self) -> int:
         """How many epochs were trained."""
         return int(self.history[-1]["epoch"]) if self.history else self.epoch
@@ -84,9 +112,7 @@ class Model:
             model=self.file.path,
             D=self.encoding.raw_width,
             source=self.data.source,
-            columns=self.columns,
-            label_name=self.data.label_name,
-            label_column=self.config.data.label_column,
+            layout=self.layout,
             image_shape=self.data.image_shape,
             full_scale=self.encoding.largest,
         )

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from mlpcli.config.config import Config
-from mlpcli.data.catalog import NAMES, open_data
+from mlpcli.data.catalog import NAMES, TABLES, open_data
+from mlpcli.data.columns import TableOptions
 from mlpcli.data.dataset import Dataset
+from mlpcli.data.formats.registry import STDIN
 from mlpcli.data.split import Split
-from mlpcli.errors import CheckpointError, DataError
-from mlpcli.runs.build import Material, split_as_configured
+from mlpcli.errors import CheckpointError, DataError, UsageError
+from mlpcli.runs.build import Material, split_as_configured, table_options
 from mlpcli.runs.model import Model
 from mlpcli.runs.seen import refuse_seen
 
 
-def own_data(model: Model, data_dir: Path, *, source: str | None = None) -> Dataset:
+def own_data(model: Model, data_dir: Path, *, source: str | Sequence[str] | None = None) -> Dataset:
     """Find the data that a model was trained on, by their digest.
 
     They are looked up as they were given, at their original path, and next to the checkpoint; or
@@ -27,50 +30,77 @@ def own_data(model: Model, data_dir: Path, *, source: str | None = None) -> Data
         DataError: they are gone, or have changed.
     """
     record, path = model.data, model.file.path
-    places = [source]
-    if source is None:
-        found = (record.source, record.path, str(path.parent / Path(record.source).name))
-        places = [p for p in found if p in NAMES or (p and os.path.exists(os.path.expanduser(p)))]
     problem: DataError | None = None
-    for place in places:
+    for place in [source] if source is not None else _places(model):
         assert place is not None
         try:
-            data = open_data(place, data_dir=data_dir, label_column=model.config.data.label_column)
-        except DataError as error:
-            problem = problem or error
+            data = _open_own(model, place, data_dir)
+        except (DataError, UsageError) as error:
+            problem = problem or DataError(str(error))
             continue
         if data.digest == record.digest:
             return data
         problem = problem or DataError(
             f"{data.source}: is not what {path} was trained on: its contents have changed since"
         )
+    if problem is None and record.source == STDIN:
+        problem = DataError(f"{path}: was trained on standard input; name its data with --data")
     raise problem or DataError(
         f"{record.source}: the data that {path} was trained on are gone; name them with --data"
     )
 
 
-def open_like(
-    model: Model, source: str, data_dir: Path, label_column: str | None = None
-) -> Dataset:
-    """Open other data for a model: a table's columns are matched with the model's by name."""
-    record = model.data
-    table = Path(source).suffix.lower() in (".csv", ".tsv")
-    if table and label_column is None and record.label_name is None:
-        label_column = model.config.data.label_column  # an index, as there were no names
+def _places(model: Model) -> list[str | list[str]]:
+    """Where the model's data may be; of several files, all of them."""
+    record, folder = model.data, model.file.path.parent
+    given = model.config.data.data
+    if record.files:
+        sources = [given] if isinstance(given, str) else list(given or ())
+        lists = [
+            sources,
+            list(record.files[: len(sources)]),
+            [str(folder / Path(source).name) for source in sources],
+        ]
+        return [files for files in lists if all(map(_exists, files))]
+    places = (record.source, record.path, str(folder / Path(record.source).name))
+    return [place for place in places if place and (place in NAMES or _exists(place))]
+
+
+def _exists(path: str) -> bool:
+    return path != STDIN and os.path.exists(os.path.expanduser(path))
+
+
+def _open_own(model: Model, place: str | Sequence[str], data_dir: Path) -> Dataset:
+    data = model.config.data
+    parts = {}
+    for name, given in (("test", data.test_data), ("val", data.val_data)):
+        if given is not None:
+            found = (given, str(model.file.path.parent / Path(given).name))
+            parts[name] = next(filter(_exists, found), given)
     return open_data(
-        source,
+        place,
         data_dir=data_dir,
-        label_column=label_column,
-        columns=model.columns,
-        label_name=record.label_name,
+        options=table_options(model.config),
+        layout=model.layout,
+        **parts,
     )
+
+
+def open_like(
+    model: Model, source: str | Sequence[str], data_dir: Path, label_column: str | None = None
+) -> Dataset:
+    """Open other data for a model: a table's columns are matched with the model's."""
+    options = TableOptions(label_column=label_column, numeric=model.config.data.numeric)
+    if isinstance(source, str) and source in NAMES and source not in TABLES:
+        options = TableOptions(label_column=label_column)
+    return open_data(source, data_dir=data_dir, options=options, layout=model.layout)
 
 
 def rows_to_evaluate(
     model: Model,
     data_dir: Path,
     *,
-    source: str | None,
+    source: str | Sequence[str] | None,
     label_column: str | None,
     split_name: str | None,
 ) -> tuple[str, Split]:
@@ -91,7 +121,7 @@ def open_rows(
     model: Model,
     data_dir: Path,
     *,
-    source: str | None,
+    source: str | Sequence[str] | None,
     label_column: str | None,
     split_name: str | None,
 ) -> tuple[Dataset, Split]:
@@ -138,3 +168,11 @@ def own_material(model: Model, config: Config, data_dir: Path) -> Material:
     moved = given if given != model.config.data.data else None
     data = own_data(model, data_dir, source=moved)
     return Material(data, split_as_configured(config, data, model.task.kind), model.encoding)
+
+
+def count_unseen(cells: int, source: str, model: Model) -> list[str]:
+    """A line on the cells of categories that the model does not know, if there are any."""
+    if not cells:
+        return []
+    what = "1 cell has a category" if cells == 1 else f"{cells:,} cells have categories"
+    return [f"{source}: {what} that {model.file.path} does not know"]

@@ -23,6 +23,7 @@ def lineage(model: Model) -> tuple[Ancestor, ...]:
         test_fraction=data.test_fraction,
         val_fraction=data.val_fraction,
         seed=train.seed,
+        group=data.group,
     )
     own = Ancestor(str(model.file.path), "train", model.data.digest, record)
     return (*model.ancestors, own)
@@ -98,8 +99,10 @@ def _count_seen(ancestor: Ancestor, label_column: str | None, data: Dataset, row
     if ancestor.split is None or ancestor.digest != data.digest or rows.X is not data.X:
         return 0
     options = dict(vars(ancestor.split))
-    if options.pop("label_column") != label_column:
-        return len(rows)  # another label splits the rows differently: the worst is assumed
+    if options.pop("label_column") != label_column or (options.pop("group") is not None) != (
+        data.groups is not None
+    ):
+        return len(rows)  # another label or group splits the rows differently: assume the worst
     try:
         trained = split(data, **options).train
     except DataError:

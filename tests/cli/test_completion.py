@@ -45,7 +45,8 @@ def files(mlp) -> None:
     [
         (["pre"], ["predict"]),
         (["train", "--lr-s"], ["--lr-schedule", "--lr-step"]),
-        (["train", "--data", ""], ["mnist", "fashion-mnist", "digits", "spiral", "model.npz"]),
+        (["train", "--data", ""], ["mnist", "fashion-mnist", "digits", "spiral", "penguins"]),
+        (["train", "--data", "m"], ["mnist", "model.npz"]),
         (["train", "--data", "po"], ["points.csv"]),
         (["train", "--data", "di"], ["digits"]),
         (["train", "--optimizer", "n"], ["nesterov"]),

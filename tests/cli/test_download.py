@@ -93,6 +93,7 @@ def test_lists_what_there_is_and_what_is_here(mirror: str, tmp_path: Path) -> No
         f"fashion-mnist  not downloaded  0.1 MB to fetch  {tmp_path}/data/fashion-mnist\n"
         "digits         built in                         embedded in the package\n"
         "spiral         built in                         generated\n"
+        "penguins       built in                         a table, embedded in the package\n"
     )
 
 

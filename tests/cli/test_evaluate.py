@@ -132,7 +132,7 @@ def test_data_of_another_width_are_refused(mlp, trained: Path) -> None:
     Path("other.csv").write_text("1,2,3,ant\n3,4,5,bee\n")
     assert mlp.error("evaluate", "model.npz", "--data", "other.csv") == (
         3,
-        "other.csv: has 3 inputs per row, model.npz takes 2",
+        "other.csv: has 4 columns and no header; model.npz takes 2 columns of inputs and a label",
     )
     assert mlp.error("evaluate", "model.npz", "--data", "digits") == (
         3,

@@ -119,11 +119,11 @@ def test_labels_that_the_model_does_not_know_are_wrong_and_are_counted(mlp, iris
     ("content", "code", "said"),
     [
         ("width,species\n1,ant\n", 3, "no column 'height'; there is 'width', 'species'"),
-        ("1,2,3,4\n5,6,7,8\n", 3, "new.csv: has 4 columns of inputs, m.npz takes 2"),
-        ("width,height\n1,\n", 3, "new.csv: row 2, column 'height': the value is missing"),
+        ("1,2,3,4\n5,6,7,8\n", 3, "new.csv: has 4 columns and no header; m.npz takes 2"),
+        ("width,height\n1,x\n", 3, "new.csv: row 2, column 'height': 'x' is not a number"),
         ("", 3, "new.csv: is empty"),
     ],
-    ids=["a column is missing", "too wide", "a value is missing", "empty"],
+    ids=["a column is missing", "too wide", "no number", "empty"],
 )
 def test_tables_that_do_not_fit_are_refused(
     mlp, iris: str, content: str, code: int, said: str
@@ -135,15 +135,23 @@ def test_tables_that_do_not_fit_are_refused(
 
 
 def test_what_is_no_input_is_refused(mlp, iris: str) -> None:
-    Path("notes.txt").write_text("1,2\n")
+    Path("notes.doc").write_text("1,2\n")
+    Path("book.xlsx").write_bytes(b"PK")
     Path("folder").mkdir()
-    kinds = "give a .csv, .tsv, .npz, .npy, IDX, .png or .jpg file, or - for CSV on stdin"
+    kinds = (
+        "give a table (.csv, .tsv, .txt, .data, .gz), a .parquet, an .npz with X and y, an .npy, "
+        "a .png or .jpg, an IDX file, or - for a table on standard input"
+    )
     assert mlp.error("predict", iris, "no.csv") == (3, f"no.csv: does not exist; {kinds}")
     assert mlp.error("predict", iris, "no.xyz") == (3, f"no.xyz: does not exist; {kinds}")
     assert mlp.error("predict", iris, "folder") == (3, f"folder: is a folder; {kinds}")
-    assert mlp.error("predict", iris, "notes.txt") == (
+    assert mlp.error("predict", iris, "notes.doc") == (
         3,
-        f"notes.txt: not a kind of file that can be read; {kinds}",
+        f"notes.doc: not a kind of file that can be read; {kinds}",
+    )
+    assert mlp.error("predict", iris, "book.xlsx") == (
+        3,
+        "book.xlsx: is an Excel workbook; save the sheet as CSV",
     )
     assert mlp.error("predict", iris, "points.csv", "points.csv")[0] == 2
     assert mlp.error("predict", iris, "points.csv", "--no-prepare")[0] == 2

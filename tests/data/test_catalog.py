@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from mlpcli.data import catalog
+from mlpcli.data.columns import TableOptions
 from mlpcli.data.formats import idx
 from mlpcli.errors import DataError, UsageError
 
@@ -83,7 +84,7 @@ def test_importing_it_imports_neither_numpy_nor_requests() -> None:
     )
     root = Path(catalog.__file__).parents[2]
     output = subprocess.check_output([sys.executable, "-c", code], cwd=root, text=True)
-    assert output.split("\n")[:2] == ["mnist fashion-mnist digits spiral", "set()"]
+    assert output.split("\n")[:2] == ["mnist fashion-mnist digits spiral penguins", "set()"]
 
 
 @pytest.mark.parametrize("data_set", catalog.DOWNLOADS.values(), ids=lambda data_set: data_set.name)
@@ -186,16 +187,18 @@ def test_neither_a_name_nor_a_path(tmp_path: Path, source: str, lead: str) -> No
     with pytest.raises(DataError) as error:
         catalog.open_data(source, data_dir=tmp_path)
     assert str(error.value) == (
-        f"{lead} --data takes mnist, fashion-mnist, digits, spiral, or the path of a .csv, .tsv or "
-        ".npz file, or of a folder of IDX or .npy files"
+        f"{lead} --data takes mnist, fashion-mnist, digits, spiral, penguins, or the path of a "
+        "table (.csv, .tsv, .txt, .data, .gz), a .parquet, an .npz with X and y, a folder with "
+        "X.npy and y.npy, or a folder of four IDX files"
     )
 
 
 def test_a_name_has_its_labels(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as error:
-        catalog.open_data("digits", data_dir=tmp_path, label_column="digit")
+        catalog.open_data("digits", data_dir=tmp_path, options=TableOptions(label_column="digit"))
     assert str(error.value) == (
-        "--label-column is for a table of your own; digits has its labels: leave it out"
+        "--label-column is for a table of your own; digits has its labels and its rows: "
+        "leave it out"
     )
 
 

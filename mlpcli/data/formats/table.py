@@ -1,486 +1,354 @@
-"""Tables of numbers in text, CSV or TSV, from a file or a stream, with or without labels.
+"""Tables in text: CSV, TSV and their like, from a file or a stream.
 
-Rows are parsed in blocks by NumPy's C parser. A block that it cannot take is parsed again cell by
-cell, which gives the same values or the row and column of what is wrong.
+Rows are parsed in blocks, all their cells at once. A block that leaves a doubt is parsed again cell
+by cell, which gives the same values or the row and column of what is wrong.
 """
 
 from __future__ import annotations
 
 import csv
-import hashlib
+import itertools
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
+from collections.abc import Iterable, Iterator, Sequence
 from typing import IO
 
 import numpy as np
 
 from mlpcli.arrays import Array
-from mlpcli.data.columns import MISSING, Codes, has_decimal_comma, parse_number
+from mlpcli.data.cells import parse_written
+from mlpcli.data.columns import TableOptions
+from mlpcli.data.formats.byte_cells import KnownTexts, split_block
+from mlpcli.data.formats.header import (
+    WHITE_SPACE,
+    clean_names,
+    find_column,
+    guess_delimiter,
+    has_decimal_comma,
+    is_header,
+    split_rows,
+    tabbed,
+)
+from mlpcli.data.formats.text_lines import TextLines, count_lines, split_lines
+from mlpcli.data.readings import OddCellError, Reading
 from mlpcli.errors import DataError
-from mlpcli.text import CONTROL, name_columns, quoted
+from mlpcli.text import name_columns, quoted
 
-_BLOCK = 1 << 20  # bytes read at a time
-_MAX_LINE = 1 << 22  # bytes; 300,000 columns fit, a file without line ends does not
-_MAX_FRACTIONAL_CLASSES = 20
-_HEAD_ROWS = 20  # rows below the first that tell whether it is a header …
+_HEAD_ROWS = 200  # that tell what the table is like …
 _HEAD_CELLS = 100_000  # … or fewer, when they are very wide
-_FLOAT32_OVERFLOW = 2.0**128 - 2.0**103  # rounds to infinity, as does all that is larger
-
-
-@dataclass(frozen=True)
-class Table:
-    """What a table holds.
-
-    Attributes:
-        X: (N, D) float32 features, finite.
-        labels: (N,) int64 or text (`<U…`); None where no label was asked for.
-        positions: the D features' places in the file, from 0.
-        columns: the D features' names, where there is a header.
-        label_name: the name of the label's column, where there is a header.
-        digest: SHA-256 of the bytes read.
-    """
-
-    X: Array
-    labels: Array | None
-    positions: tuple[int, ...]
-    columns: tuple[str, ...] | None
-    label_name: str | None
-    digest: str
+_HEAD_LINES = 100  # that tell what separates cells
+_KEPT = 1 << 24  # bytes
+_COMMENT = ("#", "%")
 
 
 class TableReader:
-    """A table whose head has been read: its columns are known, its rows are still to come.
+    """A text table whose head has been read: its columns are known, its rows are still to come.
 
-    The text is UTF-8, with or without a byte order mark. Cells are separated by commas; or by
-    semicolons or tabs, if the first line has those and no comma. They may be quoted by `"`, where
-    `""` is a quote; a quoted cell ends on its line. Blank lines don't count as rows.
-
-    The first row is a header if it has a cell that is no number above cells that are (most of the
-    next twenty).
+    Cells are separated by commas, semicolons, tabs, bars or white space, whatever the first lines
+    agree on. They may be quoted by `"`, where `""` is a quote, and then hold line breaks. Blank
+    lines, comments (`#`, `%`) before the first row and a delimiter after each row don't count.
 
     Attributes:
         source: what to call the table in messages.
         header: the columns' names, or None.
         width: the number of columns.
+        head: the cells of the first rows.
+        decimal_comma: whether numbers have one.
+        notices: what was assumed that is not obvious.
 
     Args:
-        stream: opened for reading bytes; it is read in order, once.
+        stream: opened for reading bytes, at its beginning; it must be able to seek back there.
         source: see above.
+        options: whether there is a header, and the columns that are named.
+        known: the names that a model's columns have.
         delimiter: what separates cells, if it is known.
 
     Raises:
-        DataError: the head is empty, not UTF-8 text, or its names are not unique.
+        DataError: the head is empty, or no text.
     """
 
-    def __init__(self, stream: IO[bytes], source: str, delimiter: str | None = None) -> None:
+    def __init__(
+        self,
+        stream: IO[bytes],
+        source: str,
+        options: TableOptions | None = None,
+        known: Iterable[str] = (),
+        delimiter: str | None = None,
+    ) -> None:
         self.source = source
-        self._sha256 = hashlib.sha256()
-        self._blocks = self._read_blocks(stream)
-        self._pending = self._read_head()
-        first, lines = self._pending[0]
-        self._delimiter = delimiter or _guess_delimiter(
-            next(line for line in lines if line.strip())
-        )
-        rows = self._head_rows()
-        head_line, names = rows[0]
-        self.width = len(names)
-        self.header: tuple[str, ...] | None = None
-        if _is_header([cells for _, cells in rows]):
-            self.header = tuple(name.strip() for name in names)
-            self._check_names()
-            lines[head_line - first] = ""  # keeps the numbers of the lines below
-            if len(rows) == 1:
-                raise DataError(f"{source}: has a header and no rows")
-        self._first_row = rows[0 if self.header is None else 1][0]
+        self.notices: list[str] = []
+        self._lines = TextLines(stream, source)
+        self._read_head(options or TableOptions(), known, delimiter)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the text, once all of it was read."""
+        return self._lines.digest
+
+    @property
+    def may_have_header(self) -> bool:
+        """Whether the first row was taken for a sample though nobody said so."""
+        return self._may_have_header
 
     def find(self, wanted: str) -> int:
-        """The position of a column given as `--label-column` is: by its name or its index.
-
-        Indices count from 0, negative ones from the end. A name in the header wins over an index.
-
-        Raises:
-            DataError: there is no such column.
-        """
-        if self.header is not None and wanted in self.header:
-            return self.find_name(wanted)
-        if re.fullmatch(r"[+-]?[0-9]{1,9}", wanted):
-            index = int(wanted)
-            if not -self.width <= index < self.width:
-                raise DataError(
-                    f"{self.source}: no column {wanted}: it has {self.width} columns, "
-                    f"0 to {self.width - 1} (or -{self.width} to -1)"
-                )
-            return index % self.width
-        if self.header is None:
-            raise DataError(
-                f"{self.source}: no column {quoted(wanted)}: it has no header; "
-                f"give the column's index, 0 to {self.width - 1} (or -1 for the last)"
-            )
-        return self.find_name(wanted)
+        """The position of a column that is given as `--label-column` is; see `find_column`."""
+        return find_column(wanted, self.header, self.width, self.source)
 
     def find_name(self, name: str) -> int:
-        """The position of a column of the header, by its name alone.
+        """The position of a column of the header, by its name alone."""
+        return find_column(name, self.header or (), self.width, self.source, by_index=False)
 
-        Raises:
-            DataError: the header does not have it; the nearest that it has.
-        """
-        header = self.header or ()
-        if name in header:
-            return header.index(name)
-        near = get_close_matches(name, header, n=1, cutoff=0.5)
-        if near:
-            found = f"did you mean {quoted(near[0])}?"
-        else:
-            some = ", ".join(quoted(other) for other in header[:10])
-            found = f"there is {some}{' …' if len(header) > 10 else ''}"
-        raise DataError(f"{self.source}: no column {quoted(name)}; {found}")
+    def show(self, column: int) -> str:
+        """What to call a column in messages."""
+        return f"column {column + 1 if self.header is None else quoted(self.header[column])}"
 
-    def read(self, *, label: int | None = None, features: Sequence[int] | None = None) -> Table:
-        """Read the rows.
-
-        Args:
-            label: the position of the label's column; None if there is none to read.
-            features: the positions of the columns that become X's, in that order; None for all but
-                the label's. Other columns may hold anything.
-
-        Labels that are all integral numbers become int64, so that "3" and "3.0" are one class.
-        Otherwise they are text as it was written, stripped. Numbers some of which are fractional
-        are float64; up to 20 different ones are text, which is the same for the same number.
-
-        Raises:
-            DataError: a row of another width, a feature that is missing, no number, not finite or
-                too large for float32; a label that is missing or over-long. Row numbers are those
-                of the file's lines, from 1.
-        """
-        if features is None:
-            features = [j for j in range(self.width) if j != label]
-        if not features:
-            raise DataError(
-                f"{self.source}: has a single column, but a label and at least one feature are "
-                "needed; are its cells separated by commas (or tabs, in a .tsv)?"
-            )
-        codes_of = Codes()
-        X_blocks, code_blocks = [], []
-        for first, lines in self._rest():
-            X, codes = self._parse(first, lines, list(features), label, codes_of)
-            X_blocks.append(X)
-            code_blocks.append(codes)
-        return Table(
-            X=np.concatenate(X_blocks),
-            labels=None if label is None else self._labels(codes_of.names, code_blocks, label),
-            positions=tuple(features),
-            columns=self.header and tuple(self.header[j] for j in features),
-            label_name=self.header[label] if self.header and label is not None else None,
-            digest=self._sha256.hexdigest(),
-        )
-
-    # ------------------------------------------------------------------ bytes to lines
-
-    def _read_blocks(self, stream: IO[bytes]) -> Iterator[tuple[int, list[str]]]:
-        """Whole lines, some at a time, with the number of the first."""
-        first, offset, rest, more = 1, 0, b"", True
-        while more:
-            chunk = self._read(stream)
-            more = bool(chunk)
-            self._sha256.update(chunk)
-            data = rest + chunk
-            # A carriage return at the very end may be half of a CRLF.
-            end = max(data.rfind(b"\n"), data.rfind(b"\r", 0, -1)) + 1 if more else len(data)
-            whole, rest = data[:end], data[end:]
-            if len(rest) > _MAX_LINE:
-                raise self._line_too_long(first + _count_lines(whole))
-            if not whole:
-                continue
-            lines = self._decode(whole, first, offset)
-            if len(whole) > _MAX_LINE:
-                for number, line in enumerate(lines, first):
-                    if len(line) > _MAX_LINE:
-                        raise self._line_too_long(number)
-            yield first, lines
-            first += len(lines)
-            offset += len(whole)
-
-    def _read(self, stream: IO[bytes]) -> bytes:
-        try:
-            return stream.read(_BLOCK)
-        except OSError as error:
-            raise DataError(f"{self.source}: cannot be read: {error.strerror or error}") from error
-
-    def _decode(self, data: bytes, first: int, offset: int) -> list[str]:
-        """The lines of `data`, which starts at line `first` and byte `offset` of the file."""
-        if offset == 0 and data.startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise DataError(f"{self.source}: is UTF-16 text; save it as UTF-8")
-        bad = data.find(b"\0")
-        if bad >= 0:
-            raise DataError(
-                f"{self.source}: row {first + _count_lines(data[:bad])} has a NUL byte "
-                f"(byte {offset + bad}); this is not a text file"
-            )
-        try:
-            text = data.decode()
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"{self.source}: row {first + _count_lines(data[: error.start])} is not UTF-8 "
-                f"(byte {offset + error.start} is {data[error.start]:#04x}); save the file as UTF-8"
-            ) from error
-        if offset == 0:
-            text = text.removeprefix("\ufeff")
-        lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-        if not lines[-1]:
-            lines.pop()
-        return lines
-
-    def _line_too_long(self, number: int) -> DataError:
-        return DataError(
-            f"{self.source}: row {number} has more than {_MAX_LINE >> 20} MiB; "
-            "this is not a table with one row per sample"
-        )
+    def where(self, number: int, column: int) -> str:
+        """A cell's place in messages."""
+        return f"{self.source}: row {number}, {self.show(column)}"
 
     # ------------------------------------------------------------------ the head
 
-    def _read_head(self) -> list[tuple[int, list[str]]]:
-        """The blocks up to the second row."""
-        head: list[tuple[int, list[str]]] = []
-        rows = 0
-        for first, lines in self._blocks:
-            here = sum(map(bool, map(str.strip, lines)))
-            if here:
-                head.append((first, lines))
-                rows += here
-            if rows > 1:
-                break
-        if not head:
+    def _read_head(
+        self, options: TableOptions, known: Iterable[str], delimiter: str | None
+    ) -> None:
+        number, lines, comment = self._first_lines()
+        if match := re.fullmatch(r"sep=(.)", lines[0].strip()):  # Excel's own way to say it
+            delimiter = match[1]
+            number, lines = number + 1, lines[1:]
+        sample = [line for line in lines if line.strip()][:_HEAD_LINES]
+        if not sample:
             raise DataError(f"{self.source}: is empty; one row per sample is expected")
-        return head
+        if delimiter is None or not any(delimiter in line for line in sample):
+            delimiter = guess_delimiter(sample)
+        self._splits_white_space = delimiter == WHITE_SPACE
+        self._delimiter = "\t" if self._splits_white_space else delimiter
+        rows = self._head_rows(lines)
+        self.decimal_comma = has_decimal_comma((cells for _, cells in rows), delimiter)
+        self._take_widths(rows)
+        self._first_row = number + rows[0][0]
+        names = self._choose_names([cells for _, cells in rows], options, known, comment)
+        if names is not None and names is rows[0][1]:
+            if len(rows) == 1:
+                raise DataError(f"{self.source}: has a header and no rows")
+            self._first_row = number + rows[1][0]
+            rows = rows[1:]
+        self.header: tuple[str, ...] | None = None
+        if names is not None:
+            self._set_names(names)
+        self.head = [self._fit(cells) for _, cells in rows]
 
-    def _head_rows(self) -> list[tuple[int, list[str]]]:
+    def _first_lines(self) -> tuple[int, list[str], str]:
+        """(number of the first line that is no comment, lines from it on, the last comment)."""
+        number, lines = 1, [""]
+        for first, block in self._lines.blocks():
+            if not any(map(str.strip, lines)):  # blank ones so far, which need not be kept
+                number, lines = first, []
+            lines += split_lines(block)
+            if sum(1 for _ in itertools.islice(filter(str.strip, lines), 3)) > 1:
+                break
+        filled = [index for index, line in enumerate(lines) if line.strip()]
+        if not filled:
+            raise DataError(f"{self.source}: is empty; one row per sample is expected")
+        rows = [index for index in filled if not lines[index].lstrip().startswith(_COMMENT)]
+        start = rows[0] if rows else filled[0]
+        comments = [lines[index] for index in filled if index < start]
+        return number + start, lines[start:], comments[-1].lstrip(" #%") if comments else ""
+
+    def _head_rows(self, lines: list[str]) -> list[tuple[int, list[str]]]:
         rows: list[tuple[int, list[str]]] = []
         cells = 0
-        for first, lines in self._pending:
-            for number, row in self._rows(first, lines):
-                rows.append((number, row))
-                cells += len(row)
-                if len(rows) > _HEAD_ROWS or (cells > _HEAD_CELLS and len(rows) > 1):
-                    return rows
+        for offset, row in self._split(self._separate(lines), 1):
+            rows.append((offset, row))
+            cells += len(row)
+            if len(rows) > _HEAD_ROWS or (cells > _HEAD_CELLS and len(rows) > 1):
+                break
         return rows
 
-    def _check_names(self) -> None:
-        assert self.header is not None
-        seen: set[str] = set()
-        for j, name in enumerate(self.header):
-            if not name:
-                raise DataError(
-                    f"{self.source}: column {j + 1} has no name in the header; "
-                    "name it, or drop it if it only counts the rows"
-                )
-            if CONTROL.search(name):
-                raise DataError(
-                    f"{self.source}: column {j + 1} has a control character in its name, "
-                    f"{quoted(name)}; take it out"
-                )
-            if name in seen:
-                raise DataError(
-                    f"{self.source}: the header has {quoted(name)} twice; "
-                    "give each column a name of its own"
-                )
-            seen.add(name)
+    def _take_widths(self, rows: Sequence[tuple[int, list[str]]]) -> None:
+        """How many columns there are, and how many cells a line has."""
+        first, below = rows[0][1], [cells for _, cells in rows[1:]]
+        self.width = self._cells = len(first)
+        self._unnamed_first = False
+        longer = bool(below) and all(len(cells) == len(first) + 1 for cells in below)
+        blank = longer and not any(cells[-1].strip() for cells in below)
+        if longer and (blank or not any(parse_written(cell) is not None for cell in first)):
+            self._cells += 1
+            if not blank:
+                self.width += 1
+                self._unnamed_first = True  # as R writes the names of rows
+        elif len(first) > 1 and not any(
+            cells[-1].strip() for cells in (first, *below) if len(cells) == len(first)
+        ):
+            self.width -= 1
+
+    def _choose_names(
+        self,
+        rows: list[list[str]],
+        options: TableOptions,
+        known: Iterable[str],
+        comment: str,
+    ) -> list[str] | None:
+        first = rows[0]
+        if options.header != "auto":
+            self._may_have_header = False
+            return first if options.header == "yes" else None
+        named = {name.strip().casefold() for name in options.mentioned() if not _is_index(name)}
+        label, folded = self.width - 1, [cell.strip().casefold() for cell in first]
+        if options.label_column is not None and _is_index(options.label_column):
+            label = int(options.label_column) % self.width
+        if self._unnamed_first or named & set(folded):
+            found, obvious = True, True
+        else:
+            fitted = [self._fit(row) for row in rows]
+            found, obvious = is_header(fitted, self.decimal_comma, label, known)
+        self._may_have_header = not found
+        if not found and comment:
+            cells = next(iter(self._split(self._separate([comment]), 1)), (0, []))[1]
+            if len(cells) == self.width > 1:
+                self._may_have_header = False
+                return cells
+        if not obvious:
+            self.notices.append(
+                "the first row is taken for the header; if it is a sample, --header no"
+                if found
+                else "the first row is taken for a sample; if it is the header, --header yes"
+            )
+        return first if found else None
+
+    def take_first_row_for_header(self) -> None:
+        """Take for names what was the first sample."""
+        names, self.head = self.head[0], self.head[1:]
+        rows = self.rows()
+        next(rows)
+        self._first_row = next(rows)[0]
+        self._may_have_header = False
+        self._set_names(names)
+        self.notices.append("the first row is taken for the header; if it is a sample, --header no")
+
+    def _set_names(self, names: Sequence[str]) -> None:
+        names = ["", *names] if self._unnamed_first else names
+        self.header, numbered = clean_names(names[: self.width], self.source)
+        self.unnamed = frozenset(
+            j for j, name in enumerate(names[: self.width]) if not name.strip()
+        )
+        if numbered:
+            self.notices.append(
+                f"the header has {', '.join(map(quoted, dict.fromkeys(numbered)))} more than once; "
+                "those after the first are numbered"
+            )
+
+    unnamed: frozenset[int] = frozenset()
+    """Columns that have no name in a header."""
 
     # ------------------------------------------------------------------ lines to values
 
-    def _rest(self) -> Iterator[tuple[int, list[str]]]:
-        yield from self._pending
-        self._pending = []
-        yield from self._blocks
+    def blocks(self, positions: Sequence[int], readings: Sequence[Reading]) -> Iterator[Array]:
+        """Every row's values in some columns, (n, len(positions)) float64 of some rows at a time.
 
-    def _parse(
-        self,
-        first: int,
-        lines: list[str],
-        features: list[int],
-        label: int | None,
-        codes_of: Codes,
-    ) -> tuple[Array, Array]:
-        """(n, D) float32 features and (n,) int32 label codes of a block."""
-        values = self._parse_fast(lines, features, label, codes_of)
-        if values is not None:
-            with np.errstate(over="ignore"):
-                X = values[:, features].astype(np.float32)
-            if np.isfinite(X).all():
-                codes = values[:, label] if label is not None else np.zeros(len(X))
-                return X, codes.astype(np.int32)
-        return self._parse_exactly(first, lines, features, label, codes_of)
+        Raises:
+            DataError: a row of another width, or a cell that its reading refuses; row numbers are
+                those of the file's lines, from 1.
+        """
+        known = [KnownTexts() for _ in readings]
+        # glibc keeps freed arrays up to this size for the next ones from now on, and does not give
+        # them back to the system after every operation, which would take half of the time.
+        np.empty(_KEPT, np.uint8)
+        for first, block in self._blocks():
+            values = self._parse_fast(block, positions, readings, known)
+            if values is None:
+                values = self._parse_exactly(first, split_lines(block), positions, readings)
+            yield values
+
+    def rows(self) -> Iterator[tuple[int, list[str]]]:
+        """(line number, cells) of every row but the header, as they are written."""
+        for first, block in self._blocks():
+            for offset, cells in self._split(split_lines(block), first):
+                yield first + offset, self._checked(cells, first + offset)
+
+    def _blocks(self) -> Iterator[tuple[int, bytes]]:
+        """The lines from the first row on, with the number of the first."""
+        for first, block in self._lines.blocks():
+            before = self._first_row - first
+            if before > 0 and before >= count_lines(block):
+                continue
+            for _ in range(before):
+                block = block[block.index(b"\n") + 1 :]
+            if self._splits_white_space:
+                block = "\n".join(map(tabbed, split_lines(block))).encode()
+            yield first + max(before, 0), block
+
+    def _separate(self, lines: list[str]) -> list[str]:
+        return list(map(tabbed, lines)) if self._splits_white_space else lines
 
     def _parse_fast(
-        self, lines: list[str], features: list[int], label: int | None, codes_of: Codes
+        self,
+        block: bytes,
+        positions: Sequence[int],
+        readings: Sequence[Reading],
+        known: Sequence[KnownTexts],
     ) -> Array | None:
-        """(n, width) float64 values of all columns, the label's as codes; None if in doubt."""
-        n = len(lines) - lines.count("")
-        # NumPy knows no quoted cell after a space.
-        if n == 0 or any(' "' in line for line in lines):
+        """(n, len(positions)) float64 values; None if in doubt."""
+        cells = split_block(block, self._delimiter, self._cells)
+        if cells is None or (self._cells > self.width and not cells.is_blank(self.width)):
             return None
-        converters: dict[int | str, Callable[[str], float]] = dict.fromkeys(
-            set(range(self.width)).difference(features), _ignore
-        )
-        if label is not None:
-            converters[label] = codes_of.__getitem__
+        values = np.empty((cells.rows, len(positions)))
+        plain = [i for i, reading in enumerate(readings) if reading.in_digits]
         try:
-            values = np.loadtxt(
-                lines,
-                dtype=np.float64,
-                comments=None,
-                delimiter=self._delimiter,
-                converters=converters or None,
-                quotechar='"',
-                ndmin=2,
-            )
+            if plain:
+                columns = [positions[i] for i in plain]
+                values[:, plain] = cells.numbers(columns, [readings[i] for i in plain])
+            for i, reading in enumerate(readings):
+                if not reading.in_digits:
+                    values[:, i] = cells.texts(positions[i], reading, known[i])
         except ValueError:
             return None
-        # A quote that was not closed on its line has joined lines.
-        return values if values.shape == (n, self.width) else None
+        return values
 
     def _parse_exactly(
-        self,
-        first: int,
-        lines: list[str],
-        features: list[int],
-        label: int | None,
-        codes_of: Codes,
-    ) -> tuple[Array, Array]:
-        """As `_parse`, cell by cell, to say where it is that something is wrong."""
-        X, codes = [], []
-        for number, cells in self._rows(first, lines):
-            if len(cells) != self.width:
-                raise DataError(
-                    f"{self.source}: row {number} has {name_columns(len(cells))}, "
-                    f"expected {self.width} as in the first row; "
-                    f"fill it up, or quote the cells that hold a {quoted(self._delimiter)}"
-                )
-            X.append([self._feature(cells[j], number, j, label) for j in features])
-            if label is not None:
+        self, first: int, lines: list[str], positions: Sequence[int], readings: Sequence[Reading]
+    ) -> Array:
+        """As `_parse_fast`, cell by cell, to say where it is that something is wrong."""
+        values = []
+        for offset, cells in self._split(lines, first):
+            number = first + offset
+            cells = self._checked(cells, number)
+            row = []
+            for j, reading in zip(positions, readings, strict=True):
                 try:
-                    codes.append(codes_of[cells[label]])
+                    row.append(reading.read(cells[j]))
+                except OddCellError:
+                    reading.note_odd(self.where(number, j), cells[j])
+                    row.append(np.nan)
                 except ValueError as error:
-                    raise DataError(f"{self._where(number, label)}: {error}") from error
-        shape = len(X), len(features)
-        return np.array(X, np.float32).reshape(shape), np.array(codes, np.int32)
+                    raise DataError(f"{self.where(number, j)}: {error}") from error
+            values.append(row)
+        return np.array(values, np.float64).reshape(len(values), len(positions))
 
-    def _rows(self, first: int, lines: list[str]) -> Iterator[tuple[int, list[str]]]:
-        """The cells of each line that is not blank, with its number."""
-        # The empty line shows a quote that is open at the end, as a row that took two lines.
-        reader = csv.reader([*lines, ""], delimiter=self._delimiter, skipinitialspace=True)
-        done = 0
+    def _fit(self, cells: list[str]) -> list[str]:
+        """The cells without blank ones beyond the last column."""
+        if len(cells) > self.width and not any(map(str.strip, cells[self.width :])):
+            return cells[: self.width]
+        return cells
+
+    def _checked(self, cells: list[str], number: int) -> list[str]:
+        cells = self._fit(cells)
+        if len(cells) != self.width:
+            raise DataError(
+                f"{self.source}: row {number} has {name_columns(len(cells))}, "
+                f"expected {self.width} as in the first row; "
+                f"fill it up, or quote the cells that hold a {quoted(self._delimiter)}"
+            )
+        return cells
+
+    def _split(self, lines: Sequence[str], first: int) -> Iterator[tuple[int, list[str]]]:
         try:
-            for cells in reader:
-                if reader.line_num > done + 1:
-                    raise csv.Error
-                if done < len(lines) and lines[done].strip():
-                    yield first + done, cells
-                done += 1
+            yield from split_rows(lines, self._delimiter)
         except csv.Error as error:
             raise DataError(
-                f"{self.source}: row {first + done} has a quote that is not closed on its line, "
+                f"{self.source}: row {first + int(str(error))} has a quote that is not closed, "
                 f"or a cell of more than {csv.field_size_limit():,} characters; "
                 "close the quote, or write a quote within a cell as two"
             ) from error
 
-    def _feature(self, cell: str, number: int, column: int, label: int | None) -> float:
-        value = parse_number(cell)
-        if value is not None and abs(value) < _FLOAT32_OVERFLOW:
-            return value
-        where, text = self._where(number, column), cell.strip()
-        if not text:
-            raise DataError(f"{where}: the value is missing; fill it in or drop the row")
-        if text.lower() in MISSING:
-            raise DataError(
-                f"{where}: {quoted(text)} is a missing value; fill it in or drop the row"
-            )
-        if value is not None:
-            raise DataError(
-                f"{where}: {quoted(text)} is not finite in float32; "
-                "correct it, drop the row, or rescale the column"
-            )
-        if has_decimal_comma(text):
-            raise DataError(f"{where}: {quoted(text)} is not a number; write a decimal point")
-        if number > self._first_row:
-            raise DataError(
-                f"{where}: {quoted(text)} is not a number; correct it, drop the row, "
-                "or one-hot encode or drop the column"
-            )
-        flag = f"; if it is the label, --label-column {self._flag_value(column)}"
-        raise DataError(
-            f"{where}: {quoted(text)} is not a number; one-hot encode the column or drop it"
-            + ("" if label is None else flag)
-        )
 
-    def _labels(self, names: list[str], code_blocks: list[Array], label: int) -> Array:
-        """(N,) labels, from the names of the codes, as written, and the codes."""
-        codes = np.concatenate(code_blocks)
-        numbers = [parse_number(name) for name in names]
-        values = [number for number in numbers if number is not None]
-        fractional = [
-            name for name, value in zip(names, numbers, strict=True) if value and value % 1
-        ]
-        labels: Array
-        if len(values) < len(names):
-            labels = np.array(names)
-        elif not fractional:
-            labels = np.array([self._integer(name, label) for name in names], np.int64)
-        else:
-            labels = np.array(values)
-            if len(set(values)) <= _MAX_FRACTIONAL_CLASSES:
-                labels = np.array([repr(value).removesuffix(".0") for value in values])
-        y: Array = labels[codes]
-        return y
-
-    def _integer(self, name: str, column: int) -> int:
-        """The class that an integral number is, exactly if it has no point or exponent."""
-        integer = int(name) if re.fullmatch(r"[+-]?[0-9]+", name) else int(float(name))
-        if not -(2**63) <= integer < 2**63:
-            raise DataError(
-                f"{self.source}: the label {quoted(name)} in {self._name(column)} is too large; "
-                "number the classes from 0, or name them in words"
-            )
-        return integer
-
-    def _where(self, number: int, column: int) -> str:
-        return f"{self.source}: row {number}, {self._name(column)}"
-
-    def _name(self, column: int) -> str:
-        return f"column {column + 1 if self.header is None else quoted(self.header[column])}"
-
-    def _flag_value(self, column: int) -> str:
-        return str(column) if self.header is None else quoted(self.header[column])
-
-
-def _guess_delimiter(line: str) -> str:
-    unquoted = re.sub(r'"[^"]*"', "", line)
-    return next((mark for mark in ",;\t" if mark in unquoted), ",")
-
-
-def _is_header(rows: list[list[str]]) -> bool:
-    """Whether the first of these rows is one of names."""
-    first, below = rows[0], rows[1:]
-    if not below:
-        return all(parse_number(cell) is None for cell in first)
-    for j, name in enumerate(first):
-        if parse_number(name) is None and name.strip().lower() not in MISSING:
-            column = [row[j] for row in below if j < len(row)]
-            present = [cell for cell in column if cell.strip().lower() not in MISSING]
-            numeric = [
-                cell
-                for cell in present
-                if parse_number(cell) is not None or has_decimal_comma(cell)
-            ]
-            if 2 * len(numeric) > len(present):
-                return True
-    return False
-
-
-def _ignore(_cell: str) -> float:
-    return 0.0
-
-
-def _count_lines(data: bytes) -> int:
-    return data.count(b"\n") + data.count(b"\r") - data.count(b"\r\n")
+def _is_index(wanted: str) -> bool:
+    return re.fullmatch(r"[+-]?[0-9]{1,9}", wanted) is not None

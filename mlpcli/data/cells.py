@@ -1,0 +1,139 @@
+"""What a cell of a table is: a number as people write them, a date, missing, or text."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import date
+
+MISSING = frozenset(("", "?", "-", ".", "na", "n/a", "nan", "null", "none", "<na>", "#n/a"))
+"""What stands for a missing value, in lower case."""
+
+FLOAT32_OVERFLOW = 2.0**128 - 2.0**103
+"""What rounds to infinity in float32, as does all that is larger."""
+
+_SPACES = dict.fromkeys(map(ord, "\u00a0\u2007\u2009\u202f"), " ") | {ord("−"): "-", ord("’"): "'"}
+_MONEY = "$€£¥"
+
+
+def _written(point: str, marks: str) -> re.Pattern[str]:
+    grouped = rf"[1-9][0-9]{{0,2}}(?P<mark>[{marks}' ])[0-9]{{3}}(?:(?P=mark)[0-9]{{3}})*"
+    digits = rf"(?:{grouped}|[0-9]+)(?:{point}[0-9]*)?|{point}[0-9]+"
+    power = "(?P<power>[eE][+-]?[0-9]+)?"
+    return re.compile(rf"(?P<sign>[+-]?) ?[{_MONEY}]? ?(?P<digits>{digits}){power} ?[%{_MONEY}]?")
+
+
+_POINT, _COMMA = _written(r"\.", ","), _written(",", r"\.")
+
+_TIME = (
+    r"(?:(?:T| +)(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})"
+    r"(?:[.,](?P<part>[0-9]{1,9}))?)? ?(?P<half>[AaPp][Mm])?"
+    r" ?(?P<zone>Z|UTC|[+-][0-9]{2}:?[0-9]{2})?)?"
+)
+_YEAR_FIRST = re.compile(
+    r"(?P<year>[0-9]{4})(?P<mark>[-/.])(?P<month>[0-9]{1,2})(?:(?P=mark)(?P<day>[0-9]{1,2})"
+    + _TIME
+    + ")?"
+)
+_YEAR_LAST = re.compile(
+    r"(?P<first>[0-9]{1,2})(?P<mark>[-/.])(?P<second_>[0-9]{1,2})(?P=mark)(?P<year>[0-9]{4})"
+    + _TIME
+)
+_NAMED = re.compile(
+    r"(?:(?P<day>[0-9]{1,2})[- .]+(?P<name>[A-Za-z]{3,9})"
+    r"|(?P<name_>[A-Za-z]{3,9})\.? +(?P<day_>[0-9]{1,2}))[- .,]+(?P<year>[0-9]{4})" + _TIME
+)
+_MONTHS = "january february march april may june july august september october november december"
+_EPOCH = date(1970, 1, 1).toordinal()
+
+ORDERS = ("day", "month")
+"""Which of the two comes first in a date that ends with the year."""
+
+
+def is_missing(cell: str) -> bool:
+    """Whether a cell says that there is no value."""
+    return cell.strip().lower() in MISSING
+
+
+def parse_number(cell: str) -> float | None:
+    """The number that a cell is, by NumPy's rules, which are narrower than Python's; or None."""
+    text = cell.strip()
+    if not text.isascii() or "_" in text:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def parse_written(cell: str, decimal_comma: bool = False) -> float | None:
+    """The number that a person wrote, or None; NaN if it is missing.
+
+    Thousands may be set apart by commas (points, with a decimal comma), spaces or apostrophes; a
+    sign of money or "%" may stand beside it, and is dropped; parentheses are a minus.
+    """
+    text = cell.strip()
+    if text.lower() in MISSING:
+        return math.nan
+    if not decimal_comma:
+        value = parse_number(text)
+        if value is not None:
+            return value
+    text = text.translate(_SPACES)
+    negative = text.startswith("(") and text.endswith(")")
+    match = (_COMMA if decimal_comma else _POINT).fullmatch(text[1:-1] if negative else text)
+    if match is None:
+        value = parse_number(text) or 0.0
+        return value if math.isinf(value) else None
+    digits = match["digits"].replace(match["mark"] or " ", "").replace(",", ".")
+    value = float(match["sign"] + digits + (match["power"] or ""))
+    return -value if negative else value
+
+
+def decimal_mark(cell: str) -> str:
+    """ "." or "," if the cell is a number with that decimal mark alone, else ""."""
+    text = cell.strip().translate(_SPACES)
+    point, comma = _POINT.fullmatch(text), _COMMA.fullmatch(text)
+    return "" if (point is None) == (comma is None) else "." if point else ","
+
+
+def parse_date(cell: str, order: str) -> float | None:
+    """Days since 1970-01-01 of a date, with a fraction if it has a time; None if it is no date.
+
+    The year comes first, or last with the day or the month (`order`) before the other one; or the
+    month has an English name. A time that has a zone is brought to UTC.
+    """
+    text = cell.strip()
+    if match := _YEAR_FIRST.fullmatch(text):
+        return _days(match, match["month"], match["day"] or "1")
+    if match := _YEAR_LAST.fullmatch(text):
+        first, second = match["first"], match["second_"]
+        return _days(match, *((second, first) if order == "day" else (first, second)))
+    if match := _NAMED.fullmatch(text):
+        name = (match["name"] or match["name_"]).lower()
+        for number, month in enumerate(_MONTHS.split(), 1):
+            if name in (month, month[:3]) or (name == "sept" and number == 9):
+                return _days(match, str(number), match["day"] or match["day_"])
+    return None
+
+
+def _days(match: re.Match[str], month: str, day: str) -> float | None:
+    try:
+        days = float(date(int(match["year"]), int(month), int(day)).toordinal() - _EPOCH)
+    except ValueError:
+        return None
+    if match["hour"] is None:
+        return days
+    hour, minute, second = int(match["hour"]), int(match["minute"]), int(match["second"] or 0)
+    if match["half"]:
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + 12 * (match["half"].lower() == "pm")
+    if hour > 23 or minute > 59 or second > 59:
+        return None
+    seconds = 3600.0 * hour + 60 * minute + second + float(f"0.{match['part'] or 0}")
+    zone = match["zone"] or "Z"
+    if zone[0] in "+-":
+        shift = 3600 * int(zone[1:3]) + 60 * int(zone[-2:])
+        seconds += -shift if zone[0] == "+" else shift
+    return days + seconds / 86_400

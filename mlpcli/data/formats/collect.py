@@ -1,0 +1,464 @@
+"""A table from its files: kinds found, useless columns left out, unlabelled rows dropped."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from mlpcli.arrays import Array
+from mlpcli.data.cells import is_missing
+from mlpcli.data.columns import UNSEEN, Column, Layout, LeftOut, TableOptions
+from mlpcli.data.formats.matching import Places, match_layout, match_options
+from mlpcli.data.labels import labels_of
+from mlpcli.data.readings import (
+    CategoryCells,
+    DateCells,
+    LabelCells,
+    NumberCells,
+    Reading,
+    suit,
+    suit_labels,
+)
+from mlpcli.errors import DataError
+from mlpcli.text import cut, quoted
+
+_NEARLY_EVERY = 0.9  # texts per present cell of a column that names its rows
+_USABLE = ("constant", "counts the rows", "numbers the rows")  # if there is nothing else
+_CHUNK = 8192  # rows moved at a time
+_SAMPLE = 100  # rows of a block that tell whether float32 keeps values apart
+_MERGED = 0.01  # the share of different values that float32 may make equal
+
+
+class RawTable(Protocol):
+    """What the readers of tables have in common; for the attributes see `TableReader`."""
+
+    source: str
+    width: int
+    head: list[list[str]]
+    notices: list[str]
+
+    @property
+    def header(self) -> tuple[str, ...] | None: ...
+    @property
+    def decimal_comma(self) -> bool: ...
+    @property
+    def unnamed(self) -> frozenset[int]: ...
+    @property
+    def digest(self) -> str: ...
+    @property
+    def may_have_header(self) -> bool: ...
+    def take_first_row_for_header(self) -> None: ...
+    def find(self, wanted: str) -> int: ...
+    def find_name(self, name: str) -> int: ...
+    def show(self, column: int) -> str: ...
+    def blocks(self, positions: Sequence[int], readings: Sequence[Reading]) -> Iterator[Array]: ...
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a table holds.
+
+    Attributes:
+        X: (N, R) float32 features, or float64 if float32 would make different values equal.
+        labels: (N,) int64, float64 or text (`<U…`); None if no label was asked for.
+        labelled: (N,) bool, which rows have a label; None if all have.
+        columns: the R features.
+        label_name, label_position: of the label's column.
+        width: how many columns the (first) file has.
+        left_out: the other columns.
+        groups: (N,) codes of the groups, or None.
+        weights: (N,) float64 sample weights, or None.
+        dropped: rows that were left out as they have no label.
+        unseen: cells of categories that the model does not know.
+        notices: what there is to say of it.
+        digest: SHA-256 of the bytes read.
+    """
+
+    X: Array
+    labels: Array | None
+    columns: tuple[Column, ...]
+    digest: str
+    labelled: Array | None = None
+    label_name: str | None = None
+    label_position: int | None = None
+    width: int = 0
+    left_out: tuple[LeftOut, ...] = ()
+    groups: Array | None = None
+    weights: Array | None = None
+    dropped: int = 0
+    unseen: int = 0
+    notices: tuple[str, ...] = ()
+
+
+def collect(
+    tables: Sequence[RawTable],
+    options: TableOptions | None = None,
+    layout: Layout | None = None,
+    *,
+    labelled: bool = True,
+) -> Table:
+    """Read tables of the same columns as one.
+
+    Args:
+        tables: their readers.
+        options: what a person says of the columns.
+        layout: a model's columns, which decide kinds and codes; None if they are to be found out.
+        labelled: whether rows without a label are dropped, and a label is needed at all.
+
+    Raises:
+        DataError: columns that are not there, cells that cannot be read.
+    """
+    options = options or TableOptions()
+    first = tables[0]
+    if layout is None:
+        places = [match_options(table, options, first) for table in tables]
+    else:
+        places = [match_layout(table, options, layout, labelled=labelled) for table in tables]
+    collector = _Collector(tables, places, options, layout)
+    collector.read()
+    if layout is None and first.may_have_header and collector.first_label_is_a_name():
+        for table in tables:
+            if table.may_have_header:
+                table.take_first_row_for_header()
+        return collect(tables, options, layout, labelled=labelled)
+    return collector.table(keep_unlabelled=not labelled)
+
+
+class _Collector:
+    """Reads all columns by their readings, again if these turn out not to suit."""
+
+    def __init__(
+        self,
+        tables: Sequence[RawTable],
+        places: Sequence[Places],
+        options: TableOptions,
+        layout: Layout | None,
+    ) -> None:
+        self.tables, self.places, self.layout = tables, places, layout
+        self.first, self.place = tables[0], places[0]
+        self.decimal_comma = any(table.decimal_comma for table in tables)
+        self.readings = [self._choose(j, options) for j in range(len(self.place.features))]
+        self.extra = self._choose_extra(options)
+        self.double = False
+
+    def _cells(self, of: int) -> list[str]:
+        """The first cells of a column that is the `of`-th of all that are read."""
+        return [
+            row[position]
+            for table, place in zip(self.tables, self.places, strict=True)
+            for position in (place.all[of],)
+            for row in table.head
+            if position < len(row)
+        ]
+
+    def _choose(self, j: int, options: TableOptions) -> Reading:
+        """The reading of feature j."""
+        position = self.place.features[j]
+        if self.layout is not None:
+            column = self.layout.columns[j]
+            if column.kind == "category":
+                return CategoryCells(column.categories)
+            comma = self.tables[0].decimal_comma
+            return (
+                NumberCells(comma, fixed=True) if column.kind == "number" else DateCells(fixed=True)
+            )
+        if position in self.place.categorical:
+            return CategoryCells(fixed=True)
+        if position in self.place.numeric:
+            return NumberCells(self.decimal_comma, fixed=True, lenient=True)
+        return suit(self._cells(j), self.decimal_comma)
+
+    def _choose_extra(self, options: TableOptions) -> list[Reading]:
+        """The readings of label, group and weight, of those that there are."""
+        readings: list[Reading] = []
+        count = len(self.place.features)
+        if self.place.label is not None:
+            if self.layout is None:
+                readings.append(
+                    LabelCells(decimal_comma=self.decimal_comma)
+                    if self.place.label in self.place.categorical
+                    else NumberCells(self.decimal_comma)
+                    if options.numbers or self.place.label in self.place.numeric
+                    else suit_labels(self._cells(count), self.decimal_comma)
+                )
+            elif self.layout.classes is None:
+                readings.append(NumberCells(self.decimal_comma, fixed=True))
+            else:
+                readings.append(LabelCells(self.layout.classes, self.decimal_comma))
+        if self.place.group is not None:
+            cells = self._cells(count + (self.place.label is not None))
+            readings.append(suit(cells, self.decimal_comma))
+        if self.place.weight is not None:
+            readings.append(NumberCells(self.decimal_comma, fixed=True))
+        return readings
+
+    def read(self) -> None:
+        """Read until every reading suits its column."""
+        while self._pass() or self._revise():
+            pass
+
+    def _pass(self) -> bool:
+        """Read all rows once; whether it must be done again in double precision."""
+        R = len(self.readings)
+        self.X = _Rows(R, np.float64 if self.double else np.float32)
+        self.rest = _Rows(len(self.extra), np.float64)
+        self.starts = []
+        readings = [*self.readings, *self.extra]
+        for reading in readings:
+            reading.odd = 0
+        needs_double = False
+        with np.errstate(over="ignore", under="ignore"):
+            for table, place in zip(self.tables, self.places, strict=True):
+                self.starts.append(self.X.count)
+                for block in table.blocks(place.all, readings):
+                    needs_double = needs_double or (not self.double and _merges(block[:, :R]))
+                    self.X.append(block[:, :R])
+                    self.rest.append(block[:, R:])
+        self.double = self.double or needs_double
+        return needs_double
+
+    def _revise(self) -> bool:
+        """Replace readings that do not suit their columns; whether there were any."""
+        again = False
+        for readings, rows in ((self.readings, self.X), (self.extra, self.rest)):
+            for j, reading in enumerate(readings):
+                values = rows.array[:, j]
+                better = reading.revise(values)
+                if better is not None:
+                    readings[j], again = better, True
+        return again
+
+    def first_label_is_a_name(self) -> bool:
+        """Whether only the first row has its label, where every other one occurs at least twice."""
+        label = self.extra[0] if self.place.label is not None else None
+        if not isinstance(label, LabelCells) or self.rest.count < 3:
+            return False
+        codes = self.rest.array[:, 0]
+        counts = label.count(codes)
+        code = codes[0]
+        if not code >= 0 or is_missing(label.names[int(code)]):
+            return False
+        others = np.delete(counts, int(code))
+        return bool(counts[int(code)] == 1 and len(others) and others.min() > 1)
+
+    # ------------------------------------------------------------------ what was read
+
+    def table(self, *, keep_unlabelled: bool) -> Table:
+        """What was read, once the columns and rows that are of no use are gone."""
+        self._refuse_odd_cells()
+        extra = [self.rest.array[:, j] for j in range(len(self.extra))]
+        labels, has_label = None, None
+        if self.place.label is not None:
+            known = self.layout.classes if self.layout is not None else None
+            where = f"{self.first.source}: {self.first.show(self.place.label)}"
+            labels, has_label = labels_of(self.extra[0], extra.pop(0), where, known)
+        left_out = [] if self.layout is not None else self._find_left_out()
+        gone = {column.position for column in left_out}
+        kept = [j for j, position in enumerate(self.place.features) if position not in gone]
+        keep_rows = None if keep_unlabelled or has_label is None or has_label.all() else has_label
+        dropped = 0 if keep_rows is None else int(np.count_nonzero(~keep_rows))
+        if keep_rows is not None:
+            if not keep_rows.any():
+                raise DataError(
+                    f"{self.first.source}: no row has a label in "
+                    f"{self.first.show(self.place.label or 0)}; name another by --label-column"
+                )
+            assert labels is not None
+            labels, extra = labels[keep_rows], [values[keep_rows] for values in extra]
+        X = self.X.finish(keep_rows, kept)
+        columns = tuple(self._column(X, i, j) for i, j in enumerate(kept))
+        weights = extra.pop() if self.place.weight is not None else None
+        return Table(
+            X=X,
+            labels=labels,
+            labelled=has_label
+            if keep_unlabelled and has_label is not None and not has_label.all()
+            else None,
+            columns=columns,
+            digest=self._digest(),
+            label_name=self._name(self.place.label),
+            label_position=self.place.label,
+            width=self.first.width,
+            left_out=tuple(left_out) + tuple(self.place.ignored),
+            groups=_as_groups(extra.pop()) if self.place.group is not None else None,
+            weights=weights,
+            dropped=dropped,
+            unseen=sum(
+                int(np.count_nonzero(X[:, i] == UNSEEN))
+                for i, column in enumerate(columns)
+                if self.layout is not None and column.kind == "category"
+            ),
+            notices=tuple(f"{t.source}: {text}" for t in self.tables for text in t.notices),
+        )
+
+    def _refuse_odd_cells(self) -> None:
+        for position, reading in zip(self.place.all, [*self.readings, *self.extra], strict=True):
+            if reading.first_odd is not None and reading.odd:
+                where, cell = reading.first_odd
+                name = self.first.header[position] if self.first.header else str(position)
+                remedy = (
+                    f"or read the column otherwise: --categorical {cut(name)}, or --numeric "
+                    f"{cut(name)}, which takes it for missing"
+                    if self.layout is None
+                    else "or leave it empty"
+                )
+                kind = "a date" if reading.kind == "date" else "a number"
+                raise DataError(
+                    f"{where}: {quoted(cell)} is not {kind}, as most are; correct it, {remedy}"
+                )
+
+    def _find_left_out(self) -> list[LeftOut]:
+        """The features that tell nothing."""
+        found = []
+        for j, (position, reading) in enumerate(
+            zip(self.place.features, self.readings, strict=True)
+        ):
+            if position in self.place.asked_for:
+                continue
+            reason = self._useless(self.X.array[:, j], reading, position)
+            if reason:
+                found.append(LeftOut(self._name(position), position, reason))
+        if len(found) < len(self.readings):
+            return found
+        found = [column for column in found if column.reason not in _USABLE]
+        if len(found) == len(self.readings):
+            raise DataError(
+                f"{self.first.source}: no column is left to learn from: {found[0].shown} "
+                f"({found[0].reason}) …; take columns all the same by --only"
+            )
+        return found
+
+    def _useless(self, values: Array, reading: Reading, position: int) -> str:
+        if not isinstance(reading, CategoryCells) and self._plainly_tells(values, position):
+            return ""
+        missing = np.isnan(values)
+        present = len(values) - int(np.count_nonzero(missing))
+        if present == 0:
+            return "empty"
+        if isinstance(reading, CategoryCells):
+            texts = len(reading.names) + reading.beyond
+            if present > 1 and texts > _NEARLY_EVERY * present:
+                return (
+                    "day and month in doubt" if reading.doubtful else "differs in nearly every row"
+                )
+            return "constant" if texts == 1 and present == len(values) > 1 else ""
+        if present == len(values) > 1:
+            if values.min() == values.max():
+                return "constant"
+            if self._counts(values):
+                return "counts the rows"
+            if position in self.first.unnamed and _is_index(values):
+                return "numbers the rows"
+        return ""
+
+    def _plainly_tells(self, values: Array, position: int) -> bool:
+        """Whether the first rows of a column of numbers show that it is of use."""
+        first = values[:_SAMPLE]
+        counts = len(first) > 1 and first[0] in (0, 1) and first[1] == first[0] + 1
+        known = first[~np.isnan(first)]
+        return bool(len(known) and known.min() < known.max() and not counts) and (
+            position not in self.first.unnamed
+        )
+
+    def _counts(self, values: Array) -> bool:
+        """Whether a column is 0, 1, 2, … or 1, 2, 3, …, in all or in each file."""
+        N = len(values)
+        if N < 3 or values[0] not in (0, 1):
+            return False
+        rows = np.arange(N)
+        if np.array_equal(values, rows + values[0]):
+            return True
+        within = np.repeat(self.starts, np.diff([*self.starts, N]))
+        return np.array_equal(values, rows - within + values[0])
+
+    def _column(self, X: Array, i: int, j: int) -> Column:
+        """What feature j, column i of X, is; brings the codes of categories to sorted order."""
+        reading, position = self.readings[j], self.place.features[j]
+        if self.layout is not None:
+            return self.layout.columns[j]
+        if not isinstance(reading, CategoryCells):
+            return Column(self._name(position), position, reading.kind)
+        codes = X[:, i]
+        used = np.flatnonzero(reading.count(codes)).tolist()
+        order = sorted(used, key=reading.names.__getitem__)
+        new = np.full(len(reading.names) + 1, UNSEEN)  # the last one is for UNSEEN itself
+        new[order] = np.arange(len(order))
+        known = ~np.isnan(codes)
+        codes[known] = new[codes[known].astype(np.intp)]
+        names = tuple(reading.names[code] for code in order)
+        return Column(self._name(position), position, "category", names)
+
+    def _name(self, position: int | None) -> str | None:
+        header = self.first.header
+        return header[position] if header is not None and position is not None else None
+
+    def _digest(self) -> str:
+        digests = [table.digest for table in self.tables]
+        return digests[0] if len(digests) == 1 else combined_digest(digests)
+
+
+def combined_digest(digests: Sequence[str]) -> str:
+    """SHA-256 of several SHA-256 digests."""
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _as_groups(values: Array) -> Array:
+    """(N,) intp, which rows belong together; those without a value do."""
+    _, groups = np.unique(np.nan_to_num(values, nan=-2.0), return_inverse=True)
+    return groups
+
+
+def _is_index(values: Array) -> bool:
+    """Whether values are whole, and each is greater than the one before."""
+    return bool((np.diff(values) > 0).all() and (values == np.rint(values)).all())
+
+
+def _merges(block: Array) -> bool:
+    """Whether float32 would make values of a column equal that are not."""
+    step = -(-len(block) // _SAMPLE)
+    sample = np.sort(block[::step], axis=0) if len(block) else block
+    differ = (np.diff(sample, axis=0) > 0).sum(axis=0)
+    still = (np.diff(sample.astype(np.float32), axis=0) > 0).sum(axis=0)
+    return bool((differ - still > _MERGED * differ).any())
+
+
+class _Rows:
+    """An array (count, width) that grows at its end, without a copy if the system can."""
+
+    def __init__(self, width: int, dtype: type[np.float32 | np.float64]) -> None:
+        self.width = width
+        self.count = 0
+        self._flat = np.empty(0, dtype)
+
+    @property
+    def array(self) -> Array:
+        return self._flat[: self.count * self.width].reshape(self.count, self.width)
+
+    def append(self, block: Array) -> None:
+        start, end = self.count * self.width, (self.count + len(block)) * self.width
+        if end > self._flat.size:
+            self._flat.resize(max(end, self._flat.size * 9 // 8), refcheck=False)
+        self._flat[start:end].reshape(block.shape)[:] = block
+        self.count += len(block)
+
+    def finish(self, rows: Array | None, columns: Sequence[int]) -> Array:
+        """Some rows (None: all) and columns, moved within the memory they are in; used up after."""
+        source, end = self.array, 0
+        if rows is not None or len(columns) < self.width:
+            for start in range(0, self.count, _CHUNK):
+                part = source[start : start + _CHUNK]
+                if rows is not None:
+                    part = part[rows[start : start + _CHUNK]]
+                part = part[:, columns]
+                self._flat[end : end + part.size] = part.ravel()
+                end += part.size
+            count = self.count if rows is None else int(np.count_nonzero(rows))
+        else:
+            end, count = self.count * self.width, self.count
+        del source
+        self._flat.resize(end, refcheck=False)
+        return self._flat.reshape(count, len(columns))

@@ -1,0 +1,246 @@
+"""The head of a text table: what separates its cells, whether its first row names the columns."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from difflib import get_close_matches
+
+from mlpcli.data.cells import decimal_mark, is_missing, parse_written
+from mlpcli.errors import DataError
+from mlpcli.text import CONTROL, quoted
+
+WHITE_SPACE = " "
+"""The delimiter that stands for any run of white space."""
+
+_DELIMITERS = (",", ";", "\t", "|", WHITE_SPACE)
+_TOKEN = re.compile(r'"(?:[^"]|"")*"|\S+')
+
+
+def tabbed(line: str) -> str:
+    """A line of cells apart by white space, with tabs between them."""
+    return "\t".join(_TOKEN.findall(line) if '"' in line else line.split())
+
+
+def split_rows(lines: Sequence[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """(offset, cells) of each row that is not blank; a row of several lines counts as its first.
+
+    Raises:
+        csv.Error: a quote is not closed, or a cell is too long; its argument is the offset.
+    """
+    # The empty line shows a quote that is open at the end, as a row that took one line more.
+    feed = (f"{line}\n" for line in (*lines, ""))
+    reader = csv.reader(feed, delimiter=delimiter, skipinitialspace=True)
+    done = 0
+    try:
+        for cells in reader:
+            if reader.line_num > len(lines) and done < len(lines):
+                raise csv.Error
+            if done < len(lines) and lines[done].strip():
+                yield done, cells
+            done = reader.line_num
+    except csv.Error:
+        raise csv.Error(done) from None
+
+
+def guess_delimiter(lines: Sequence[str]) -> str:
+    """What separates the cells of these lines.
+
+    It is what most lines have equally often. Of several such, it is the one whose cells hold least
+    of the others (`4,4;oak` is two cells with a decimal comma), then the one with most cells.
+    """
+    best, found = (0.0, 0.0, 0), ","
+    for delimiter in _DELIMITERS:
+        rows = _try(lines, delimiter)
+        widths = Counter(len(cells) for cells in rows)
+        if not widths:
+            continue
+        width, count = max(widths.items(), key=lambda item: (item[1], item[0]))
+        if width < 2:
+            continue
+        cells = [cell for row in rows for cell in row]
+        impure = sum(_holds_another(cell, delimiter) for cell in cells) / len(cells)
+        score = (round(count / len(rows), 1), -round(impure, 3), width)
+        if score > best:
+            best, found = score, delimiter
+    return found
+
+
+def _try(lines: Sequence[str], delimiter: str) -> list[list[str]]:
+    if delimiter == WHITE_SPACE:
+        lines, delimiter = [tabbed(line) for line in lines], "\t"
+    rows: list[list[str]] = []
+    with suppress(csv.Error):  # a quote that is still open where the sample of lines ends
+        rows.extend(cells for _, cells in split_rows(lines, delimiter))
+    return rows
+
+
+def _holds_another(cell: str, delimiter: str) -> bool:
+    """Whether a cell looks as if it should have been split, by another delimiter."""
+    text = cell.strip()
+    if "," in text and parse_written(text, decimal_comma=True) is not None:
+        return delimiter == WHITE_SPACE and "." in text
+    others = [mark for mark in _DELIMITERS[:-1] if mark != delimiter and mark in text]
+    return bool(others) or (delimiter != WHITE_SPACE and "  " in text)
+
+
+def has_decimal_comma(rows: Iterable[Sequence[str]], delimiter: str) -> bool:
+    """Whether the numbers of these rows have a decimal comma.
+
+    Cells that can be read in one way only decide; if there are none, 1,234 has one unless commas
+    separate the cells.
+    """
+    marks: Counter[str] = Counter()
+    undecided = False
+    for row in rows:
+        for cell in row:
+            if "," in cell or "." in cell:
+                mark = decimal_mark(cell)
+                marks[mark] += 1
+                undecided = undecided or (not mark and "," in cell and _is_number(cell))
+    if marks["."] or marks[","]:
+        return marks[","] > marks["."]
+    return undecided and delimiter != ","
+
+
+def is_header(
+    rows: Sequence[Sequence[str]], decimal_comma: bool, label: int, known: Iterable[str]
+) -> tuple[bool, bool]:
+    """(whether the first of these rows is one of names, whether that is obvious).
+
+    Args:
+        rows: the first rows, of one width.
+        decimal_comma: whether numbers have one.
+        label: the position of the label's column.
+        known: names that the table is expected to have.
+    """
+    first, below = [cell.strip() for cell in rows[0]], rows[1:]
+    wanted = {name.casefold() for name in known}
+    if wanted and 2 * len(wanted & {cell.casefold() for cell in first}) > len(wanted):
+        return True, True
+    if not below:
+        return not any(_is_number(cell, decimal_comma) for cell in first), True
+    if _counts(first):
+        return True, False
+    votes = [_vote(first, below, j, decimal_comma) for j in range(len(first))]
+    yes, no = votes.count(1), votes.count(-1)
+    if yes or no:
+        if yes > no:
+            return True, no == 0
+        return (
+            (True, False)
+            if _names_labels(first, below, label, decimal_comma)
+            else (False, yes == 0)
+        )
+    text = all(cell and not _is_number(cell, decimal_comma) for cell in first)
+    return text and len(set(first)) == len(first), False
+
+
+def _vote(first: Sequence[str], below: Sequence[Sequence[str]], j: int, decimal_comma: bool) -> int:
+    """Whether the first cell of a column speaks for a header (1), against one (-1) or neither."""
+    cells = [row[j].strip() for row in below if j < len(row) and not is_missing(row[j])]
+    if is_missing(first[j]) or not cells:
+        return 0
+    numbers = sum(_is_number(cell, decimal_comma) for cell in cells)
+    if 2 * numbers > len(cells):
+        return -1 if _is_number(first[j], decimal_comma) else 1
+    if first[j] in cells:
+        return -1
+    return 1 if min(Counter(cells).values()) > 1 else 0
+
+
+def _names_labels(
+    first: Sequence[str], below: Sequence[Sequence[str]], label: int, decimal_comma: bool
+) -> bool:
+    """Whether the first cell of the labels is a name: none below is alike.
+
+    It is text above numbers, or occurs once if every other one occurs at least twice.
+    """
+    cells = [row[label].strip() for row in below if label < len(row) and not is_missing(row[label])]
+    name = first[label]
+    if not cells or is_missing(name) or name in cells:
+        return False
+    if not _is_number(name, decimal_comma) and all(_is_number(c, decimal_comma) for c in cells):
+        return True
+    return min(Counter(cells).values()) > 1
+
+
+def _counts(cells: Sequence[str]) -> bool:
+    """Whether they are 0, 1, …, D − 1, as pandas writes names that nobody gave (after a blank)."""
+    names = list(cells[1:] if cells[0] == "" else cells)
+    return len(names) > 1 and names == [str(j) for j in range(len(names))]
+
+
+def _is_number(cell: str, decimal_comma: bool = False) -> bool:
+    return not is_missing(cell) and parse_written(cell, decimal_comma) is not None
+
+
+def clean_names(names: Sequence[str], source: str) -> tuple[tuple[str, ...], list[str]]:
+    """Names that are all there and all different, and those that were numbered for that.
+
+    Raises:
+        DataError: one has a control character.
+    """
+    result: list[str] = []
+    numbered = []
+    taken = {name.strip() for name in names}
+    for j, name in enumerate(names):
+        text = re.sub(r"[\r\n\t]+", " ", name).strip()
+        if CONTROL.search(text):
+            raise DataError(
+                f"{source}: column {j + 1} has a control character in its name, "
+                f"{quoted(name)}; remove it"
+            )
+        text = text or f"column {j + 1}"
+        if text in result:
+            count = 1
+            while f"{text}.{count}" in taken:
+                count += 1
+            numbered.append(text)
+            text = f"{text}.{count}"
+        taken.add(text)
+        result.append(text)
+    return tuple(result), numbered
+
+
+def find_column(
+    wanted: str, names: Sequence[str] | None, width: int, source: str, *, by_index: bool = True
+) -> int:
+    """The position of a column given by its name or its index.
+
+    Indices count from 0, negative ones from the end. A name wins over an index; case and spaces
+    around it don't matter unless there are several that differ in them alone.
+
+    Raises:
+        DataError: there is no such column; the nearest there is.
+    """
+    if names is not None:
+        if wanted in names:
+            return list(names).index(wanted)
+        folded = [name.strip().casefold() for name in names]
+        if folded.count(wanted.strip().casefold()) == 1:
+            return folded.index(wanted.strip().casefold())
+    if by_index and re.fullmatch(r"[+-]?[0-9]{1,9}", wanted):
+        index = int(wanted)
+        if not -width <= index < width:
+            raise DataError(
+                f"{source}: no column {wanted}: it has {width} columns, "
+                f"0 to {width - 1} (or -{width} to -1)"
+            )
+        return index % width
+    if names is None:
+        raise DataError(
+            f"{source}: no column {quoted(wanted)}: it has no header; "
+            f"give the column's index, 0 to {width - 1} (or -1 for the last)"
+        )
+    near = get_close_matches(wanted, names, n=1, cutoff=0.5)
+    some = ", ".join(quoted(other) for other in names[:10])
+    found = (
+        f"did you mean {quoted(near[0])}?"
+        if near
+        else f"there is {some}{' …' if len(names) > 10 else ''}"
+    )
+    raise DataError(f"{source}: no column {quoted(wanted)}; {found}")

@@ -1,0 +1,119 @@
+"""The kinds of files that hold data, by suffix: what is read, and what to do with what is not.
+
+Reading, help, completion and messages all ask this table. It imports no numpy, as the command line
+reads it for its help.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of file.
+
+    Attributes:
+        kind: "table", "parquet", "npz", "npy" or "picture".
+        suffixes: of its files, in lower case.
+        shown: what to call it in a list of what can be given.
+        trains, predicts: whether it can be trained on, and its rows predicted.
+    """
+
+    kind: str
+    suffixes: tuple[str, ...]
+    shown: str
+    trains: bool = True
+    predicts: bool = True
+
+    @property
+    def is_table(self) -> bool:
+        """Whether it has columns that may have names."""
+        return self.kind in ("table", "parquet")
+
+
+_TEXT = (".csv", ".tsv", ".txt", ".data")
+
+FORMATS = (
+    Format(
+        "table",
+        (*_TEXT, *(f"{suffix}.gz" for suffix in _TEXT)),
+        "a table (.csv, .tsv, .txt, .data, .gz)",
+    ),
+    Format("parquet", (".parquet", ".pq"), "a .parquet"),
+    Format("npz", (".npz",), "an .npz with X and y"),
+    Format("npy", (".npy",), "an .npy", trains=False),
+    Format("picture", (".png", ".jpg", ".jpeg"), "a .png or .jpg", trains=False),
+)
+
+STDIN = "-"
+"""Stands for a table on standard input."""
+
+TRAINING_FORMATS = [form.shown for form in FORMATS if form.trains]
+_PREDICTED = [form.shown for form in FORMATS if form.predicts]
+
+TRAINING_KINDS = (
+    ", ".join(TRAINING_FORMATS) + ", a folder with X.npy and y.npy, or a folder of four IDX files"
+)
+PREDICTION_KINDS = ", ".join(_PREDICTED) + ", an IDX file, or - for a table on standard input"
+
+DATA_SUFFIXES = tuple(suffix for form in FORMATS if form.trains for suffix in form.suffixes)
+INPUT_SUFFIXES = tuple(suffix for form in FORMATS if form.predicts for suffix in form.suffixes)
+
+_SAVE_SHEET = "save the sheet as CSV"
+_AS_CSV = "save the table as CSV or Parquet"
+_UNPACK = "unpack it, and give the table that is in it"
+
+_REMEDIES = {
+    ".zip": f"is a zip archive; {_UNPACK}",
+    ".tar": f"is an archive; {_UNPACK}",
+    ".tgz": f"is an archive; {_UNPACK}",
+    ".tar.gz": f"is an archive; {_UNPACK}",
+    ".7z": f"is an archive; {_UNPACK}",
+    ".rar": f"is an archive; {_UNPACK}",
+    ".bz2": "is compressed by bzip2; decompress it, or use gzip",
+    ".xz": "is compressed by xz; decompress it, or use gzip",
+    ".zst": "is compressed by zstd; decompress it, or use gzip",
+    ".xlsx": f"is an Excel workbook; {_SAVE_SHEET}",
+    ".xls": f"is an Excel workbook; {_SAVE_SHEET}",
+    ".ods": f"is a spreadsheet; {_SAVE_SHEET}",
+    ".json": f"is JSON; {_AS_CSV}",
+    ".jsonl": f"is JSON; {_AS_CSV}",
+    ".ndjson": f"is JSON; {_AS_CSV}",
+    ".arff": f"is ARFF; {_AS_CSV}",
+    ".feather": f"is a Feather file; {_AS_CSV}",
+    ".orc": f"is an ORC file; {_AS_CSV}",
+    ".pkl": "is a pickle, which can run any code and is not read; save arrays by np.savez",
+    ".pickle": "is a pickle, which can run any code and is not read; save arrays by np.savez",
+    ".joblib": "is a pickle, which can run any code and is not read; save arrays by np.savez",
+    ".pt": "is a PyTorch file, which is not read; save arrays by np.savez",
+    ".h5": "is HDF5; save arrays by np.savez",
+    ".hdf5": "is HDF5; save arrays by np.savez",
+    ".mat": "is a MATLAB file; save arrays by np.savez",
+    ".rds": f"is an R file; {_AS_CSV}",
+    ".rda": f"is an R file; {_AS_CSV}",
+    ".rdata": f"is an R file; {_AS_CSV}",
+    ".sas7bdat": f"is a SAS file; {_AS_CSV}",
+    ".sav": f"is an SPSS file; {_AS_CSV}",
+    ".dta": f"is a Stata file; {_AS_CSV}",
+    ".db": f"is a database; {_AS_CSV}",
+    ".sqlite": f"is a database; {_AS_CSV}",
+    ".html": f"is a web page; {_AS_CSV}",
+    ".xml": f"is XML; {_AS_CSV}",
+    ".pdf": f"is a PDF; {_AS_CSV}",
+}
+
+
+def format_of(source: str) -> Format | None:
+    """The kind of file that a path leads to, by its suffix; None if it is not one that is read."""
+    if source == STDIN:
+        return FORMATS[0]
+    name = source.lower()
+    return next((form for form in FORMATS if name.endswith(form.suffixes)), None)
+
+
+def why_not(source: str) -> str:
+    """What a file is that is not read, and what to do; "" if its suffix does not tell."""
+    name = source.lower()
+    found = [suffix for suffix in _REMEDIES if name.endswith(suffix)]
+    return _REMEDIES[max(found, key=len)] if found else ""

@@ -1,0 +1,72 @@
+"""Tables opened from paths or standard input, each by the reader of its format."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO
+
+from mlpcli.data.columns import Layout, TableOptions
+from mlpcli.data.formats.collect import RawTable, Table, collect
+from mlpcli.data.formats.registry import STDIN, format_of
+from mlpcli.data.formats.table import TableReader
+
+_SUFFIXES_OF_TABS = (".tsv", ".tsv.gz")
+
+
+def read_tables(
+    sources: Sequence[str],
+    options: TableOptions | None = None,
+    layout: Layout | None = None,
+    *,
+    labelled: bool = True,
+) -> Table:
+    """Read files, or `-` for standard input, as one table; for the arguments see `collect`.
+
+    Raises:
+        DataError: one cannot be read.
+        OSError: one cannot be opened.
+    """
+    with open_tables(sources, options, () if layout is None else layout.names) as tables:
+        return collect(tables, options, layout, labelled=labelled)
+
+
+@contextmanager
+def open_tables(
+    sources: Sequence[str], options: TableOptions | None = None, known: Iterable[str] = ()
+) -> Iterator[list[RawTable]]:
+    """The tables of some files, whose heads have been read."""
+    with ExitStack() as stack:
+        yield [_open(stack, source, options, known) for source in sources]
+
+
+def _open(
+    stack: ExitStack, source: str, options: TableOptions | None, known: Iterable[str]
+) -> RawTable:
+    form = format_of(source)
+    if form is not None and form.kind == "parquet":
+        from mlpcli.data.formats.parquet import ParquetTable
+
+        return ParquetTable(Path(source).expanduser(), source)
+    if source == STDIN:
+        stream, name = _seekable(stack, sys.stdin.buffer), "stdin"
+    else:
+        stream = _seekable(stack, stack.enter_context(Path(source).expanduser().open("rb")))
+        name = source
+    tabs = source.lower().endswith(_SUFFIXES_OF_TABS)
+    return TableReader(stream, name, options, known, "\t" if tabs else None)
+
+
+def _seekable(stack: ExitStack, stream: IO[bytes]) -> IO[bytes]:
+    """The stream, or if it is a pipe, a file of all that came out of it."""
+    if stream.seekable():
+        return stream
+    copy: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
+    stack.enter_context(copy)
+    shutil.copyfileobj(stream, copy)
+    copy.seek(0)
+    return copy

@@ -1,0 +1,112 @@
+"""What labels are: classes as they were written, or numbers."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from mlpcli.arrays import Array
+from mlpcli.data.cells import MISSING, parse_written
+from mlpcli.data.readings import MAX_NUMERIC_CLASSES, LabelCells, Reading
+from mlpcli.errors import DataError
+from mlpcli.text import quoted
+
+_CANONICAL = re.compile(r"0|-?[1-9][0-9]{0,18}")
+_PADDED = re.compile(r"[+-]?0[0-9]")
+_MAY_BE_A_CLASS = frozenset(("-", ".", "none"))
+_TYPO = 0.2  # the share of texts that are an error among numbers
+
+
+def labels_of(
+    reading: Reading, values: Array, where: str, classes: Sequence[str] | None
+) -> tuple[Array, Array]:
+    """(labels (N,), which rows have one (N,) bool) from a column's values.
+
+    Whole numbers are int64. Text, and numbers that were written otherwise (`007`, `1.0`), are text
+    as it was written, the same number always in one way; but more than 20 different numbers,
+    unless they begin with a 0, are float64.
+
+    Args:
+        reading: by which the labels were read.
+        values: (N,) their numbers or codes; NaN if missing.
+        where: the column, for messages.
+        classes: a model's, as text: a label that is one of them, or the same number, is that one.
+
+    Raises:
+        DataError: a few texts among many different numbers.
+    """
+    present = ~np.isnan(values)
+    if not isinstance(reading, LabelCells):
+        whole = bool((values[present] == np.rint(values[present])).all())
+        exact = whole and bool((np.abs(values[present]) < 2.0**53).all())
+        return (np.where(present, values, 0).astype(np.int64) if exact else values), present
+    names = reading.names
+    codes = np.where(present, values, 0).astype(np.intp)
+    missing = [name.lower() in MISSING and name not in (classes or ()) for name in names]
+    if missing.count(False) < 2:  # as of + and -
+        missing = [
+            gone and name.lower() not in _MAY_BE_A_CLASS
+            for gone, name in zip(missing, names, strict=True)
+        ]
+    present &= ~np.array([*missing, True])[np.where(present, codes, -1)]
+    counts = np.bincount(codes[present], minlength=len(names))
+    texts = [name if n else "" for name, n in zip(names, counts.tolist(), strict=True)]
+    if classes:
+        canonical = all(_CANONICAL.fullmatch(text) for text in (*filter(None, texts), *classes))
+        labels = _integers(texts) if canonical else np.array(texts)
+    else:
+        labels = _as_written(texts, counts, where, reading.decimal_comma)
+    return (labels if len(labels) else np.zeros(1, np.int64))[codes], present
+
+
+def _as_written(texts: list[str], counts: Array, where: str, decimal_comma: bool) -> Array:
+    """(len(texts),) the label of each code; anything of one that is not used ("")."""
+    used = [text for text in texts if text]
+    values = {text: _value(text, decimal_comma) for text in used}
+    numbers = {text: value for text, value in values.items() if value is not None}
+    if len(numbers) < len(used):
+        _refuse_typo(texts, numbers, counts, where)
+        return np.array(texts)
+    spelling: dict[float | int, str] = {}
+    for text in sorted(used, key=lambda text: _CANONICAL.fullmatch(text) is None):
+        spelling.setdefault(numbers[text], text)
+    if all(
+        _CANONICAL.fullmatch(text) and -(2**63) <= int(text) < 2**63 for text in spelling.values()
+    ):
+        return _integers([spelling[numbers[text]] if text else "" for text in texts])
+    if len(spelling) > MAX_NUMERIC_CLASSES and not any(map(_PADDED.match, used)):
+        return np.array([float(numbers.get(text, 0)) for text in texts])
+    return np.array([spelling[numbers[text]] if text else "" for text in texts])
+
+
+def _integers(texts: Sequence[str]) -> Array:
+    return np.array([int(text) if text else 0 for text in texts], np.int64)
+
+
+def _value(text: str, decimal_comma: bool) -> float | int | None:
+    """The number that a text is, exactly if it is whole and has no point; None if it is none."""
+    if re.fullmatch(r"[+-]?[0-9]{1,300}", text):
+        return int(text)
+    value = parse_written(text, decimal_comma)
+    return int(value) if value is not None and math.isfinite(value) and value % 1 == 0 else value
+
+
+def _refuse_typo(
+    texts: Sequence[str], numbers: dict[str, float | int], counts: Array, where: str
+) -> None:
+    """Refuse a few texts among many different numbers."""
+    odd = [
+        (text, n)
+        for text, n in zip(texts, counts.tolist(), strict=True)
+        if text and text not in numbers
+    ]
+    few = sum(n for _, n in odd) < _TYPO * counts.sum()
+    if few and len(set(numbers.values())) > MAX_NUMERIC_CLASSES:
+        column = where.rsplit(": ", 1)[-1]
+        raise DataError(
+            f"{where} has {quoted(odd[0][0])} among {len(numbers):,} different numbers; correct it "
+            f"or leave it empty, or name {column} by --categorical if they are classes"
+        )

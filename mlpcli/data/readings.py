@@ -1,0 +1,350 @@
+"""How the cells of a column become values: as numbers, categories, dates or labels.
+
+A reading turns each cell into a float, NaN if it is missing. It counts what it sees, and after the
+last row says by `revise` whether the whole column is better read otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from mlpcli.arrays import Array
+from mlpcli.data.cells import (
+    FLOAT32_OVERFLOW,
+    MISSING,
+    ORDERS,
+    is_missing,
+    parse_date,
+    parse_number,
+    parse_written,
+)
+from mlpcli.data.columns import UNSEEN
+from mlpcli.text import CONTROL, quoted
+
+MAX_TEXTS = 1 << 16
+"""Different texts of a column that are told apart; others are read as `UNSEEN`."""
+
+MAX_NUMERIC_CLASSES = 20
+"""More different numbers than these, some of them fractional, are measurements and not classes."""
+
+_MAX_CHARACTERS = 1 << 24  # in all the texts that are kept of a column
+_MAX_LABEL = 200  # characters; an array of text is as wide as its longest
+_MAJORITY = 0.8  # a column is of numbers, or dates, if more of its present cells are
+
+
+class OddCellError(ValueError):
+    """A cell that is not of its column's kind."""
+
+
+class Reading:
+    """The base of all readings.
+
+    Attributes:
+        kind: "number", "category", "date" or "label".
+        fixed: whether the kind was asked for, or is the model's, and is not to be revised.
+        in_digits: whether a cell of digits, with a sign and a point at most, is that number.
+        odd: how many cells were not of this kind.
+        first_odd: (where it is, the first of them).
+    """
+
+    kind = ""
+    in_digits = False
+
+    def __init__(self, *, fixed: bool = False) -> None:
+        self.fixed = fixed
+        self.odd = 0
+        self.first_odd: tuple[str, str] | None = None
+
+    def read(self, cell: str) -> float:
+        """The value of a cell.
+
+        Raises:
+            OddCellError: it is not of this kind.
+            ValueError: it can be of no kind; why, and what to do.
+        """
+        raise NotImplementedError
+
+    @property
+    def converter(self) -> Callable[[str], float]:
+        """The same as `read`, as fast as it can be called."""
+        return self.read
+
+    def note_odd(self, where: str, cell: str, count: int = 1) -> None:
+        """Count cells, all the same, at which `read` raised OddCellError."""
+        self.odd += count
+        self.first_odd = self.first_odd or (where, cell.strip())
+
+    def revise(self, values: Array) -> Reading | None:
+        """Another reading that suits the whole column (its values (N,)) better, or None."""
+        return None
+
+
+class NumberCells(Reading):
+    """Numbers as people write them; see `parse_written`."""
+
+    kind = "number"
+
+    def __init__(
+        self, decimal_comma: bool = False, *, fixed: bool = False, lenient: bool = False
+    ) -> None:
+        super().__init__(fixed=fixed)
+        self.decimal_comma = decimal_comma
+        self.lenient = lenient  # what is no number counts as missing
+        self.in_digits = not decimal_comma
+
+    def read(self, cell: str) -> float:
+        if not self.decimal_comma:
+            try:
+                value = float(cell)
+            except ValueError:
+                pass
+            else:
+                if abs(value) < FLOAT32_OVERFLOW and "_" not in cell and cell.isascii():
+                    return value
+        written = parse_written(cell, self.decimal_comma)
+        if written is None:
+            if self.lenient:
+                return math.nan
+            raise OddCellError("is not a number")
+        if abs(written) >= FLOAT32_OVERFLOW:
+            raise ValueError(
+                f"{quoted(cell.strip())} is not finite in float32; "
+                "correct it, drop the row, or rescale the column"
+            )
+        return written
+
+    def revise(self, values: Array) -> Reading | None:
+        if self.fixed or not self.odd:
+            return None
+        numbers = len(values) - int(np.isnan(values).sum())
+        return (
+            None
+            if numbers > _MAJORITY * (numbers + self.odd)
+            else CategoryCells(decimal_comma=self.decimal_comma)
+        )
+
+
+class DateCells(Reading):
+    """Dates, as days since 1970-01-01; see `parse_date`.
+
+    Of a date that ends with the year, the day or the month comes first in the whole column.
+    """
+
+    kind = "date"
+
+    def __init__(self, order: str = "", *, fixed: bool = False) -> None:
+        super().__init__(fixed=fixed)
+        self.orders = [order] if order else list(ORDERS)
+        self._read_as = self.orders[0]
+        self._known: dict[str, float] = {}
+
+    def read(self, cell: str) -> float:
+        days = self._known.get(cell)
+        if days is None:
+            days = self._parse(cell)
+            if len(self._known) < MAX_TEXTS:
+                self._known[cell] = days
+        return days
+
+    def _parse(self, cell: str) -> float:
+        if is_missing(cell):
+            return math.nan
+        found = {order: parse_date(cell, order) for order in ORDERS}
+        possible = [order for order in self.orders if found[order] is not None]
+        if not possible:
+            raise OddCellError("is not a date")
+        if set(found.values()) != {found[possible[0]]}:
+            self.doubtful = True
+        self.orders = possible
+        days = found[self._read_as if self._read_as in possible else possible[0]]
+        assert days is not None
+        return days
+
+    doubtful = False
+    """Whether a date was met that depends on the order."""
+
+    def revise(self, values: Array) -> Reading | None:
+        if self.fixed:
+            return None
+        dates = len(values) - int(np.isnan(values).sum())
+        in_doubt = self.doubtful and len(self.orders) > 1
+        if in_doubt or dates <= _MAJORITY * (dates + self.odd):
+            return CategoryCells(fixed=True, doubtful=in_doubt)
+        if self.doubtful and self.orders[0] != self._read_as:
+            return DateCells(self.orders[0])
+        return None
+
+
+class CategoryCells(Reading):
+    """Text: code k stands for `names[k]`, in the order in which they are met.
+
+    Args:
+        names: the model's categories. Another text is `UNSEEN`, unless it is the same number as
+            one of them (1 and 1.0).
+        decimal_comma: of the numbers that the column may turn out to hold.
+        doubtful: whether these are dates whose day and month cannot be told apart.
+    """
+
+    kind = "category"
+
+    def __init__(
+        self,
+        names: Sequence[str] | None = None,
+        decimal_comma: bool = False,
+        *,
+        fixed: bool = False,
+        doubtful: bool = False,
+    ) -> None:
+        super().__init__(fixed=fixed or names is not None)
+        self.names: list[str] = list(names or ())
+        self.decimal_comma = decimal_comma
+        self.doubtful = doubtful
+        self.beyond = 0
+        """Texts (at most so many different ones) that were not kept, as there were too many."""
+        self._given = names is not None
+        self._codes = _CodesByCell(self._code)
+        self._by_text = {name: float(code) for code, name in enumerate(self.names)}
+        self._by_number = _by_number(self.names)
+        self._characters = 0
+
+    def read(self, cell: str) -> float:
+        return self._codes[cell]
+
+    @property
+    def converter(self) -> Callable[[str], float]:
+        return self._codes.__getitem__
+
+    def _code(self, cell: str) -> float:
+        text = cell.strip()
+        code = self._by_text.get(text)
+        if code is None:
+            code = self._new(text)
+        if len(self._codes) < MAX_TEXTS:
+            self._codes[cell] = code
+        return code
+
+    def _new(self, text: str) -> float:
+        if text.lower() in MISSING:
+            return math.nan
+        if self._given:
+            code = self._same_number(text)
+            return UNSEEN if code is None else code
+        self._characters += len(text)
+        if len(self.names) == MAX_TEXTS or self._characters > _MAX_CHARACTERS:
+            self.beyond += 1
+            return UNSEEN
+        return self._append(text)
+
+    def _same_number(self, text: str) -> float | None:
+        value = parse_number(text)
+        return None if value is None else self._by_number.get(value)
+
+    def _append(self, text: str) -> float:
+        self.names.append(text)
+        self._by_text[text] = code = float(len(self.names) - 1)
+        return code
+
+    def count(self, codes: Array) -> Array:
+        """(len(names),) how often each text is there."""
+        known = codes[codes >= 0].astype(np.intp)  # NaN compares as false
+        counts: Array = np.bincount(known, minlength=len(self.names))
+        return counts
+
+    def revise(self, values: Array) -> Reading | None:
+        if self.fixed or not self.names:
+            return None
+        counts = self.count(values)
+        present = _MAJORITY * counts.sum()
+        written = [parse_written(name, self.decimal_comma) is not None for name in self.names]
+        if counts[np.array(written)].sum() > present:
+            return NumberCells(self.decimal_comma)
+        dates = [
+            any(parse_date(name, order) is not None for order in ORDERS) for name in self.names
+        ]
+        return DateCells() if counts[np.array(dates)].sum() > present else None
+
+
+class LabelCells(CategoryCells):
+    """Labels, as they are written.
+
+    Args:
+        classes: the model's; another text that is the same number as one of them is that one.
+    """
+
+    kind = "label"
+
+    def __init__(self, classes: Sequence[str] = (), decimal_comma: bool = False) -> None:
+        super().__init__(classes, decimal_comma)
+
+    def _new(self, text: str) -> float:
+        if not text:
+            return math.nan
+        code = self._same_number(text)
+        if code is not None:
+            return code
+        if CONTROL.search(text):
+            raise ValueError(f"the label {quoted(text)} has a control character; remove it")
+        if len(text) > _MAX_LABEL:
+            raise ValueError(
+                f"a label of {len(text):,} characters; name the column of labels by --label-column"
+            )
+        if len(self.names) == MAX_TEXTS:
+            if parse_written(text, self.decimal_comma) is None:
+                raise ValueError(
+                    f"more than {MAX_TEXTS:,} different labels; "
+                    "name the column of labels by --label-column"
+                )
+            self.beyond += 1
+            return UNSEEN
+        return self._append(text)
+
+    def revise(self, values: Array) -> Reading | None:
+        return NumberCells(self.decimal_comma) if self.beyond else None
+
+
+class _CodesByCell(dict[str, float]):
+    """Codes of cells as they are written, spaces and all."""
+
+    def __init__(self, find: Callable[[str], float]) -> None:
+        super().__init__()
+        self._find = find
+
+    def __missing__(self, cell: str) -> float:
+        return self._find(cell)
+
+
+def _by_number(names: Sequence[str]) -> dict[float, float]:
+    """The code of each number that a single one of the names is."""
+    found: dict[float, list[int]] = {}
+    for code, name in enumerate(names):
+        value = parse_number(name)
+        if value is not None:
+            found.setdefault(value, []).append(code)
+    return {value: float(codes[0]) for value, codes in found.items() if len(codes) == 1}
+
+
+def suit(cells: Sequence[str], decimal_comma: bool) -> Reading:
+    """The reading that suits a column of which these are the first cells."""
+    present = [cell for cell in cells if not is_missing(cell)]
+    most = _MAJORITY * len(present)
+    if (
+        sum(parse_written(cell, decimal_comma) is not None for cell in present) > most
+        or not present
+    ):
+        return NumberCells(decimal_comma)
+    if sum(any(parse_date(cell, order) is not None for order in ORDERS) for cell in present) > most:
+        return DateCells()
+    return CategoryCells(decimal_comma=decimal_comma)
+
+
+def suit_labels(cells: Sequence[str], decimal_comma: bool) -> Reading:
+    """The reading that suits the labels: as numbers only if they plainly are measurements."""
+    texts = {cell.strip() for cell in cells if not is_missing(cell)}
+    values = {parse_written(text, decimal_comma) for text in texts}
+    fractional = any(value is not None and value % 1 for value in values)
+    if len(values) > MAX_NUMERIC_CLASSES and fractional and None not in values:
+        return NumberCells(decimal_comma)
+    return LabelCells(decimal_comma=decimal_comma)
