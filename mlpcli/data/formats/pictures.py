@@ -23,7 +23,7 @@ FRAME = 20 / 28
 
 _MAX_PIXELS = 50_000_000
 _ENOUGH = 800  # pixels a side: larger pictures are scaled down first
-_TIE = 0.05  # of a pixel: what is symmetric lies between two, and noise is not to say where
+_TIE = 0.01  # of a pixel: what is symmetric lies between two, and noise is not to say where
 _FAINT = 16  # of 255: what differs less from its background shows nothing
 
 

@@ -4,7 +4,7 @@ import { maximum } from "./matrix.mjs";
 
 /** @typedef {{height: number, width: number, data: Float64Array}} Grey values from 0 to 255 */
 
-const TIE = 0.05; // of a pixel: what is symmetric lies between two, and noise is not to say where
+const TIE = 0.01; // of a pixel: what is symmetric lies between two, and noise is not to say where
 const FAINT = 16; // of 255: what differs less from its background shows nothing
 
 /** Cut out what is drawn, fit it into a `frame`-th of the image, and centre it by its mass.
