@@ -16,7 +16,7 @@ from mlpcli.arrays import Array
 from mlpcli.commands.console import Console
 from mlpcli.data.columns import TableOptions
 from mlpcli.data.formats import rows as inputs
-from mlpcli.data.formats.rows import Inputs, Wanted
+from mlpcli.data.mismatch import compare_scale
 from mlpcli.errors import CheckpointError, UsageError
 from mlpcli.files import ensure_writable, is_stream, writing
 from mlpcli.nn.model_file import is_checkpoint
@@ -75,16 +75,6 @@ def _outcome(model: Model, predicted: Array, labels: Array, source: str) -> str:
     )
 
 
-def _warn_of_scale(console: Console, rows: Inputs, wanted: Wanted, source: str) -> None:
-    """Pixels from 0 to 1, where the model was trained on larger ones, are easily given."""
-    scale = wanted.full_scale
-    if scale and scale > 1 and rows.X.dtype.kind == "f" and float(rows.X.max()) <= 1:
-        console.warning(
-            f"{source}: its values go up to {float(rows.X.max()):g}, those that {wanted.model} "
-            f"was trained on to {scale:g}; multiply them"
-        )
-
-
 def _load(path: Path, sources: Sequence[str]) -> Model:
     """The model; what comes first may be the input, and the model come after it."""
     try:
@@ -129,7 +119,8 @@ def predict(
     else:
         options = TableOptions(label_column=label_column, numeric=model.config.data.numeric)
         rows = inputs.open_inputs(sources[0], wanted, options)
-        _warn_of_scale(console, rows, wanted, sources[0])
+        if said := compare_scale(model.encoding, rows.X, sources[0], model_file):
+            console.warning(said)
 
     files = sources if all(pictures) else None
     predicted: list[Any] = []

@@ -10,6 +10,7 @@ import numpy as np
 
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.encoding import Encoding, Part, Pixels, scales_differ
+from mlpcli.data.mismatch import compare_scale
 from mlpcli.data.split import Split
 from mlpcli.errors import CheckpointError, InputError
 from mlpcli.nn.network import MLP
@@ -64,6 +65,10 @@ def open_committee(
         for other in members
     ]
     notices = [*_remarks(first, data), *refuse_seen(members, data, rows)]
+    if data.digest != first.data.digest:
+        for member, split in zip(members, splits, strict=True):
+            said = compare_scale(member.encoding, split.X, data.source, member.file.path)
+            notices += [said] if said else []
     return Committee(data.source, networks_of(members), splits, notices)
 
 

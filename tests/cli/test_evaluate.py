@@ -277,3 +277,30 @@ def test_a_committee_is_not_scored_on_rows_that_a_member_was_trained_on(mlp):
     assert code == 3
     assert re.match(r"0\.05\.npz was trained on \d+ of the 359 test rows of digits", text)
     mlp.ok("evaluate", "1.npz", "0.5.npz")  # whose test rows are those and more
+
+
+def test_data_of_another_scale_are_warned_of_both_ways(mlp) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 256, (60, 4, 4)).astype(np.uint8)
+    y = (X[:, :2].mean(axis=(1, 2)) > X[:, 2:].mean(axis=(1, 2))).astype(int)
+    np.savez("bytes.npz", X=X, y=y)
+    np.savez("shares.npz", X=X / 255, y=y)
+    for data, other, said in (
+        (
+            "bytes",
+            "shares",
+            "its values go up to 1, those that bytes.model.npz was trained on to 25",
+        ),
+        (
+            "shares",
+            "bytes",
+            "its values go up to 255, those that shares.model.npz was trained on to",
+        ),
+    ):
+        model = f"{data}.model.npz"
+        mlp.ok("train", "--data", f"{data}.npz", "--hidden", 4, "--epochs", 1, "-q", "-o", model)
+        assert (
+            f"warning: {other}.npz: {said}"
+            in mlp.ok("evaluate", model, "--data", f"{other}.npz").err
+        )
+        assert mlp.ok("evaluate", model).err == ""

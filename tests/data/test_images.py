@@ -56,14 +56,30 @@ def test_light_and_size_make_no_difference(change: str) -> None:
     assert np.abs(found - expected).mean() < 6
 
 
-def test_the_centre_of_mass_is_the_images_centre() -> None:
+@pytest.mark.parametrize(
+    ("shape", "frame", "middle"), [(SHAPE, pictures.FRAME, 14.0), ((8, 8), 1.0, 3.5)]
+)
+def test_the_centre_of_mass_is_where_the_training_images_have_it(
+    shape: tuple[int, int], frame: float, middle: float
+) -> None:
+    # MNIST's test images have it at (14.00, 14.00) on average, Optdigits' at (3.48, 3.57)
     picture = drawing()
     picture[60:70, 39:60] = 30  # an L: its mass is at the lower left
-    image = pictures.prepare(picture, SHAPE, pictures.FRAME)
-    mass = image.sum(axis=0)
-    assert np.dot(mass, np.arange(28) + 0.5) / mass.sum() == pytest.approx(14, abs=0.5)
-    mass = image.sum(axis=1)
-    assert np.dot(mass, np.arange(28) + 0.5) / mass.sum() == pytest.approx(14, abs=0.5)
+    image = pictures.prepare(picture, shape, frame)
+    centres = [np.dot(image.sum(axis=a), np.arange(shape[0])) / image.sum() for a in (0, 1)]
+    assert centres[0] == pytest.approx(middle, abs=0.52)
+    if frame < 1:  # else there is no room for it
+        assert centres[1] == pytest.approx(middle, abs=0.52)
+
+
+def test_an_image_of_mnist_in_a_picture_is_put_back_where_it_was() -> None:
+    image = np.zeros(SHAPE)
+    image[5:23, 12:17] = 255  # 18 rows and 5 columns around (13.5, 14)
+    image[4, 12:17] = image[23, 12:17] = 255
+    picture = np.full((80, 90), 255.0)
+    picture[30:58, 40:68] -= image
+    found = pictures.prepare(picture, SHAPE, pictures.FRAME)
+    assert np.flatnonzero(found.sum(axis=0) > 1000).tolist() == [12, 13, 14, 15, 16]
 
 
 def test_specks_do_not_count() -> None:

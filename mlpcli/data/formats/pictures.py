@@ -23,6 +23,7 @@ FRAME = 20 / 28
 
 _MAX_PIXELS = 50_000_000
 _ENOUGH = 800  # pixels a side: larger pictures are scaled down first
+_TIE = 0.01  # of a pixel: what is symmetric lies between two, and noise is not to say where
 _FAINT = 16  # of 255: what differs less from its background shows nothing
 
 
@@ -100,16 +101,20 @@ def prepare(grey: Array, shape: tuple[int, int], frame: float, source: str = "im
     fitted = np.clip(np.asarray(small, np.float64), 0, None)
     fitted *= 255 / fitted.max()
     result = np.zeros(shape)
-    y = _place(fitted.sum(axis=1), height)
-    x = _place(fitted.sum(axis=0), width)
+    middle = 0.0 if frame < 1 else -0.5  # MNIST's centre of mass is at pixel 14.0 of 0 to 27
+    y = _place(fitted.sum(axis=1), height, middle)
+    x = _place(fitted.sum(axis=0), width, middle)
     result[y : y + size[1], x : x + size[0]] = fitted
     return result
 
 
-def _place(mass: Array, length: int) -> int:
-    """Where a thing with this `mass` along an axis begins, for its centre to be the image's."""
-    centre = float(np.dot(mass, np.arange(len(mass)) + 0.5) / mass.sum())
-    return min(max(round(length / 2 - centre), 0), length - len(mass))
+def _place(mass: Array, length: int, middle: float) -> int:
+    """Where a thing begins along an axis, for its centre of mass to be at pixel length/2 + middle.
+
+    `mass` is of each of its pixels; their positions are whole numbers.
+    """
+    centre = float(np.dot(mass, np.arange(len(mass))) / mass.sum())
+    return min(max(round(length / 2 + middle - centre - _TIE), 0), length - len(mass))
 
 
 def _ground(grey: Array) -> Array:

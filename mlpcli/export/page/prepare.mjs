@@ -4,6 +4,7 @@ import { maximum } from "./matrix.mjs";
 
 /** @typedef {{height: number, width: number, data: Float64Array}} Grey values from 0 to 255 */
 
+const TIE = 0.01; // of a pixel: what is symmetric lies between two, and noise is not to say where
 const FAINT = 16; // of 255: what differs less from its background shows nothing
 
 /** Cut out what is drawn, fit it into a `frame`-th of the image, and centre it by its mass.
@@ -23,7 +24,7 @@ export function prepare(grey, [height, width], frame) {
     Math.fround(Math.min(Math.max((v - threshold / 2) / (full - threshold / 2), 0), 1)));
   const scale = Math.min((height * frame) / solid.height, (width * frame) / solid.width);
   const fitted = resized(solid, Math.max(1, even(solid.height * scale)), Math.max(1, even(solid.width * scale)));
-  return placed(fitted, height, width);
+  return placed(fitted, height, width, frame < 1 ? 0 : -0.5);
 }
 
 /** @param {ArrayLike<number>} values */
@@ -166,16 +167,17 @@ function resized(grey, height, width) {
   return { height, width, data };
 }
 
-/** On an empty image, the centre of mass in its middle as far as it stays within.
- * @param {Grey} thing @param {number} height @param {number} width */
-function placed(thing, height, width) {
+/** On an empty image, the centre of mass at pixel length/2 + `middle` as far as it stays within:
+ * that of MNIST is at 14.0 of 0 to 27.
+ * @param {Grey} thing @param {number} height @param {number} width @param {number} middle */
+function placed(thing, height, width, middle) {
   const top = maximum(thing.data);
   const values = thing.data.map((v) => (Math.max(v, 0) * 255) / top);
   /** @param {number} size @param {number} length @param {(i: number) => number} along */
   const begin = (size, length, along) => {
     const mass = values.reduce((a, v) => a + v, 0);
-    const centre = values.reduce((a, v, i) => a + v * (along(i) + 0.5), 0) / mass;
-    return Math.min(Math.max(even(length / 2 - centre), 0), length - size);
+    const centre = values.reduce((a, v, i) => a + v * along(i), 0) / mass;
+    return Math.min(Math.max(even(length / 2 + middle - centre - TIE), 0), length - size);
   };
   const y = begin(thing.height, height, (i) => Math.floor(i / thing.width));
   const x = begin(thing.width, width, (i) => i % thing.width);
