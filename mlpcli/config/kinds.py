@@ -287,9 +287,7 @@ SCALES = ["none", "standard", "robust"]
 TASKS = ["classification", "regression"]
 """As `mlpcli.tasks.choice.TASKS`."""
 
-NAMED_DATA = ("mnist", "fashion-mnist", "digits", "spiral")
-
-NAMED_TABLES = ("penguins",)
+NAMED_DATA = ("mnist", "fashion-mnist", "digits", "spiral", "penguins")
 """The data sets that have a name (`mlpcli.data.catalog` has them); all are for classification."""
 
 Kind = (

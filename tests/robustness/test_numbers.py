@@ -112,7 +112,7 @@ def test_columns_of_every_size_are_trained_on(mlp, scale: str) -> None:
 
 def test_a_class_with_few_rows_gives_none_to_validation_and_is_learned(mlp, checkpoints) -> None:
     labels = ["many"] * 60 + ["few"] * 2 + ["one"]
-    table = write_table([(i, (i * 7) % 5, label) for i, label in enumerate(labels)])
+    table = write_table([(i + 0.5, (i * 7) % 5, label) for i, label in enumerate(labels)])
     for options in ((), ("--class-weight", "balanced"), ("--val-fraction", "0.4")):
         value = mlp.ok("train", "--data", table, "--epochs", "40", "--json", "-q", *options).json
         assert value["architecture"][-1] == 3
@@ -148,7 +148,7 @@ def test_the_loss_stays_right_where_the_likelihood_vanishes(mlp, points, checkpo
 
 
 def test_a_thousand_classes_of_one_row_each_are_learned(mlp) -> None:
-    table = write_table([(i, i * i % 1009, f"c{i}") for i in range(1000)])
+    table = write_table([(i + 0.5, i * i % 1009, f"c{i}") for i in range(1000)])
     value = mlp.ok("train", "--data", table, "--hidden", "none", "--epochs", "2", "--json").json
     assert value["architecture"] == [2, 1000]
     assert value["validation"] is None
