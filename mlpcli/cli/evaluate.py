@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     help="Which rows of the model's own data. [test; train if there is no test set]",
 )
 @click.option(
+    "--importance",
+    is_flag=True,
+    help="Show how much of the score is lost when a column's values are shuffled.",
+)
+@click.option(
     "--report",
     "report_file",
     type=click.Path(path_type=Path),
@@ -44,6 +49,7 @@ def evaluate(
     data: str | None,
     label_column: str | None,
     split: str | None,
+    importance: bool,
     report_file: Path | None,
     data_dir: Path | None,
     threads: int | None,
@@ -54,6 +60,7 @@ def evaluate(
       mlp evaluate model.npz
       mlp evaluate model.npz --split val
       mlp evaluate model.npz --data new.csv
+      mlp evaluate model.npz --importance
       mlp evaluate model.npz --json | jq .accuracy
       mlp evaluate runs/*.npz
       mlp evaluate model.npz --report report.html
@@ -71,6 +78,7 @@ def evaluate(
         data=data,
         label_column=label_column,
         split=split,
+        importance=importance,
         report_file=report_file,
         data_dir=data_dir,
     )

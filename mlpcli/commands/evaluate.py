@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from mlpcli import __version__
-from mlpcli.arrays import Array
 from mlpcli.commands.console import Console
 from mlpcli.data.catalog import DOWNLOADS
 from mlpcli.data.catalog import data_dir as where_data_lie
@@ -19,12 +18,15 @@ from mlpcli.errors import DataError, UsageError
 from mlpcli.evaluation import figures, subject
 from mlpcli.evaluation import html_report as html
 from mlpcli.evaluation import text_report as report
+from mlpcli.evaluation.importance import Importances, importance_table, measure_importance
 from mlpcli.evaluation.metrics import predict_members
 from mlpcli.files import ensure_writable, is_stream, write_text
 from mlpcli.runs.committee import Committee, open_committee
 from mlpcli.runs.model import Model, load
 from mlpcli.runs.repeat import train_command
 from mlpcli.tasks.task import Predictions
+
+_COLUMNS = 100  # of a table, whose importance a page has unasked
 
 
 def _member(model: Model, scores: report.TaskReport) -> subject.Member:
@@ -54,11 +56,6 @@ def _images(model: Model) -> subject.Images | None:
     return subject.Images((height, width), model.encoding.largest)
 
 
-def _describe(row: Array) -> list[str]:
-    """The values of a raw row for a person."""
-    return ["–" if np.isnan(value) else f"{value:.6g}" for value in np.asarray(row, np.float64)]
-
-
 def _named(label: int | str, class_names: Sequence[str] | None) -> str:
     """A label, with what it stands for where it is only a number."""
     if class_names is None or not isinstance(label, int) or not 0 <= label < len(class_names):
@@ -73,6 +70,7 @@ def _page(
     names: Sequence[str],
     together: tuple[report.TaskReport, Predictions],
     again: Sequence[str],
+    importances: Importances | None,
 ) -> subject.Report:
     """What the page is about; `again` is the command that writes it again."""
     scores, predictions = together
@@ -86,10 +84,16 @@ def _page(
         predictions=predictions,
         images=_images(members[0]),
         columns=members[0].columns,
-        describe=_describe,
+        describe=members[0].encoding.describe,
+        importances=importances,
         commands=([f"mlp download {source}"] if source in DOWNLOADS else [], [shlex.join(again)]),
         made=f"mlp {__version__}, {date.today():%-d %B %Y}",
     )
+
+
+def _is_narrow_table(model: Model) -> bool:
+    """Whether a page can have the importance of its columns unasked."""
+    return model.encoding.pixels is None and model.encoding.raw_width <= _COLUMNS
 
 
 def _refuse_page(path: Path, reads: Sequence[Path | str | None]) -> None:
@@ -107,6 +111,7 @@ def evaluate(
     data: str | None,
     label_column: str | None,
     split: str | None,
+    importance: bool,
     report_file: Path | None,
     data_dir: Path | None,
 ) -> None:
@@ -134,16 +139,24 @@ def evaluate(
         if not math.isfinite(own.loss):
             raise DataError(f"{source}: the loss of {path} on it is not finite: it overflows")
 
+    importances = None
+    if importance or (report_file and _is_narrow_table(members[0])):
+        with np.errstate(all="ignore"):
+            importances = measure_importance(networks, committee.splits, task)
+
     labels = members[0].classes.tolist()
     names = [_named(label, members[0].data.class_names) for label in labels]
     if report_file:
         again = ["mlp", "evaluate", *map(str, models)]
         for flag, value in (("--data", data), ("--label-column", label_column), ("--split", split)):
             again += [flag, value] if value is not None else []
+        again += ["--importance"] * importance
         again += ["--report", str(report_file)]
-        page = _page(members, each, committee, names, (scores, predictions), again)
+        page = _page(members, each, committee, names, (scores, predictions), again, importances)
         write_text(report_file, html.page(page))
-    console.json(report.as_json([str(path) for path in models], source, rows.name, labels, scores))
+    about = report.as_json([str(path) for path in models], source, rows.name, labels, scores)
+    asked = importances if importance else None
+    console.json(about | ({"importance": asked.to_json()} if asked else {}))
     console.result(f"{source}, {rows.name} split: {scores.samples:,} samples")
     for path, own in zip(models, each, strict=True):
         console.result(report.headline(str(path), own))
@@ -151,5 +164,7 @@ def evaluate(
         console.result(report.headline(f"committee of {len(models)}", scores))
     for table in report.tables(scores, names, labels):
         console.result("\n" + table)
+    if asked:
+        console.result("\n" + importance_table(asked))
     if report_file:
         console.notice(f"{report_file} written")

@@ -205,6 +205,11 @@ class Encoding:
         clips = any(SCALINGS[p.scale].clip for p in self.parts if isinstance(p, Number))
         return of <= {"number"} and not clips
 
+    def describe(self, row: Array) -> list[str]:
+        """The values of a raw row (R,) for a person."""
+        columns = self.read or self.columns or [Column(None, j) for j in range(len(row))]
+        return [_shown(c, float(value)) for c, value in zip(columns, row, strict=True)]
+
     def affine(self) -> tuple[Array | None, Array | float]:
         """(shift (M,), or None for 0; factor (M,), or one for all) of the numbers, float64."""
         if self.pixels:
@@ -227,12 +232,24 @@ CALENDAR = ("month", "weekday", "hour")
 OTHER_SCALE = 8.0
 """By more than this factor largest values are taken to be of different scales."""
 
+_DAYS = 1e6  # of what calendars have
 _ORDER = ("number", "indicator", "category", *CALENDAR)
 
 
 def _known(part: Part) -> tuple[str, ...]:
     """The categories of the training rows, in the order of their codes."""
     return (*part.categories, *part.rare) if isinstance(part, Category) else ()
+
+
+def _shown(column: Column, value: float) -> str:
+    if np.isnan(value):
+        return "–"
+    if column.kind == "category":
+        return column.categories[int(value)] if value >= 0 else "(new)"
+    if column.kind == "date" and abs(value) < _DAYS:
+        seconds = np.datetime64(round(value * 86_400), "s")
+        return str(seconds).removesuffix("T00:00:00").replace("T", " ")
+    return f"{value:.6g}"
 
 
 def scales_differ(a: float | None, b: float | None) -> bool:

@@ -11,6 +11,7 @@ from importlib import resources
 
 from mlpcli.evaluation import class_sections, figures, pixels, residual_sections
 from mlpcli.evaluation.class_sections import share_range
+from mlpcli.evaluation.importance import REPEATS
 from mlpcli.evaluation.page import section, span, table
 from mlpcli.evaluation.subject import Report
 from mlpcli.evaluation.text_report import TaskReport, differing
@@ -20,6 +21,7 @@ from mlpcli.text import as_typed, dashed, percent
 _UNITS = 100  # of the first layer, whose weights are shown …
 _UNITS_OF_MEMBER = 25  # … and of each member of a committee
 _PIXELS = 200_000  # of all these images together
+_COLUMNS = 30  # whose importance is shown
 _MEMBERS = 12  # of a committee, whose weights are shown
 
 
@@ -39,6 +41,7 @@ def page(report: Report) -> str:
         _members(report),
         _curves(report),
         *own,
+        _importances(report),
         _weights(report),
         _configuration(report),
         _repetition(report),
@@ -130,6 +133,20 @@ def _curves(report: Report) -> str:
     )
     note += "A dot marks the epoch whose weights were kept."
     return section("Training", f'<div class="figures">{drawn}</div><p class="note">{note}</p>')
+
+
+def _importances(report: Report) -> str:
+    found = report.importances
+    if found is None:
+        return ""
+    shown = table(["column", found.heading], found.rows()[:_COLUMNS])
+    rest = len(found.columns) - _COLUMNS
+    note = (
+        f"What is lost when a column's values are shuffled among {found.samples:,} samples: mean "
+        f"and deviation over {REPEATS} times. Of columns that say the same, neither loses much."
+        + (f" {rest:,} more columns matter less." if rest > 0 else "")
+    )
+    return section("What matters", f'{shown}<p class="note">{note}</p>')
 
 
 def _weights(report: Report) -> str:

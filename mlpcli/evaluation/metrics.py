@@ -88,6 +88,14 @@ def predict_members(
     return (joined[:-1] if len(members) > 1 else joined), joined[-1]
 
 
+def score_members(
+    members: Sequence[tuple[MLP, Encoding]], splits: Split | Sequence[Split], task: Task
+) -> Scores:
+    """The scores of a network, or of the committee; for the arguments see `predict_members`."""
+    sums = [task.tally(e[-1].scores, e[-1].losses, y) for y, e in _say(members, splits, task)]
+    return task.score(np.sum(sums, axis=0))
+
+
 def outputs_of(members: Sequence[tuple[MLP, Encoding]], X: Array) -> Iterator[Outputs]:
     """What a network, or a committee, says of rows of X (N, R), chunk by chunk."""
     N = len(X)

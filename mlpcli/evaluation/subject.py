@@ -8,6 +8,7 @@ from typing import Any
 
 from mlpcli.arrays import Array
 from mlpcli.data.split import Split
+from mlpcli.evaluation.importance import Importances
 from mlpcli.evaluation.text_report import TaskReport
 from mlpcli.tasks.task import Predictions
 
@@ -67,6 +68,7 @@ class Report:
         images: where the data are images.
         columns: the names of a table's columns.
         describe: returns the values of a raw row (R,) for a person.
+        importances: what each column of a table is worth, or None.
         commands: how the data are got and the evaluation is repeated: (before, after) training.
         made: by what and when.
     """
@@ -80,6 +82,7 @@ class Report:
     images: Images | None
     columns: Sequence[str] | None
     describe: Callable[[Array], list[str]]
+    importances: Importances | None
     commands: tuple[Sequence[str], Sequence[str]]
     made: str
 

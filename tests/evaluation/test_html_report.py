@@ -164,6 +164,7 @@ def test_a_table_has_no_pictures_and_its_names_are_escaped(report, mlp) -> None:
         "Classes",
         "Calibration",
         "The most confident mistakes",
+        "What matters",
         "Configuration",
         "How to repeat it",
     ]
@@ -217,6 +218,7 @@ def test_a_regression_has_its_figures_and_its_largest_errors(report, mlp) -> Non
         "Training",
         "Answers and targets",
         "The largest errors",
+        "What matters",
         "Configuration",
         "How to repeat it",
     ]
