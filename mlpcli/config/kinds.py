@@ -287,8 +287,11 @@ SCALES = ["none", "standard", "robust"]
 TASKS = ["classification", "regression"]
 """As `mlpcli.tasks.choice.TASKS`."""
 
-NAMED_DATA = ("mnist", "fashion-mnist", "digits", "spiral", "penguins")
-"""The data sets that have a name (`mlpcli.data.catalog` has them); all are for classification."""
+NAMED_DATA = ("mnist", "fashion-mnist", "digits", "spiral")
+"""The data sets that have a name (`mlpcli.data.catalog` has them) and are for classification."""
+
+NAMED_TABLES = ("penguins",)
+"""Those that are tables, whose task follows from the label that is chosen."""
 
 Kind = (
     Number | Text | Choice | Widths | BatchSize | NormLimits | Labels | Sources | Columns | Switch
