@@ -60,7 +60,7 @@ def open_committee(
     )
     splits = [
         rows
-        if takes_same_columns(first, other)
+        if _reads_alike(first, other)
         else _same_rows(first, other, data, rows, data_dir, label_column)
         for other in members
     ]
@@ -128,14 +128,20 @@ def takes_same_columns(first: Model, other: Model) -> bool:
     return _columns(first) == _columns(other)
 
 
-def _columns(model: Model) -> list[object]:
-    names, record = model.columns, model.data
-    return [
-        part.count
-        if isinstance(part, Pixels)
-        else (part.kind, part.column if names else part.position)
-        for part in model.encoding.parts
-    ] + [record.label_name]
+def _columns(model: Model) -> object:
+    columns, names = model.encoding.columns, model.columns
+    if columns is None:
+        return model.encoding.raw_width
+    places = [(column.name if names else column.position, column.kind) for column in columns]
+    return places, model.data.label_name
+
+
+def _reads_alike(first: Model, other: Model) -> bool:
+    """Whether what is read for the one serves the other: categories are numbered as a model has."""
+    return takes_same_columns(first, other) and (
+        [column.categories for column in first.encoding.columns or ()]
+        == [column.categories for column in other.encoding.columns or ()]
+    )
 
 
 def _kind(parts: Sequence[Part]) -> str:

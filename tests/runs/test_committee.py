@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mlpcli.runs.model import load
+
 NET = ("--hidden", "8", "--epochs", "30", "--batch-size", "10", "-q")
 
 
@@ -85,6 +87,35 @@ def test_the_committees_answer_is_the_mean_of_the_members(mlp, rows) -> None:
         "evaluate", "a.npz", "b.npz", "--data", write("c.csv", list(rows[0]), rows), "--json"
     )
     assert said.json["loss"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_members_that_know_other_categories_are_each_read_their_own(mlp) -> None:
+    """With another seed, other categories are among the training rows, or numbered otherwise."""
+    rng = np.random.default_rng(0)
+    places = rng.integers(60, size=240)
+    label = np.where((places % 2 == 0) ^ (rng.random(240) < 0.03), "yes", "no")
+    made = [
+        {"x": f"{x:.3f}", "place": f"c{place:02d}", "label": said}
+        for x, place, said in zip(rng.normal(size=240), places, label, strict=True)
+    ]
+    data = write("places.csv", ["x", "place", "label"], made)
+    later = write("later.csv", ["place", "x", "label"], made[::-1])
+    probs, known = [], []
+    for seed in (1, 2):
+        file = f"{seed}.npz"
+        mlp.ok("train", "--data", data, "--seed", seed, "-q", "-o", file)
+        lines = mlp.ok("predict", file, later, "--probabilities").out.splitlines()[1:]
+        probs.append([[float(p) for p in line.split(",")[1:]] for line in lines])
+        known.append(load(Path(file)).encoding.columns)
+    assert known[0] != known[1]
+    mean = np.mean(probs, axis=0)
+    right = ["no", "yes"].index
+    expected = -np.log([p[right(row["label"])] for p, row in zip(mean, made[::-1], strict=True)])
+    for files in (("1.npz", "2.npz"), ("2.npz", "1.npz")):
+        said = mlp.ok("evaluate", *files, "--data", later, "--label-column", "label", "--json").json
+        assert said["loss"] == pytest.approx(expected.mean(), rel=1e-3)
+        assert accuracy(mlp, *files) > 0.9
+    mlp.ok("export", "1.npz", "2.npz", "places.py")
 
 
 def test_another_label_column_of_the_same_file_is_another_question(mlp, rows) -> None:
