@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from mlpcli.cli.completion import CHECKPOINT
-from mlpcli.cli.options import Command
+from mlpcli.cli.options import Command, output_options
 from mlpcli.cli.threads import set_threads, threads_option
 from mlpcli.commands.console import Console
-
-if TYPE_CHECKING:
-    pass
+from mlpcli.errors import UsageError
 
 
 @click.command(cls=Command)
-@click.argument("model_file", metavar="MODEL.npz", type=CHECKPOINT)
-@click.argument("sources", nargs=-1, required=True, metavar="INPUT…", type=click.Path())
+@click.argument("model_file", metavar="MODEL.npz…", type=CHECKPOINT)
+@click.argument(
+    "sources", nargs=-1, required=True, metavar="INPUT…", type=click.Path(path_type=Path)
+)
 @click.option("--probabilities", is_flag=True, help="Add a column per class: p_ and its label.")
+@click.option(
+    "--with-inputs", is_flag=True, help="Write the columns of the input beside each answer."
+)
+@click.option(
+    "--keep", metavar="COL[,COL]", help="Write these columns of the input, by name or index."
+)
 @click.option(
     "--label-column", metavar="NAME|INDEX", help="Column of the table that holds labels, if any."
 )
@@ -36,41 +41,55 @@ if TYPE_CHECKING:
     help="Write the table here. [stdout]",
 )
 @threads_option
-@click.option("-q", "--quiet", is_flag=True, help="Show only results and errors.")
+@output_options
 def predict(
+    console: Console,
     model_file: Path,
-    sources: tuple[str, ...],
+    sources: tuple[Path, ...],
     probabilities: bool,
+    with_inputs: bool,
+    keep: str | None,
     label_column: str | None,
     no_prepare: bool,
     output: Path | None,
     threads: int | None,
-    quiet: bool,
 ) -> None:
-    """Label rows or pictures with a model, and write CSV.
+    """Answer rows or pictures with a model, and write CSV.
 
     \b
       mlp predict model.npz new.csv
-      mlp predict model.npz new.csv --probabilities -o labelled.csv
+      mlp predict model.npz new.csv --with-inputs -o labelled.csv
+      mlp predict model.npz new.csv --keep name,2 --probabilities
+      mlp predict runs/*.npz new.csv
       mlp predict mnist.npz photo.jpg scans/*.png
       cut -d, -f 2-5 all.csv | mlp predict iris.npz -
 
-    INPUT is a CSV or TSV table (- is CSV on stdin), an .npz with X, an .npy, an IDX file, or any
-    number of PNG and JPEG pictures. The columns of a table are matched by name if it has a header;
-    if it has a column of labels, stderr says how many were right.
+    INPUT is a table (- is one on stdin), an .npz with X, an .npy, an IDX file, or any number of
+    PNG and JPEG pictures. The columns of a table are matched by name, or by position if one side
+    has no names; if it has a column of labels, stderr says how many were right. Several models
+    answer together, as a committee.
+
+    A row or picture that cannot be read has an empty answer; stderr says why, and the exit code
+    is 3.
 
     Pictures are prepared as MNIST's digits were: turned to white on black, cropped, fitted into
     20 × 20 pixels, and centred by their mass in 28 × 28.
     """
+    if with_inputs and keep is not None:
+        raise UsageError("--with-inputs keeps all columns, --keep some: give one of them")
     set_threads(threads)
+    from mlpcli.commands.predict import Request
     from mlpcli.commands.predict import predict as run
 
     run(
-        Console(quiet=quiet),
-        model_file,
-        sources,
-        probabilities=probabilities,
-        label_column=label_column,
-        no_prepare=no_prepare,
-        output=output,
+        console,
+        Request(
+            paths=(model_file, *sources),
+            probabilities=probabilities,
+            label_column=label_column,
+            no_prepare=no_prepare,
+            with_inputs=with_inputs,
+            keep=() if keep is None else [name.strip() for name in keep.split(",")],
+            output=output,
+        ),
     )

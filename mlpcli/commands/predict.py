@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,48 +16,227 @@ import numpy as np
 from mlpcli.arrays import Array
 from mlpcli.commands.console import Console
 from mlpcli.data.columns import TableOptions
-from mlpcli.data.formats import rows as inputs
+from mlpcli.data.formats.inputs import Inputs, Opened, is_image, open_images, open_inputs
 from mlpcli.data.mismatch import compare_scale
-from mlpcli.errors import CheckpointError, UsageError
+from mlpcli.errors import CheckpointError, DataError, UsageError
+from mlpcli.evaluation.metrics import outputs_of
 from mlpcli.files import ensure_writable, is_stream, writing
 from mlpcli.nn.model_file import is_checkpoint
+from mlpcli.runs.committee import networks_of, refuse_other_question
 from mlpcli.runs.model import Model, load
 from mlpcli.runs.own_data import count_unseen
 from mlpcli.tasks.classification import Classification
 
+_BAD = 10  # rows that cannot be read, of which each is told
 
-def _table(
-    model: Model,
-    X: Array,
-    files: tuple[str, ...] | None,
-    predicted: list[Any],
-    *,
-    probabilities: bool,
-) -> Iterator[str]:
-    """The table as CSV, some rows at a time; `predicted` gets the class indices."""
 
-    names, task = model.data.class_names, model.task
-    head = [*(["file"] if files else []), *task.answer_columns(names)]
-    head += [f"p_{label}" for label in model.classes.tolist()] if probabilities else []
-    yield _csv([head])
-    done = 0
-    for indices, said in model.answer(X):
-        answers = indices.tolist()
+@dataclass(frozen=True)
+class Request:
+    """What a command line of `mlp predict` asks for.
+
+    Attributes:
+        paths: models, then inputs.
+        probabilities: whether to write them.
+        label_column: of a table.
+        no_prepare: whether pictures are taken as they are.
+        with_inputs: whether to write all of the input's columns, too.
+        keep: those of them to write.
+        output: the file to write; None for stdout.
+    """
+
+    paths: Sequence[Path]
+    probabilities: bool = False
+    label_column: str | None = None
+    no_prepare: bool = False
+    with_inputs: bool = False
+    keep: Sequence[str] = ()
+    output: Path | None = None
+
+
+@dataclass
+class _Job:
+    """Rows to be answered, and what has become of them so far.
+
+    Attributes:
+        members: one model, or a committee's.
+        source: of the rows, for messages.
+        inputs: the rows as each member takes them.
+        beside: the head of what is written beside each answer.
+        cells: what is.
+        answers: class indices or numbers; None for a row that has none.
+        bad: why it has none.
+    """
+
+    members: Sequence[Model]
+    source: str
+    inputs: Sequence[Inputs]
+    beside: Sequence[str] = ()
+    cells: Iterator[Sequence[str]] | None = None
+    answers: list[Any] = field(default_factory=list)
+    bad: dict[int, str] = field(default_factory=dict)
+
+
+def predict(console: Console, request: Request) -> None:
+    """Answer rows or pictures and write CSV to the output, or to stdout.
+
+    Raises:
+        DataError: some cannot be read, once the others are answered; or none can.
+    """
+    paths, sources = _models_first(request.paths)
+    if request.output:
+        ensure_writable(request.output, streams=True, reads=request.paths)
+        if request.output.suffix.lower() not in ("", ".csv", ".txt") and not is_stream(
+            request.output
+        ):
+            named = f"{request.output.stem}.csv"
+            raise UsageError(f"-o {request.output}: what comes out is CSV; name it {named}")
+    members = [_load(path, sources) for path in paths]
+    for other in members[1:]:
+        refuse_other_question(members[0], other)
+    if request.probabilities and not isinstance(members[0].task, Classification):
+        raise DataError(f"{paths[0]}: predicts numbers, which have no probabilities")
+    with ExitStack() as stack:
+        stack.enter_context(np.errstate(all="ignore"))  # what overflows is told by its row
+        job = _open(stack, console, request, members, sources)
+        file = stack.enter_context(writing(request.output)) if request.output else None
+        for text in _table(job, probabilities=request.probabilities):
+            if file:
+                file.write(text.encode())
+            elif not console.as_json:
+                click.echo(text, nl=False)
+        if len(job.bad) == len(job.answers) > 0:
+            raise DataError(job.bad[0])
+    _tell(console, job)
+    console.json(_as_json(job, request))
+    if job.bad:
+        raise DataError(_say_bad(job))
+
+
+def _models_first(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """(models, inputs): the first path, and the checkpoints that follow it."""
+    count = 1
+    while count < len(paths) and is_checkpoint(paths[count]) and is_checkpoint(paths[0]):
+        count += 1
+    if count == len(paths):
+        raise UsageError("INPUT… is missing; see mlp predict --help")
+    return list(paths[:count]), [str(path) for path in paths[count:]]
+
+
+def _load(path: Path, sources: Sequence[str]) -> Model:
+    """The model; what comes first may be the input, and the model come after it."""
+    try:
+        return load(path)
+    except CheckpointError:
+        for source in sources:
+            if is_checkpoint(Path(source)):
+                raise UsageError(
+                    f"{path}: is no checkpoint, but {source} is one; the model comes first: "
+                    f"mlp predict {source} {path}"
+                ) from None
+        raise
+
+
+def _open(
+    stack: ExitStack,
+    console: Console,
+    request: Request,
+    members: Sequence[Model],
+    sources: Sequence[str],
+) -> _Job:
+    first, source = members[0], sources[0]
+    if all(map(is_image, sources)):
+        if request.label_column is not None:
+            raise UsageError("--label-column is for tables, and pictures have no columns")
+        if request.with_inputs or request.keep:
+            flag = "--with-inputs" if request.with_inputs else "--keep"
+            raise UsageError(f"{flag} is for tables, and pictures have no columns")
+        images = [
+            open_images(sources, model.wanted, prepare=not request.no_prepare) for model in members
+        ]
+        return _Job(members, source, images, ["file"], iter([[name] for name in sources]))
+    if len(sources) > 1:
+        raise UsageError("several inputs can only be pictures; call mlp predict for each table")
+    if request.no_prepare:
+        raise UsageError(f"--no-prepare is for pictures, and {source} is not one")
+    options = TableOptions(label_column=request.label_column, numeric=first.config.data.numeric)
+    wanted = [model.wanted for model in members]
+    opened = stack.enter_context(open_inputs(source, wanted, options))
+    for model, rows in zip(members, opened.inputs, strict=True):
+        if said := compare_scale(model.encoding, rows.X, source, model.file.path):
+            console.warning(said)
+    return _Job(members, source, opened.inputs, *_kept(opened, request))
+
+
+def _kept(opened: Opened, request: Request) -> tuple[Sequence[str], Iterator[Sequence[str]] | None]:
+    """(names, cells) of the input's columns that are to be written, too."""
+    if request.keep:
+        places = [opened.find(name) for name in request.keep]
+    elif request.with_inputs:
+        places = list(range(len(opened.names)))
+    else:
+        return [], None
+    cells = ([row[place] for place in places] for row in opened.cells())
+    return [opened.names[place] for place in places], cells
+
+
+def _table(job: _Job, *, probabilities: bool) -> Iterator[str]:
+    """The table as CSV, some rows at a time; `job` learns the answers."""
+    first, unread = job.members[0], job.inputs[0].bad
+    names, task = first.data.class_names, first.task
+    head = [
+        f"predicted_{name}" if name in job.beside else name for name in task.answer_columns(names)
+    ]
+    head += [f"p_{label}" for label in first.classes.tolist()] if probabilities else []
+    yield _csv([[*job.beside, *head]])
+    for said in outputs_of(networks_of(job.members), [rows.X for rows in job.inputs]):
+        answers = task.answer(said.values, said.scores)[0].tolist()
         lines: list[list[Any]] = []
-        for offset, answer in enumerate(answers):
-            line: list[Any] = [files[done + offset]] if files else []
+        finite: list[bool] = np.logical_and.reduce(np.isfinite(said.values), axis=1).tolist()
+        for answer, values, is_finite in zip(answers, said.values, finite, strict=True):
+            row = len(job.answers)
+            if row in unread:
+                job.bad[row] = unread[row]
+            elif not is_finite:
+                job.bad[row] = (
+                    f"row {row + 1} is too large for {first.file.path}: its scores overflow"
+                )
+            line = list(next(job.cells)) if job.cells else []
+            if row in job.bad:
+                lines.append([*line, *[""] * len(head)])
+                job.answers.append(None)
+                continue
             line += task.answer_cells(answer, names)
-            line += [f"{p:.6g}" for p in said.values[offset]] if probabilities else []
-            lines.append(line)
+            lines.append(line + ([f"{p:.6g}" for p in values] if probabilities else []))
+            job.answers.append(answer)
         yield _csv(lines)
-        predicted += answers
-        done += len(answers)
 
 
 def _csv(lines: list[list[Any]]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(lines)
     return text.getvalue()
+
+
+def _tell(console: Console, job: _Job) -> None:
+    """What there is to say of the rows."""
+    rows = job.inputs[0]
+    for line in (*rows.notices, *count_unseen(rows.unseen, job.source, job.members[0])):
+        console.notice(line)
+    there = np.array([answer is not None for answer in job.answers], bool)
+    if rows.labels is not None:
+        there &= rows.labelled if rows.labelled is not None else True
+        if there.any():
+            answers = np.array([a for a, kept in zip(job.answers, there, strict=True) if kept])
+            console.notice(_outcome(job.members[0], answers, rows.labels[there], job.source))
+    for text in list(job.bad.values())[1 : _BAD + 1]:
+        console.warning(text)
+
+
+def _say_bad(job: _Job) -> str:
+    first = next(iter(job.bad.values()))
+    if len(job.bad) == 1:
+        return first
+    return f"{len(job.bad):,} of {len(job.answers):,} have no answer; the first: {first}"
 
 
 def _outcome(model: Model, predicted: Array, labels: Array, source: str) -> str:
@@ -75,67 +255,21 @@ def _outcome(model: Model, predicted: Array, labels: Array, source: str) -> str:
     )
 
 
-def _load(path: Path, sources: Sequence[str]) -> Model:
-    """The model; what comes first may be the input, and the model come after it."""
-    try:
-        return load(path)
-    except CheckpointError:
-        for source in sources:
-            if is_checkpoint(Path(source)):
-                raise UsageError(
-                    f"{path}: is no checkpoint, but {source} is one; the model comes first: "
-                    f"mlp predict {source} {path}"
-                ) from None
-        raise
-
-
-def predict(
-    console: Console,
-    model_file: Path,
-    sources: tuple[str, ...],
-    *,
-    probabilities: bool,
-    label_column: str | None,
-    no_prepare: bool,
-    output: Path | None,
-) -> None:
-    """Label rows or pictures and write CSV to `output`, or stdout if it is None."""
-
-    if output:
-        ensure_writable(output, streams=True, reads=[model_file, *sources])
-        if output.suffix.lower() not in ("", ".csv", ".txt") and not is_stream(output):
-            raise UsageError(f"-o {output}: what comes out is CSV; name it {output.stem}.csv")
-    model = _load(model_file, sources)
-    wanted = model.wanted
-    pictures = [inputs.is_image(source) for source in sources]
-    if all(pictures):
-        if label_column is not None:
-            raise UsageError("--label-column is for tables, and pictures have no columns")
-        rows = inputs.open_images(sources, wanted, prepare=not no_prepare)
-    elif len(sources) > 1:
-        raise UsageError("several inputs can only be pictures; call mlp predict for each table")
-    elif no_prepare:
-        raise UsageError(f"--no-prepare is for pictures, and {sources[0]} is not one")
-    else:
-        options = TableOptions(label_column=label_column, numeric=model.config.data.numeric)
-        rows = inputs.open_inputs(sources[0], wanted, options)
-        if said := compare_scale(model.encoding, rows.X, sources[0], model_file):
-            console.warning(said)
-
-    files = sources if all(pictures) else None
-    predicted: list[Any] = []
-    with ExitStack() as stack:
-        stack.enter_context(np.errstate(all="ignore"))  # what overflows is told by its row
-        file = stack.enter_context(writing(output)) if output else None
-        for text in _table(model, rows.X, files, predicted, probabilities=probabilities):
-            if file:
-                file.write(text.encode())
-            else:
-                click.echo(text, nl=False)
-    for line in (*rows.notices, *count_unseen(rows.unseen, sources[0], model)):
-        console.notice(line)
-    if rows.labels is not None:
-        labelled = slice(None) if rows.labelled is None else rows.labelled
-        labels = rows.labels[labelled]
-        if len(labels):
-            console.notice(_outcome(model, np.array(predicted)[labelled], labels, sources[0]))
+def _as_json(job: _Job, request: Request) -> dict[str, Any]:
+    """The shape of `predict --json`; without a file to write, the answers are there."""
+    paths, first = [str(model.file.path) for model in job.members], job.members[0]
+    rows = job.inputs[0]
+    read = np.delete(rows.X, list(rows.bad), axis=0) if rows.bad else rows.X
+    about: dict[str, Any] = {
+        "model": paths[0] if len(paths) == 1 else paths,
+        "rows": len(job.answers),
+        "output": str(request.output) if request.output else None,
+        "unseen": rows.unseen,
+        "missing": int(np.isnan(read).sum()) if read.dtype.kind == "f" else 0,
+    }
+    if request.output is None:
+        about["answers"] = [
+            None if answer is None else first.task.answer_cells(answer, None)[0]
+            for answer in job.answers
+        ]
+    return about

@@ -15,6 +15,7 @@ from mlpcli.arrays import Array
 _CHUNK = 8192  # rows at a time
 _BLOCK = 1 << 22  # cells of whole columns at a time
 _MOST = 1 << 25  # cells whose quantiles are taken; of more, those of evenly spaced rows
+_FAR = 1e9  # beyond it x/√(1 + (x/3)²) is ±3 in every digit
 _ENOUGH = 1 << 22  # the same if the median is only for gaps in later rows
 
 
@@ -136,6 +137,7 @@ def _inverse(spread: Array, varies: Array) -> Array:
 
 def _clip_smoothly(x: Array) -> None:
     """x ← x/√(1 + (x/3)²), which stays within ±3."""
+    np.clip(x, -_FAR, _FAR, out=x)  # no square overflows
     np.divide(x, np.sqrt(1 + np.square(x / 3)), out=x)
 
 

@@ -96,11 +96,19 @@ def score_members(
     return task.score(np.sum(sums, axis=0))
 
 
-def outputs_of(members: Sequence[tuple[MLP, Encoding]], X: Array) -> Iterator[Outputs]:
-    """What a network, or a committee, says of rows of X (N, R), chunk by chunk."""
-    N = len(X)
-    split = Split("input", X, np.zeros(N), np.arange(N))
-    return (each[-1] for _, each in _say(members, split, None))
+def outputs_of(
+    members: Sequence[tuple[MLP, Encoding]], X: Array | Sequence[Array]
+) -> Iterator[Outputs]:
+    """What a network, or a committee, says of rows of X (N, R), chunk by chunk.
+
+    X is the same for all, or each has its own.
+    """
+    arrays = [X] * len(members) if isinstance(X, np.ndarray) else X
+    N = len(arrays[0])
+    if N == 0:
+        return iter(())
+    splits = [Split("input", array, np.zeros(N), np.arange(N)) for array in arrays]
+    return (each[-1] for _, each in _say(members, splits, None))
 
 
 def _say(

@@ -20,7 +20,7 @@ from mlpcli.data.encoding import (
     Pixels,
     encode_numbers,
 )
-from mlpcli.data.formats.rows import frame_of
+from mlpcli.data.formats.inputs import frame_of
 from mlpcli.data.scalings import SCALINGS
 from mlpcli.data.split import Split
 from mlpcli.runs.model import Model

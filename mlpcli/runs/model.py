@@ -17,7 +17,7 @@ from mlpcli.data.columns import Layout
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.encoding import Encoding, Pixels
 from mlpcli.data.formats.in_memory import read_rows
-from mlpcli.data.formats.rows import Wanted
+from mlpcli.data.formats.inputs import Wanted
 from mlpcli.errors import CheckpointError, DataError, UsageError
 from mlpcli.evaluation.metrics import Outputs, outputs_of
 from mlpcli.nn.model_file import FORMAT, ModelFile, dense_layers, read_model

@@ -99,7 +99,7 @@ def test_a_dash_reads_csv_from_stdin(mlp, iris: str, monkeypatch: pytest.MonkeyP
 
 def test_a_file_is_written_whole_or_not_at_all(mlp, iris: str) -> None:
     Path("out.csv").write_text("old")
-    Path("bad.csv").write_text("width,height\n1,2\n1,x\n")
+    Path("bad.csv").write_text('width,height\n1,2\n1,"x\n')
     assert mlp.error("predict", iris, "bad.csv", "-o", "out.csv")[0] == 3
     assert Path("out.csv").read_text() == "old"
     outcome = mlp.ok("predict", iris, "points.csv", "-o", "new/out.csv")
@@ -198,12 +198,125 @@ def test_pixels_from_0_to_1_are_warned_of(mlp, images: str) -> None:
     )
 
 
-def test_values_that_overflow_are_an_error(mlp, iris: str) -> None:
-    np.save("X.npy", np.array([[1.0, 9.0], [1e308, -1e308]]))
+def test_a_row_whose_scores_overflow_has_no_answer_and_the_others_have(mlp, iris: str) -> None:
+    np.save("X.npy", np.array([[1.0, 9.0], [1e308, -1e308], [8.0, 2.0]]))
     code, text = mlp.error("predict", iris, "X.npy", "-o", "out.csv")
     assert code == 3
     assert text == "row 2 is too large for m.npz: its scores overflow"
-    assert not Path("out.csv").exists()
+    assert Path("out.csv").read_text() == 'label\nant\n""\ncow\n'
+    np.save("X.npy", np.array([[1e308, -1e308]]))
+    assert mlp.error("predict", iris, "X.npy", "-o", "none.csv") == (
+        3,
+        "row 1 is too large for m.npz: its scores overflow",
+    )
+    assert not Path("none.csv").exists()
+
+
+def test_rows_that_cannot_be_read_are_told_and_the_others_are_answered(mlp, iris: str) -> None:
+    lines = ["width,height,note", "0,10,a", "0,x,b", "8,2,c", "8", "4,6,d", "4,1e300,e", "0,10,f"]
+    Path("new.csv").write_text("\n".join(lines) + "\n")
+    outcome = mlp("predict", iris, "new.csv", "--keep", "note", "-o", "out.csv")
+    assert outcome.code == 3
+    assert Path("out.csv").read_text().splitlines() == [
+        "note,label",
+        *("a,ant", "b,", "c,cow", ",", "d,bee", "e,", "f,ant"),
+    ]
+    assert outcome.err.splitlines() == [
+        "warning: new.csv: row 5 has 1 column, expected 3 as in the first row; fill it up, "
+        "or quote the cells that hold a ','",
+        "warning: new.csv: row 7, column 'height': '1e300' is not finite in float32; "
+        "correct it, drop the row, or rescale the column",
+        "mlp: 3 of 7 have no answer; the first: new.csv: row 3, column 'height': 'x' is not a "
+        "number; correct it, or leave it empty",
+    ]
+
+
+def test_many_bad_rows_are_counted_and_a_few_are_told(mlp, iris: str) -> None:
+    rows = [f"{n},{'x' if n % 2 else 10}" for n in range(100)]
+    Path("new.csv").write_text("\n".join(["width,height", *rows]) + "\n")
+    outcome = mlp("predict", iris, "new.csv")
+    assert (outcome.code, outcome.out.count('""')) == (3, 50)
+    assert len(outcome.err.splitlines()) == 12
+    assert "50 of 100 have no answer" in outcome.err
+
+
+def test_the_inputs_columns_are_written_beside_the_answers_as_they_were(mlp, iris: str) -> None:
+    lines = ["name;height;width;label", '"Åsa; née";10,0;00;x', ';2;8;"y ""z"""']
+    Path("new.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    text = mlp.ok("predict", iris, "new.csv", "--with-inputs").out
+    assert list(csv.reader(io.StringIO(text))) == [
+        ["name", "height", "width", "label", "predicted_label"],
+        ["Åsa; née", "10,0", "00", "x", "ant"],
+        ["", "2", "8", 'y "z"', "cow"],
+    ]
+    kept = mlp.ok("predict", iris, "new.csv", "--keep", "width,0", "--probabilities").out
+    first = next(csv.reader(io.StringIO(kept)))
+    assert first == ["width", "name", "label", "p_ant", "p_bee", "p_cow"]
+    assert mlp.error("predict", iris, "new.csv", "--keep", "wide") == (
+        3,
+        "new.csv: no column 'wide'; did you mean 'width'?",
+    )
+    flags = ("--with-inputs", "--keep", "width")
+    assert mlp.error("predict", iris, "new.csv", *flags)[0] == 2
+    np.save("X.npy", np.array([[0.5, 10.0]]))
+    assert mlp.ok("predict", iris, "X.npy", "--with-inputs").out == "x1,x2,label\n0.5,10.0,ant\n"
+
+
+def test_what_comes_by_a_pipe_is_kept_too(mlp, iris: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(b"width,height\n0,10\n8,2\n"))
+    monkeypatch.setattr("sys.stdin", stream)
+    out = mlp.ok("predict", iris, "-", "--with-inputs").out
+    assert out == "width,height,label\n0,10,ant\n8,2,cow\n"
+
+
+def test_a_committee_averages_what_its_members_say(mlp, iris: str) -> None:
+    # the second takes the same columns in another order, from a table without the label
+    rows = [line.split(",") for line in Path("points.csv").read_text().splitlines()]
+    Path("turned.csv").write_text("\n".join(f"{h},{s},{w}" for w, h, s in rows) + "\n")
+    flags = ("--label-column", "species", "--hidden", "5", "--epochs", "3", "--seed", "4", "-q")
+    mlp.ok("train", "--data", "turned.csv", *flags, "-o", "n.npz")
+    one, two, both = (
+        table(mlp.ok("predict", *models, "points.csv", "--probabilities").out)
+        for models in ((iris,), ("n.npz",), (iris, "n.npz"))
+    )
+    for a, b, mean in zip(one, two, both, strict=True):
+        for name in ("p_ant", "p_bee", "p_cow"):
+            assert float(mean[name]) == pytest.approx(
+                (float(a[name]) + float(b[name])) / 2, abs=2e-6
+            )
+    mlp.ok("train", "--data", "digits", "--hidden", "none", "--epochs", "1", "-q", "-o", "d.npz")
+    assert mlp.error("predict", iris, "d.npz", "points.csv")[0] == 3
+    assert mlp.error("predict", iris, "n.npz") == (2, "INPUT… is missing; see mlp predict --help")
+
+
+def test_json_says_what_was_written(mlp, iris: str) -> None:
+    Path("new.csv").write_text("width,height\n0,10\n8,\n")
+    outcome = mlp.ok("predict", iris, "new.csv", "--json", "-o", "out.csv")
+    assert outcome.json == {
+        "model": "m.npz",
+        "rows": 2,
+        "output": "out.csv",
+        "unseen": 0,
+        "missing": 1,
+    }
+    alone = mlp.ok("predict", iris, "new.csv", "--json")
+    assert (alone.json["output"], alone.json["answers"][0]) == (None, "ant")
+    assert alone.out.count("\n") == 1
+
+
+def test_categories_that_the_model_does_not_know_are_counted(mlp) -> None:
+    rng = np.random.default_rng(0)
+    rows = [
+        f"{'red' if y else 'blue'},{rng.normal():.3f},{'yes' if y else 'no'}" for y in [0, 1] * 40
+    ]
+    Path("t.csv").write_text("\n".join(["colour,x,good", *rows]) + "\n")
+    mlp.ok("train", "--data", "t.csv", "--hidden", "8", "-q")
+    Path("new.csv").write_text("x,colour\n0,red\n0,green\n,blue\n0,\n")
+    outcome = mlp.ok("predict", "model.npz", "new.csv", "-o", "out.csv", "--json")
+    assert outcome.err == "new.csv: 1 cell has a category that model.npz does not know\n"
+    assert (outcome.json["unseen"], outcome.json["missing"]) == (1, 2)
+    answers = Path("out.csv").read_text().splitlines()[1:]
+    assert (answers[0], answers[2]) == ("yes", "no")
 
 
 # Pictures
@@ -232,6 +345,28 @@ def test_pictures_are_predicted_by_name(mlp, images: str) -> None:
         3,
         "0.jpg: has 200 × 150 pixels, the model takes 8 × 8; "
         "leave out --no-prepare to have it fitted",
+    )
+
+
+def test_a_blank_picture_among_many_has_no_answer_and_the_others_have(mlp, images: str) -> None:
+    image_module = pytest.importorskip("PIL.Image", reason="Pillow is not installed (extra report)")
+    pixels = np.kron(255 - digits().X[0].reshape(8, 8) * 15, np.ones((12, 12))).astype(np.uint8)
+    image_module.fromarray(pixels).save("a.png")
+    image_module.fromarray(np.full((90, 90), 240, np.uint8)).save("blank.png")
+    Path("torn.png").write_bytes(b"\x89PNG")
+    outcome = mlp("predict", images, "a.png", "blank.png", "torn.png", "a.png")
+    alone = mlp.ok("predict", images, "a.png").out.splitlines()[1]
+    assert outcome.code == 3
+    assert outcome.out.splitlines() == ["file,label", alone, "blank.png,", "torn.png,", alone]
+    assert outcome.err.splitlines() == [
+        "warning: torn.png: is not a PNG or JPEG picture, or is damaged",
+        "mlp: 2 of 4 have no answer; the first: blank.png: shows nothing but its background; "
+        "give a picture of one thing",
+    ]
+    assert mlp.error("predict", images, "blank.png")[0] == 3
+    assert mlp.error("predict", images, "a.png", "--with-inputs") == (
+        2,
+        "--with-inputs is for tables, and pictures have no columns",
     )
 
 

@@ -15,7 +15,8 @@ import pytest
 
 from mlpcli.data.columns import Column, Layout, TableOptions
 from mlpcli.data.dataset import Dataset
-from mlpcli.data.formats.rows import Wanted, open_inputs, open_paths
+from mlpcli.data.formats.inputs import Wanted, open_inputs
+from mlpcli.data.formats.rows import open_paths
 from mlpcli.data.split import split
 from mlpcli.errors import DataError, UsageError
 
@@ -237,7 +238,8 @@ def test_rows_to_predict_may_lack_labels(tmp_path: Path) -> None:
     columns = (Column("colour", 0, "category", ("blue", "red")), Column("size", 2))
     layout = Layout(columns, "kind", 3, 4, ("x", "y"))
     wanted = Wanted(Path("m.npz"), 2, "t.csv", layout, None, None)
-    rows = open_inputs(str(tmp_path / "new.csv"), wanted)
+    with open_inputs(str(tmp_path / "new.csv"), [wanted]) as opened:
+        (rows,) = opened.inputs
     np.testing.assert_array_equal(rows.X, [[1, 1], [-1, 2], [1, np.nan]])
     assert rows.unseen == 1
     assert rows.labels is not None

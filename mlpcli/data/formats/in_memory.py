@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mlpcli.arrays import Array
-from mlpcli.data.formats.rows import Wanted, open_stream
+from mlpcli.data.formats.inputs import Wanted, open_stream
 from mlpcli.errors import DataError
 from mlpcli.text import quoted
 

@@ -43,6 +43,7 @@ class ParquetTable:
                 f"{suggest_install('pyarrow')}"
             ) from None
         self.source = source
+        self.bad_rows: dict[int, str] | None = None
         with path.open("rb") as file:
             self.digest = hashlib.file_digest(file, "sha256").hexdigest()
         try:
@@ -60,6 +61,14 @@ class ParquetTable:
             raise DataError(f"{source}: has no rows")
         texts = [["" if t is None else t for t in _texts(column)] for column in head.columns]
         self.head = [list(row) for row in zip(*texts, strict=True)]
+
+    def rows(self) -> Iterator[tuple[int, list[str]]]:
+        """(number from 1, cells) of every row, as text; missing ones are empty."""
+        done = 0
+        for batch in self._file.iter_batches(_ROWS):
+            columns = [["" if text is None else text for text in _texts(c)] for c in batch.columns]
+            yield from enumerate(map(list, zip(*columns, strict=True)), done + 1)
+            done += batch.num_rows
 
     def take_first_row_for_header(self) -> None:
         """There is always a header."""

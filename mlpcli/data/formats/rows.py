@@ -1,180 +1,18 @@
-"""Data from whatever file they are in: to train on, to evaluate on, or to predict."""
+"""Data to train on or to evaluate on, from whatever file they are in."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
 
-import numpy as np
-
-from mlpcli.arrays import Array
-from mlpcli.data.columns import Column, Layout, TableOptions
+from mlpcli.data.columns import Layout, TableOptions
 from mlpcli.data.dataset import Dataset
-from mlpcli.data.formats import idx, numpy_files, pictures
-from mlpcli.data.formats.collect import Table, collect, combined_digest
-from mlpcli.data.formats.registry import (
-    PREDICTION_KINDS,
-    STDIN,
-    TRAINING_KINDS,
-    format_of,
-    why_not,
-)
-from mlpcli.data.formats.table import TableReader
+from mlpcli.data.formats import idx, numpy_files
+from mlpcli.data.formats.collect import Table, combined_digest
+from mlpcli.data.formats.registry import STDIN, TRAINING_KINDS, format_of, why_not
 from mlpcli.data.formats.tables import read_tables
 from mlpcli.errors import DataError, UsageError
-
-_FILL_THEIR_FRAME = ("digits", "fashion-mnist")  # and are not set in a margin, as MNIST's are
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What a model takes, as its checkpoint has it.
-
-    Attributes:
-        model: its file, for messages.
-        D: raw columns per row.
-        source: what it was trained on.
-        layout: of a table; None of images.
-        image_shape, full_scale: of images.
-    """
-
-    model: Path
-    D: int
-    source: str
-    layout: Layout | None
-    image_shape: tuple[int, int] | None
-    full_scale: float | None
-
-    @property
-    def columns(self) -> tuple[str, ...] | None:
-        """The names of its columns, if they have any."""
-        return (self.layout.names or None) if self.layout is not None else None
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """Rows to predict.
-
-    Attributes:
-        X: (N, R).
-        labels: (N,), if they have any.
-        labelled: (N,) bool, which rows have one; None if all have.
-        unseen: cells of categories that the model does not know.
-        notices: what there is to say of the file.
-    """
-
-    X: Array
-    labels: Array | None = None
-    labelled: Array | None = None
-    unseen: int = 0
-    notices: tuple[str, ...] = ()
-
-
-def open_inputs(source: str, wanted: Wanted, options: TableOptions | None = None) -> Inputs:
-    """Open a table or arrays.
-
-    Columns are matched with the model's, see `match_layout`; labels may be missing.
-
-    Args:
-        source: a path, or - for a table on standard input.
-        wanted: what the model takes.
-        options: a table's column of labels, and whether it has a header.
-
-    Raises:
-        DataError: it cannot be read, or does not fit the model.
-        UsageError: a label column was given for something that is no table.
-    """
-    form, path = format_of(source), Path(source).expanduser()
-    try:
-        if source != STDIN and path.is_dir():
-            raise DataError(f"{source}: is a folder; give {PREDICTION_KINDS}")
-        if form is not None and form.is_table:
-            layout = wanted.layout or numbers_only(wanted.D, str(wanted.model))
-            table = read_tables([source], options, layout, labelled=False)
-            return Inputs(table.X, table.labels, table.labelled, table.unseen, table.notices)
-        path.stat()  # whether it is there is what to say first
-        if reason := why_not(source):
-            raise DataError(f"{source}: {reason}")
-        _refuse_options(options, source)
-        inputs = _arrays(path, source)
-    except FileNotFoundError:
-        raise DataError(f"{source}: does not exist; give {PREDICTION_KINDS}") from None
-    except OSError as error:
-        raise DataError(f"{source}: cannot be read: {error.strerror or error}") from error
-    if inputs.X.shape[1] != wanted.D:
-        raise DataError(
-            f"{source}: has {inputs.X.shape[1]} columns of inputs, {wanted.model} takes {wanted.D}"
-        )
-    return inputs
-
-
-def open_stream(stream: BinaryIO, source: str, wanted: Wanted) -> Inputs:
-    """Open a table of the model's columns that a stream holds, with their names if they have any.
-
-    Raises:
-        DataError: it cannot be read.
-    """
-    layout = wanted.layout or numbers_only(wanted.D, str(wanted.model))
-    options = TableOptions(header="yes" if layout.names else "no")
-    table = collect([TableReader(stream, source, options)], options, layout, labelled=False)
-    return Inputs(table.X, unseen=table.unseen)
-
-
-def numbers_only(R: int, model: str) -> Layout:
-    """The layout of a model of R numbers without names, such as arrays are."""
-    return Layout(tuple(Column(None, j) for j in range(R)), None, R, R + 1, model=model)
-
-
-def frame_of(source: str) -> float:
-    """The share of an image's side that its object takes in the images of `source`."""
-    return 1.0 if source in _FILL_THEIR_FRAME else pictures.FRAME
-
-
-def is_image(source: str) -> bool:
-    """Whether a path is one of a picture, by its suffix."""
-    return source.lower().endswith(pictures.SUFFIXES)
-
-
-def open_images(sources: Sequence[str], wanted: Wanted, *, prepare: bool) -> Inputs:
-    """Open pictures, a row each, made to look like the model's images unless told not to.
-
-    Raises:
-        DataError: one cannot be read, or the model was not trained on images.
-    """
-    shape, scale = wanted.image_shape, wanted.full_scale
-    if shape is None or scale is None:
-        kind = "no images" if shape is None else "images whose pixels have no known largest value"
-        raise DataError(
-            f"{sources[0]}: a picture, but {wanted.model} was trained on {kind} "
-            f"({wanted.source}); give the rows as a table or as .npz"
-        )
-    frame = frame_of(wanted.source)
-    X = np.empty((len(sources), wanted.D), np.float32)
-    for row, source in zip(X, sources, strict=True):
-        pixels = pictures.read_image(Path(source), shape, prepare_it=prepare, frame=frame)
-        row[:] = (pixels * (scale / 255)).ravel()
-    return Inputs(X)
-
-
-def _arrays(path: Path, source: str) -> Inputs:
-    if path.suffix.lower() == ".npz":
-        return Inputs(*numpy_files.read_npz(path, source))
-    if path.suffix.lower() == ".npy":
-        return Inputs(numpy_files.read_npy(path, source))
-    if "ubyte" not in path.name and ".idx" not in path.name.lower():
-        raise DataError(f"{source}: not a kind of file that can be read; give {PREDICTION_KINDS}")
-    X = idx.read(path, 3)
-    beside = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
-    labels = None
-    if beside != path and beside.is_file():
-        labels = idx.read(beside, 1).astype(np.int64)
-        if len(labels) != len(X):
-            raise DataError(
-                f"{beside}: holds {len(labels)} labels, but {path.name} has {len(X)} images"
-            )
-    return Inputs(X.reshape(len(X), -1), labels)
 
 
 def open_paths(
@@ -216,7 +54,7 @@ def open_paths(
             raise UsageError(
                 "several --data can only be tables of the same columns, or one test set of them"
             )
-        _refuse_options(options, sources[0])
+        refuse_options(options, sources[0])
         if test is not None or val is not None:
             raise UsageError(
                 "--test-data and --val-data are tables beside a table; "
@@ -234,7 +72,8 @@ def _is_table(source: str) -> bool:
     return form is not None and form.is_table and not folder
 
 
-def _refuse_options(options: TableOptions | None, source: str) -> None:
+def refuse_options(options: TableOptions | None, source: str) -> None:
+    """Refuse options of tables for something that is none."""
     for name in options.given() if options else []:
         flag = "--" + name.replace("_", "-")
         raise UsageError(f"{flag} is for tables, and {source} is not one")

@@ -54,6 +54,8 @@ class TableReader:
         head: the cells of the first rows.
         decimal_comma: whether numbers have one.
         notices: what was assumed that is not obvious.
+        bad_rows: {row from 0: why it could not be read} of the last pass, all of whose values are
+            NaN; None if such a row is an error.
 
     Args:
         stream: opened for reading bytes, at its beginning; it must be able to seek back there.
@@ -76,6 +78,7 @@ class TableReader:
     ) -> None:
         self.source = source
         self.notices: list[str] = []
+        self.bad_rows: dict[int, str] | None = None
         self._lines = TextLines(stream, source)
         self._read_head(options or TableOptions(), known, delimiter)
 
@@ -252,16 +255,27 @@ class TableReader:
         # glibc keeps freed arrays up to this size for the next ones from now on, and does not give
         # them back to the system after every operation, which would take half of the time.
         np.empty(_KEPT, np.uint8)
+        done = 0
+        if self.bad_rows is not None:
+            self.bad_rows.clear()
         for first, block in self._blocks():
+            odd = [reading.odd for reading in readings]
             values = self._parse_fast(block, positions, readings, known)
+            if self.bad_rows is not None and odd != [reading.odd for reading in readings]:
+                values = None  # in which rows are they?
+                for reading in readings:
+                    reading.odd, reading.first_odd = 0, None
             if values is None:
-                values = self._parse_exactly(first, split_lines(block), positions, readings)
+                values = self._parse_exactly(first, split_lines(block), positions, readings, done)
             yield values
+            done += len(values)
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """(line number, cells) of every row but the header, as they are written."""
         for first, block in self._blocks():
             for offset, cells in self._split(split_lines(block), first):
+                if self.bad_rows is not None:
+                    cells = [*cells, *[""] * self.width][: self.width]
                 yield first + offset, self._checked(cells, first + offset)
 
     def _blocks(self) -> Iterator[tuple[int, bytes]]:
@@ -304,24 +318,42 @@ class TableReader:
         return values
 
     def _parse_exactly(
-        self, first: int, lines: list[str], positions: Sequence[int], readings: Sequence[Reading]
+        self,
+        first: int,
+        lines: list[str],
+        positions: Sequence[int],
+        readings: Sequence[Reading],
+        done: int,
     ) -> Array:
         """As `_parse_fast`, cell by cell, to say where it is that something is wrong."""
-        values = []
+        values: list[list[float]] = []
         for offset, cells in self._split(lines, first):
-            number = first + offset
-            cells = self._checked(cells, number)
-            row = []
-            for j, reading in zip(positions, readings, strict=True):
-                try:
-                    row.append(reading.read(cells[j]))
-                except OddCellError:
-                    reading.note_odd(self.where(number, j), cells[j])
-                    row.append(np.nan)
-                except ValueError as error:
-                    raise DataError(f"{self.where(number, j)}: {error}") from error
-            values.append(row)
+            try:
+                values.append(self._parse_row(first + offset, cells, positions, readings))
+            except DataError as error:
+                if self.bad_rows is None:
+                    raise
+                self.bad_rows[done + len(values)] = str(error)
+                values.append([np.nan] * len(positions))
         return np.array(values, np.float64).reshape(len(values), len(positions))
+
+    def _parse_row(
+        self, number: int, cells: list[str], positions: Sequence[int], readings: Sequence[Reading]
+    ) -> list[float]:
+        cells = self._checked(cells, number)
+        row = []
+        for j, reading in zip(positions, readings, strict=True):
+            try:
+                row.append(reading.read(cells[j]))
+            except OddCellError as error:
+                if self.bad_rows is not None:
+                    what = f"{self.where(number, j)}: {quoted(cells[j].strip())}"
+                    raise DataError(f"{what} {error}; correct it, or leave it empty") from error
+                reading.note_odd(self.where(number, j), cells[j])
+                row.append(np.nan)
+            except ValueError as error:
+                raise DataError(f"{self.where(number, j)}: {error}") from error
+        return row
 
     def _fit(self, cells: list[str]) -> list[str]:
         """The cells without blank ones beyond the last column."""

@@ -1,0 +1,229 @@
+"""Rows for a model to predict, from whatever file they are in, with labels or without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from mlpcli.arrays import Array
+from mlpcli.data.columns import Column, Layout, TableOptions
+from mlpcli.data.formats import idx, numpy_files, pictures
+from mlpcli.data.formats.collect import RawTable, collect
+from mlpcli.data.formats.header import find_column
+from mlpcli.data.formats.registry import PREDICTION_KINDS, STDIN, format_of, why_not
+from mlpcli.data.formats.rows import refuse_options
+from mlpcli.data.formats.table import TableReader
+from mlpcli.data.formats.tables import open_tables
+from mlpcli.errors import DataError
+
+_FILL_THEIR_FRAME = ("digits", "fashion-mnist")  # and are not set in a margin, as MNIST's are
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a model takes, as its checkpoint has it.
+
+    Attributes:
+        model: its file, for messages.
+        D: raw columns per row.
+        source: what it was trained on.
+        layout: of a table; None of images.
+        image_shape, full_scale: of images.
+    """
+
+    model: Path
+    D: int
+    source: str
+    layout: Layout | None
+    image_shape: tuple[int, int] | None
+    full_scale: float | None
+
+    @property
+    def columns(self) -> tuple[str, ...] | None:
+        """The names of its columns, if they have any."""
+        return (self.layout.names or None) if self.layout is not None else None
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Rows to predict.
+
+    Attributes:
+        X: (N, R).
+        labels: (N,), if they have any.
+        labelled: (N,) bool, which rows have one; None if all have.
+        unseen: cells of categories that the model does not know.
+        notices: what there is to say of the file.
+        bad: {row from 0: why it could not be read}.
+    """
+
+    X: Array
+    labels: Array | None = None
+    labelled: Array | None = None
+    unseen: int = 0
+    notices: tuple[str, ...] = ()
+    bad: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An open file of rows.
+
+    Attributes:
+        source: what to call it in messages.
+        inputs: the rows as each of the models takes them.
+        names: of all its columns, made up if it has none.
+        header: the names that it has.
+        cells: returns an iterator of all rows' cells, as they are written.
+    """
+
+    source: str
+    inputs: Sequence[Inputs]
+    names: Sequence[str]
+    header: Sequence[str] | None
+    cells: Callable[[], Iterator[Sequence[str]]]
+
+    def find(self, wanted: str) -> int:
+        """The position of a column by its name or index; see `find_column`."""
+        return find_column(wanted, self.header, len(self.names), self.source)
+
+
+@contextmanager
+def open_inputs(
+    source: str, wanted: Sequence[Wanted], options: TableOptions | None = None
+) -> Iterator[Opened]:
+    """Open a table or arrays, for one model or for several.
+
+    Columns are matched with a model's, see `match_layout`; labels may be missing.
+
+    Args:
+        source: a path, or - for a table on standard input.
+        wanted: what the models take.
+        options: a table's column of labels, and whether it has a header.
+
+    Raises:
+        DataError: it cannot be read, or does not fit a model; rows that cannot be read are told in
+            `Inputs.bad`, if others can.
+        UsageError: a label column was given for something that is no table.
+    """
+    form, path = format_of(source), Path(source).expanduser()
+    try:
+        if source != STDIN and path.is_dir():
+            raise DataError(f"{source}: is a folder; give {PREDICTION_KINDS}")
+        if form is not None and form.is_table:
+            layouts = [w.layout or numbers_only(w.D, str(w.model)) for w in wanted]
+            known = [name for layout in layouts for name in layout.names]
+            with open_tables([source], options, known) as (table,):
+                table.bad_rows = {}
+                inputs = [_of_table(table, options, layout) for layout in layouts]
+                names = table.header or [f"column {j + 1}" for j in range(table.width)]
+                yield Opened(
+                    source, inputs, names, table.header, lambda: (c for _, c in table.rows())
+                )
+            return
+        path.stat()  # whether it is there is what to say first
+        if reason := why_not(source):
+            raise DataError(f"{source}: {reason}")
+        refuse_options(options, source)
+        found = _arrays(path, source)
+    except FileNotFoundError:
+        raise DataError(f"{source}: does not exist; give {PREDICTION_KINDS}") from None
+    except OSError as error:
+        raise DataError(f"{source}: cannot be read: {error.strerror or error}") from error
+    R = found.X.shape[1]
+    for model in wanted:
+        if R != model.D:
+            raise DataError(f"{source}: has {R} columns of inputs, {model.model} takes {model.D}")
+    names = [f"x{j + 1}" for j in range(R)]
+    yield Opened(source, [found] * len(wanted), names, names, lambda: _texts(found.X))
+
+
+def _of_table(table: RawTable, options: TableOptions | None, layout: Layout) -> Inputs:
+    read = collect([table], options, layout, labelled=False)
+    bad = dict(table.bad_rows or {})
+    if len(bad) == len(read.X):
+        raise DataError(bad[0])
+    return Inputs(read.X, read.labels, read.labelled, read.unseen, read.notices, bad)
+
+
+def _texts(X: Array) -> Iterator[list[str]]:
+    return (list(map(str, row.tolist())) for row in X)
+
+
+def open_stream(stream: BinaryIO, source: str, wanted: Wanted) -> Inputs:
+    """Open a table of the model's columns that a stream holds, with their names if they have any.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    layout = wanted.layout or numbers_only(wanted.D, str(wanted.model))
+    options = TableOptions(header="yes" if layout.names else "no")
+    table = collect([TableReader(stream, source, options)], options, layout, labelled=False)
+    return Inputs(table.X, unseen=table.unseen)
+
+
+def numbers_only(R: int, model: str) -> Layout:
+    """The layout of a model of R numbers without names, such as arrays are."""
+    return Layout(tuple(Column(None, j) for j in range(R)), None, R, R + 1, model=model)
+
+
+def frame_of(source: str) -> float:
+    """The share of an image's side that its object takes in the images of `source`."""
+    return 1.0 if source in _FILL_THEIR_FRAME else pictures.FRAME
+
+
+def is_image(source: str) -> bool:
+    """Whether a path is one of a picture, by its suffix."""
+    return source.lower().endswith(pictures.SUFFIXES)
+
+
+def open_images(sources: Sequence[str], wanted: Wanted, *, prepare: bool) -> Inputs:
+    """Open pictures, a row each, made to look like the model's images unless told not to.
+
+    Raises:
+        DataError: none can be read, or the model was not trained on images.
+    """
+    shape, scale = wanted.image_shape, wanted.full_scale
+    if shape is None or scale is None:
+        kind = "no images" if shape is None else "images whose pixels have no known largest value"
+        raise DataError(
+            f"{sources[0]}: a picture, but {wanted.model} was trained on {kind} "
+            f"({wanted.source}); give the rows as a table or as .npz"
+        )
+    frame = frame_of(wanted.source)
+    X = np.zeros((len(sources), wanted.D), np.float32)
+    bad: dict[int, str] = {}
+    for number, (row, source) in enumerate(zip(X, sources, strict=True)):
+        try:
+            pixels = pictures.read_image(Path(source), shape, prepare_it=prepare, frame=frame)
+        except DataError as error:
+            bad[number] = str(error)
+        else:
+            row[:] = (pixels * (scale / 255)).ravel()
+    if len(bad) == len(sources):
+        raise DataError(bad[0])
+    return Inputs(X, bad=bad)
+
+
+def _arrays(path: Path, source: str) -> Inputs:
+    if path.suffix.lower() == ".npz":
+        return Inputs(*numpy_files.read_npz(path, source))
+    if path.suffix.lower() == ".npy":
+        return Inputs(numpy_files.read_npy(path, source))
+    if "ubyte" not in path.name and ".idx" not in path.name.lower():
+        raise DataError(f"{source}: not a kind of file that can be read; give {PREDICTION_KINDS}")
+    X = idx.read(path, 3)
+    beside = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
+    labels = None
+    if beside != path and beside.is_file():
+        labels = idx.read(beside, 1).astype(np.int64)
+        if len(labels) != len(X):
+            raise DataError(
+                f"{beside}: holds {len(labels)} labels, but {path.name} has {len(X)} images"
+            )
+    return Inputs(X.reshape(len(X), -1), labels)
