@@ -93,8 +93,6 @@ def predict(console: Console, request: Request) -> None:
     members = [_load(path, sources) for path in paths]
     for other in members[1:]:
         refuse_other_question(members[0], other)
-    if request.probabilities and not isinstance(members[0].task, Classification):
-        raise DataError(f"{paths[0]}: predicts numbers, which have no probabilities")
     with ExitStack() as stack:
         stack.enter_context(np.errstate(all="ignore"))  # what overflows is told by its row
         job = _open(stack, console, request, members, sources)
