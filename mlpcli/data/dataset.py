@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from mlpcli.arrays import Array
 from mlpcli.data.columns import Column, Layout, LeftOut, describe_columns
 
@@ -71,7 +73,7 @@ class Dataset:
         """How other files are read like this table; None if it is none."""
         if self.columns is None:
             return None
-        classes = sorted(set(map(str, self.y.tolist()))) if self.y.dtype.kind != "f" else None
+        classes = map(str, np.unique(self.y).tolist()) if self.y.dtype.kind != "f" else None
         return Layout(
             self.columns,
             self.label_name,

@@ -30,7 +30,8 @@ _NEARLY_EVERY = 0.9  # texts per present cell of a column that names its rows
 _USABLE = ("constant", "counts the rows", "numbers the rows")  # if there is nothing else
 _CHUNK = 8192  # rows moved at a time
 _SAMPLE = 100  # rows of a block that tell whether float32 keeps values apart
-_MERGED = 0.01  # the share of different values that float32 may make equal
+_MERGED = 0.01  # the share of different values that float32 may make equal …
+_COARSE = 1e-5  # … and how far it may be off, in deviations of the column
 
 
 class RawTable(Protocol):
@@ -212,16 +213,23 @@ class _Collector:
         readings = [*self.readings, *self.extra]
         for reading in readings:
             reading.odd = 0
-        needs_double = False
         with np.errstate(over="ignore", under="ignore"):
             for table, place in zip(self.tables, self.places, strict=True):
                 self.starts.append(self.X.count)
                 for block in table.blocks(place.all, readings):
-                    needs_double = needs_double or (not self.double and _merges(block[:, :R]))
+                    if not self.double and self._needs_double(block):
+                        self.double = True
+                        return True
                     self.X.append(block[:, :R])
                     self.rest.append(block[:, R:])
-        self.double = self.double or needs_double
-        return needs_double
+        return False
+
+    def _needs_double(self, block: Array) -> bool:
+        """Whether float32 would lose what matters of the features: a time of day, for one."""
+        dates = [j for j, reading in enumerate(self.readings) if isinstance(reading, DateCells)]
+        days = block[:, dates]
+        whole = (np.isnan(days) | (days == np.rint(days))).all()
+        return not whole or _loses(block[:, : len(self.readings)])
 
     def _revise(self) -> bool:
         """Replace readings that do not suit their columns; whether there were any."""
@@ -419,13 +427,18 @@ def _is_index(values: Array) -> bool:
     return bool((np.diff(values) > 0).all() and (values == np.rint(values)).all())
 
 
-def _merges(block: Array) -> bool:
-    """Whether float32 would make values of a column equal that are not."""
-    step = -(-len(block) // _SAMPLE)
-    sample = np.sort(block[::step], axis=0) if len(block) else block
+def _loses(block: Array) -> bool:
+    """Whether float32 would make values of a column equal that are not, or too coarse for it."""
+    step = -(-len(block) // _SAMPLE) or 1
+    sample = np.sort(block[::step], axis=0)  # missing ones come last
+    single = sample.astype(np.float32)
     differ = (np.diff(sample, axis=0) > 0).sum(axis=0)
-    still = (np.diff(sample.astype(np.float32), axis=0) > 0).sum(axis=0)
-    return bool((differ - still > _MERGED * differ).any())
+    still = (np.diff(single, axis=0) > 0).sum(axis=0)
+    if (differ - still > _MERGED * differ).any():
+        return True
+    there = np.nan_to_num(sample - sample[:1])  # cheap, and near enough for a deviation
+    off = np.abs(np.nan_to_num(sample - single)).max(axis=0, initial=0)
+    return bool((off > _COARSE * there.std(axis=0)).any()) if len(sample) > 1 else False
 
 
 class _Rows:

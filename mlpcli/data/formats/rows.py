@@ -88,7 +88,7 @@ def _open_tables(
 ) -> Dataset:
     table = read_tables(sources, options, layout)
     data = as_dataset(table, sources)
-    own = layout or data.layout
+    own = layout or (None if test is None and val is None else data.layout)
     if test is not None:
         rows, data = _beside(data, test, options, own)
         data = replace(data, X_test=rows.X, y_test=rows.labels)

@@ -36,7 +36,7 @@ from mlpcli.text import name_columns, quoted
 _HEAD_ROWS = 200  # that tell what the table is like …
 _HEAD_CELLS = 100_000  # … or fewer, when they are very wide
 _HEAD_LINES = 100  # that tell what separates cells
-_KEPT = 1 << 24  # bytes
+_KEPT = 1 << 22  # bytes
 _COMMENT = ("#", "%")
 
 

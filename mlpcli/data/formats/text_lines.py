@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import hashlib
+import re
 import shlex
 import zlib
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from mlpcli.text import one_line
 _BLOCK = 1 << 18  # bytes read at a time
 _MAX_LINE = 1 << 22  # bytes; 300,000 columns fit, a file without line ends does not
 
+_JSON = re.compile(rb"\s*(\[\s*[\[{]|\{\s*\")")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _GZIP = b"\x1f\x8b"
 _NOT_TEXT = {
@@ -107,6 +109,8 @@ class TextLines:
         for magic, what in _NOT_TEXT.items():
             if start.startswith(magic):
                 raise DataError(f"{self.source}: {what}")
+        if _JSON.match(start):
+            raise DataError(f"{self.source}: is JSON; save the table as CSV or Parquet")
         if start.startswith(_UTF16):
             self._decoder = codecs.getincrementaldecoder("utf-16")()
         return self._as_utf8(start)
