@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from mlpcli.config.config import Config
 from mlpcli.data.catalog import NAMES, TABLES, open_data
 from mlpcli.data.columns import TableOptions
 from mlpcli.data.dataset import Dataset
-from mlpcli.data.formats.registry import STDIN
+from mlpcli.data.formats.registry import STDIN, is_table
 from mlpcli.data.split import Split
 from mlpcli.errors import CheckpointError, DataError, UsageError
 from mlpcli.runs.build import Material, split_as_configured, table_options
@@ -90,9 +91,10 @@ def open_like(
     model: Model, source: str | Sequence[str], data_dir: Path, label_column: str | None = None
 ) -> Dataset:
     """Open other data for a model: a table's columns are matched with the model's."""
-    options = TableOptions(label_column=label_column, numeric=model.config.data.numeric)
-    if isinstance(source, str) and source in NAMES and source not in TABLES:
-        options = TableOptions(label_column=label_column)
+    said = model.config.data
+    options = TableOptions(label_column=label_column)
+    if not isinstance(source, str) or source in TABLES or is_table(source):
+        options = replace(options, numeric=said.numeric, group=said.group)
     return open_data(source, data_dir=data_dir, options=options, layout=model.layout)
 
 

@@ -94,3 +94,57 @@ def test_unseen_categories_and_missing_labels_of_new_rows_are_counted(mlp, parts
     assert "1 cell has a category that m.npz does not know" in said.err
     assert "new.csv: 1 row without a label left out" in said.err
     assert "new.csv, all split: 2 samples" in said.out
+
+
+COLUMNS = ("kind", "id", "a", "b")
+
+
+@pytest.fixture
+def rows() -> list[str]:
+    rng = np.random.default_rng(1)
+    a, b = rng.standard_normal((2, 120)).round(3)
+    return [
+        f"{'pos' if u > v else 'neg'},{i},{u},{v}"
+        for i, (u, v) in enumerate(zip(a.tolist(), b.tolist(), strict=True))
+    ]
+
+
+@pytest.mark.parametrize("header", [True, False])
+def test_a_header_may_be_missing_in_one_of_two_files(mlp, rows: list[str], header: bool) -> None:
+    """The label is first, and a column that counts is left out: neither is where others look."""
+    files = {True: "\n".join([",".join(COLUMNS), *rows]), False: "\n".join(rows)}
+    Path("train.csv").write_text(files[header])
+    Path("other.csv").write_text(files[not header])
+    label = "kind" if header else "0"
+    hidden = ("--hidden", "16", "--epochs", "60", "-o", "m.npz")
+    mlp.ok("train", "--data", "train.csv", "--label-column", label, *hidden)
+    own = json.loads(mlp.ok("evaluate", "m.npz", "--split", "train", "--json").out)
+    assert own["accuracy"] > 0.97
+    out = json.loads(mlp.ok("evaluate", "m.npz", "--data", "other.csv", "--json").out)
+    assert out["accuracy"] > 0.95
+    assert out["samples"] == 120
+    one, two = (mlp.ok("predict", "m.npz", name) for name in ("train.csv", "other.csv"))
+    assert one.out == two.out
+    assert one.err.split(": ")[1] == two.err.split(": ")[1]
+
+
+def test_options_of_columns_go_into_the_checkpoint(mlp, rows: list[str]) -> None:
+    Path("t.csv").write_text("\n".join([",".join(COLUMNS), *rows]))
+    said = mlp.ok(
+        "train",
+        "--data",
+        "t.csv",
+        "--label-column",
+        "Kind",
+        "--ignore",
+        "B",
+        "--group",
+        "id",
+        *SMALL,
+    )
+    assert "columns: 1 number; left out: b (--ignore)" in said.err
+    assert "120" not in said.err
+    mlp.ok("evaluate", "m.npz")
+    code, text = mlp.error("train", "--resume", "m.npz", "--epochs", "9", "--ignore", "a")
+    assert code == 2
+    assert "--ignore" in text

@@ -165,9 +165,11 @@ class _Collector:
             column = self.layout.columns[j]
             if column.kind == "category":
                 return CategoryCells(column.categories)
-            comma = self.tables[0].decimal_comma
+            comma, lenient = self.first.decimal_comma, position in self.place.numeric
             return (
-                NumberCells(comma, fixed=True) if column.kind == "number" else DateCells(fixed=True)
+                NumberCells(comma, fixed=True, lenient=lenient)
+                if column.kind == "number"
+                else DateCells(fixed=True)
             )
         if position in self.place.categorical:
             return CategoryCells(fixed=True)
@@ -351,7 +353,7 @@ class _Collector:
             return "empty"
         if isinstance(reading, CategoryCells):
             texts = len(reading.names) + reading.beyond
-            if present > 1 and texts > _NEARLY_EVERY * present:
+            if texts > max(2, _NEARLY_EVERY * present):
                 return (
                     "day and month in doubt" if reading.doubtful else "differs in nearly every row"
                 )

@@ -123,7 +123,7 @@ def is_header(
         return True, True
     if not below:
         return not any(_is_number(cell, decimal_comma) for cell in first), True
-    if _counts(first):
+    if _counts(first) and (len(first) > 2 or below[0][0].strip() != "1"):  # 0,1 may be a sample
         return True, False
     votes = [_vote(first, below, j, decimal_comma) for j in range(len(first))]
     yes, no = votes.count(1), votes.count(-1)

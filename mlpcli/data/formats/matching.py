@@ -149,20 +149,35 @@ def match_layout(table: Named, options: TableOptions, layout: Layout, *, labelle
     if table.header is not None and layout.names:
         features = tuple(table.find_name(name) for name in layout.names)
         if label is None and layout.label_name is not None:
-            try:
-                label = table.find_name(layout.label_name)
-            except DataError:
-                if labelled:
-                    raise
-            if label in features:
-                label = None
+            label = _find_if_there(table, layout.label_name, needed=labelled)
+        if label in features:
+            label = None
         if label is None and labelled:
             raise DataError(f"{table.source}: which column has the labels? give --label-column")
-        return Places(features, label)
-    return _match_positions(table, layout, label, labelled=labelled)
+    else:
+        features, label = _match_positions(table, layout, label, labelled=labelled)
+    group = None if options.group is None else _find_if_there(table, options.group, needed=False)
+    lenient = {
+        position
+        for position, column in zip(features, layout.columns, strict=True)
+        if column.name in options.numeric or str(column.position) in options.numeric
+    }
+    return Places(features, label, group, numeric=frozenset(lenient))
 
 
-def _match_positions(table: Named, layout: Layout, label: int | None, *, labelled: bool) -> Places:
+def _find_if_there(table: Named, wanted: str, *, needed: bool) -> int | None:
+    try:
+        return table.find(wanted) if wanted.lstrip("+-").isdigit() else table.find_name(wanted)
+    except DataError:
+        if needed:
+            raise
+        return None
+
+
+def _match_positions(
+    table: Named, layout: Layout, label: int | None, *, labelled: bool
+) -> tuple[tuple[int, ...], int | None]:
+    """(the places of the model's columns, the label's or None) of a table without names."""
     positions = [column.position for column in layout.columns]
     R, width = len(positions), table.width
     trained = R + 1 if layout.width is None else layout.width
@@ -187,8 +202,7 @@ def _match_positions(table: Named, layout: Layout, label: int | None, *, labelle
     }
     matches = sorted(filter(None, found), key=str)
     if len(matches) == 1:
-        features, place = matches[0]
-        return Places(features, place)
+        return matches[0]
     there = f"has {name_columns(width)}" + (" and no header" if table.header is None else "")
     if matches:
         raise DataError(

@@ -112,6 +112,12 @@ def format_of(source: str) -> Format | None:
     return next((form for form in FORMATS if name.endswith(form.suffixes)), None)
 
 
+def is_table(source: str) -> bool:
+    """Whether a path leads to a table, by its suffix."""
+    form = format_of(source)
+    return form is not None and form.is_table
+
+
 def why_not(source: str) -> str:
     """What a file is that is not read, and what to do; "" if its suffix does not tell."""
     name = source.lower()

@@ -10,7 +10,7 @@ from mlpcli.data.columns import Layout, TableOptions
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.formats import idx, numpy_files
 from mlpcli.data.formats.collect import Table, combined_digest
-from mlpcli.data.formats.registry import STDIN, TRAINING_KINDS, format_of, why_not
+from mlpcli.data.formats.registry import STDIN, TRAINING_KINDS, is_table, why_not
 from mlpcli.data.formats.tables import read_tables
 from mlpcli.errors import DataError, UsageError
 
@@ -67,9 +67,8 @@ def open_paths(
 
 
 def _is_table(source: str) -> bool:
-    form = format_of(source)
     folder = source != STDIN and Path(source).expanduser().is_dir()
-    return form is not None and form.is_table and not folder
+    return is_table(source) and not folder
 
 
 def refuse_options(options: TableOptions | None, source: str) -> None:

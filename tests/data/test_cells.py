@@ -1,0 +1,166 @@
+"""Numbers and dates as people write them."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlpcli.data.cells import decimal_mark, is_missing, parse_date, parse_number, parse_written
+
+
+@pytest.mark.parametrize(
+    ("cell", "point", "comma"),
+    [
+        ("1,234.5", 1234.5, None),
+        ("1.234,5", None, 1234.5),
+        ("1,234", 1234.0, 1.234),
+        ("1.234", 1.234, 1234.0),
+        ("1.234.567", None, 1234567.0),
+        ("12,34,567", None, None),
+        ("0,001", None, 0.001),
+        ("4,4", None, 4.4),
+        ("$1,200", 1200.0, 1.2),
+        ("1 200 €", 1200.0, 1200.0),
+        ("-£3", -3.0, -3.0),
+        ("12 %", 12.0, 12.0),
+        ("12.5%", 12.5, None),
+        ("1\u2009234\u2009567", 1234567.0, 1234567.0),
+        ("1\u202f234,5", None, 1234.5),
+        ("1'234.50", 1234.5, None),
+        ("(1,200)", -1200.0, -1.2),
+        ("\u22125", -5.0, -5.0),
+        ("1e3", 1000.0, 1000.0),
+        (".5", 0.5, None),
+        (" 7 ", 7.0, 7.0),
+        ("-inf", -math.inf, -math.inf),
+        ("1_000", None, None),
+        ("0x10", None, None),
+        ("12 kg", None, None),
+        ("()", None, None),
+        ("1 2", None, None),
+        ("٣", None, None),
+    ],
+)
+def test_numbers_as_people_write_them(cell: str, point: float | None, comma: float | None) -> None:
+    assert parse_written(cell) == point
+    assert parse_written(cell, decimal_comma=True) == comma
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False, width=64))
+def test_any_number_that_python_writes_is_itself(value: float) -> None:
+    assert parse_written(repr(value)) == value
+    if abs(value) < 1e15:
+        assert parse_written(f"{value:,.3f}") == float(f"{value:.3f}")
+
+
+@pytest.mark.parametrize(
+    "cell", ["", " ", "?", "-", ".", "NA", "n/a", "NaN", "null", "None", "<NA>", "#N/A"]
+)
+def test_what_is_missing(cell: str) -> None:
+    assert is_missing(cell)
+    assert math.isnan(parse_written(cell) or 0.0)
+
+
+@pytest.mark.parametrize(
+    ("cell", "mark"),
+    [
+        ("1.5", "."),
+        ("1,5", ","),
+        ("1,234.5", "."),
+        ("1,234", ""),
+        ("12", ""),
+        ("$1,200", ""),
+        ("0,5", ","),
+        ("a,b", ""),
+        ("1.234,5", ","),
+    ],
+)
+def test_the_decimal_mark_is_known_if_there_is_no_other_way_to_read(cell: str, mark: str) -> None:
+    assert decimal_mark(cell) == mark
+
+
+def days(moment: datetime) -> float:
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("cell", "moment"),
+    [
+        ("2020-02-29", datetime(2020, 2, 29)),
+        ("2020/2/9", datetime(2020, 2, 9)),
+        ("2020.02.09", datetime(2020, 2, 9)),
+        ("2020-02", datetime(2020, 2, 1)),
+        ("1969-12-31", datetime(1969, 12, 31)),
+        ("2020-02-09T10:20", datetime(2020, 2, 9, 10, 20)),
+        ("2020-02-09 10:20:30.25", datetime(2020, 2, 9, 10, 20, 30, 250_000)),
+        ("2020-02-09T10:20:30Z", datetime(2020, 2, 9, 10, 20, 30)),
+        ("9 Feb 2020", datetime(2020, 2, 9)),
+        ("09-feb-2020", datetime(2020, 2, 9)),
+        ("February 9, 2020 1:05 PM", datetime(2020, 2, 9, 13, 5)),
+        ("Feb 9, 2020 12:05 am", datetime(2020, 2, 9, 0, 5)),
+    ],
+)
+def test_dates_in_which_there_is_no_doubt(cell: str, moment: datetime) -> None:
+    for order in ("day", "month"):
+        assert parse_date(cell, order) == pytest.approx(days(moment.replace(tzinfo=UTC)), abs=1e-9)
+
+
+def test_a_zone_is_taken_into_account() -> None:
+    east = timezone(timedelta(hours=5, minutes=30))
+    moment = datetime(2020, 2, 9, 1, 15, tzinfo=east)
+    assert parse_date("2020-02-09T01:15:00+05:30", "day") == pytest.approx(days(moment), abs=1e-9)
+    assert parse_date("2020-02-09 01:15:00+0530", "day") == pytest.approx(days(moment), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("cell", "day_first", "month_first"),
+    [
+        ("3/4/2020", (2020, 4, 3), (2020, 3, 4)),
+        ("31.12.2020", (2020, 12, 31), None),
+        ("12-31-2020", None, (2020, 12, 31)),
+    ],
+)
+def test_day_and_month_in_either_order(
+    cell: str, day_first: tuple[int, int, int] | None, month_first: tuple[int, int, int] | None
+) -> None:
+    for order, expected in (("day", day_first), ("month", month_first)):
+        wanted = None if expected is None else days(datetime(*expected, tzinfo=UTC))
+        assert parse_date(cell, order) == wanted
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "",
+        "20200209",
+        "2020-13-01",
+        "2021-02-29",
+        "2019-20",
+        "1.2.3",
+        "12:30",
+        "may",
+        "Foo 1 2020",
+        "2020-01-01 25:00",
+        "2020-01/02",
+        "10-20-30",
+    ],
+)
+def test_what_is_no_date(cell: str) -> None:
+    assert parse_date(cell, "day") is None
+    assert parse_date(cell, "month") is None
+
+
+@given(st.text(alphabet="0123456789.,eE+- _$%'()nafi", max_size=12))
+def test_a_plain_number_is_the_one_that_python_reads(cell: str) -> None:
+    plain = parse_number(cell)
+    try:
+        value = float(cell) if "_" not in cell else None
+    except ValueError:
+        value = None
+    assert repr(plain) == repr(value)
+    if value is not None and not is_missing(cell):
+        assert repr(parse_written(cell)) == repr(value)

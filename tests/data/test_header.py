@@ -1,0 +1,161 @@
+"""What the head of a table says: delimiter, header, names."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+
+from mlpcli.data.columns import TableOptions
+from mlpcli.data.formats.collect import Table, collect
+from mlpcli.data.formats.header import clean_names, guess_delimiter
+from mlpcli.data.formats.table import TableReader
+from mlpcli.errors import DataError
+
+HEADER = "t.csv: the first row is taken for the header; if it is a sample, --header no"
+SAMPLE = "t.csv: the first row is taken for a sample; if it is the header, --header yes"
+
+
+def read(content: str, label: str | None = None, known: tuple[str, ...] = (), **o: Any) -> Table:
+    said = TableOptions(label_column=label, **o)
+    return collect([TableReader(io.BytesIO(content.encode()), "t.csv", said, known)], said)
+
+
+@pytest.mark.parametrize(
+    ("lines", "delimiter"),
+    [
+        ("4,4;oak\n5,1;elm", ";"),
+        ("a;b;kind\n4,4;5,1;oak\n4,4;5,1;oak", ";"),
+        ("4,4;5,1\n5,5;1,2", ";"),
+        ("4,4;5\n5,5;1\n0,1;2", ";"),
+        ("Doe; John,1,2\nRoe; Jane,3,4", ","),
+        ('18.0   8   307.0\t"chevelle malibu"\n15.0   8   350.0\t"skylark 320"', " "),
+        ("95, 48, van \n91, 41, van ", ","),
+        ("a|b\n1|2", "|"),
+        ("1 2 3\n4 5 6", " "),
+        ("  1   2\n 13   4", " "),
+        ("x y,1\nz w,2", ","),
+        ("a\tb,c\n1\t2,3", "\t"),
+        ('"4,4","oak"\n"5,1","elm"', ","),
+        ('"a;b","c"\n"d;e","f"', ","),
+        ("Paris (France),3\nRome (Italy),4", ","),
+        ("5\n6", ","),
+    ],
+)
+def test_the_delimiter_is_what_every_line_has(lines: str, delimiter: str) -> None:
+    assert guess_delimiter(lines.split("\n")) == delimiter
+
+
+BODY = "".join(f"{i / 7:.3f},{-i / 3:.3f},{'xyz'[i % 3]}\n" for i in range(1, 13))
+
+
+@pytest.mark.parametrize(
+    ("first", "names", "notices"),
+    [
+        ("a,b,kind\n", ("a", "b", "kind"), ()),
+        ("", None, ()),
+        ("oops,0.5,x\n", None, ()),  # refused below, but not lost
+        ("1100,1102,species\n", ("1100", "1102", "species"), (HEADER,)),
+        ("0,1,2\n", ("0", "1", "2"), (HEADER,)),
+        ("0.5,1.5,w\n", ("0.5", "1.5", "w"), (HEADER,)),  # a class of its own in the first row
+        ("0.5,1.5,x\n", None, ()),
+        ("a,1102,kind\n", ("a", "1102", "kind"), (HEADER,)),
+        ("0.5,?,x\n", None, ()),
+    ],
+)
+def test_the_first_row_is_judged_by_most_of_its_cells(
+    first: str, names: tuple[str, ...] | None, notices: tuple[str, ...]
+) -> None:
+    if first.startswith("oops"):
+        with pytest.raises(DataError, match="row 1, column 1: 'oops' is not a number"):
+            read(first + BODY)
+        return
+    table = read(first + BODY)
+    found = [column.name for column in table.columns]
+    assert (*found, table.label_name) == (names or (None, None, None))
+    assert table.notices == notices
+    assert len(table.X) == 12 + (names is None and bool(first))
+
+
+def test_a_person_has_the_last_word() -> None:
+    table = read("1100,1102,x\n" + BODY, header="yes")
+    assert (table.columns[0].name, table.label_name, len(table.X)) == ("1100", "x", 12)
+    assert table.notices == ()
+    table = read("a,b,kind\n" + BODY, header="no", numeric=("0", "1"))
+    assert len(table.X) == 13
+    assert table.labels is not None
+    assert table.labels[0] == "kind"
+
+
+ALL_TEXT = "".join(f"{'ab'[i % 2]},{'uvw'[i % 3]},{'pq'[i // 2 % 2]}\n" for i in range(12))
+
+
+def test_a_table_of_text_alone() -> None:
+    table = read("size,shape,edible\n" + ALL_TEXT)
+    assert (table.columns[0].name, table.label_name, len(table.X)) == ("size", "edible", 12)
+    table = read(ALL_TEXT)
+    assert (table.columns[0].name, table.label_name, len(table.X)) == (None, None, 12)
+
+
+def test_a_row_that_has_a_name_that_was_given_is_the_header() -> None:
+    names = "a,u,q\n"  # could be a sample, by its values
+    assert read(names + ALL_TEXT).label_name is None
+    assert read(names + ALL_TEXT, "u").label_name == "u"
+    assert read(names + ALL_TEXT, ignore=("A",)).left_out[0].name == "a"
+    assert read(names + ALL_TEXT, known=("a", "u")).label_name == "q"
+
+
+def test_a_label_of_the_first_row_alone_is_its_name_though_it_is_far_down_that_others_repeat() -> (
+    None
+):
+    """Of the first rows, some labels occur once; of the whole file only that of the first one."""
+    rows = "".join(f"{i / 9:.2f},{i % 5},c{i % 300}\n" for i in range(1, 900))
+    table = read("1.5,2,species\n" + rows)
+    assert (table.label_name, len(table.X)) == ("species", 899)
+    assert table.notices == (SAMPLE, HEADER) or table.notices == (HEADER,)
+    assert read("1.5,2,species\n" + rows, header="no").label_name is None
+
+
+@pytest.mark.parametrize(
+    ("names", "clean", "numbered"),
+    [
+        (["a", "b"], ("a", "b"), []),
+        (["a", "a", "a"], ("a", "a.1", "a.2"), ["a", "a"]),
+        (["a", "a.1", "a"], ("a", "a.1", "a.2"), ["a"]),
+        (["", " x ", ""], ("column 1", "x", "column 3"), []),
+        (["two\nlines", "b"], ("two lines", "b"), []),
+    ],
+)
+def test_names_are_made_different(
+    names: list[str], clean: tuple[str, ...], numbered: list[str]
+) -> None:
+    assert clean_names(names, "t.csv") == (clean, numbered)
+
+
+def test_duplicate_names_are_numbered_with_a_notice() -> None:
+    table = read("a,a,kind\n" + BODY)
+    assert [column.name for column in table.columns] == ["a", "a.1"]
+    assert table.notices == (
+        "t.csv: the header has 'a' more than once; those after the first are numbered",
+    )
+
+
+def test_names_of_rows_as_r_writes_them() -> None:
+    body = "".join(f'"{i}" {i / 7:.2f} "{"xy"[i % 2]}"\n' for i in range(1, 20))
+    table = read('"size" "kind"\n' + body)
+    assert [column.name for column in table.columns] == ["size"]
+    assert [(c.name, c.reason) for c in table.left_out] == [("column 1", "counts the rows")]
+    assert table.label_name == "kind"
+
+
+@pytest.mark.parametrize("wanted", ["kind", "Kind", " KIND ", "2", "-1"])
+def test_case_and_spaces_of_a_name_do_not_matter(wanted: str) -> None:
+    assert read("a,b,kind\n" + BODY, wanted).label_name == "kind"
+
+
+def test_case_matters_if_names_differ_in_it_alone() -> None:
+    body = "a,A,y\n1.5,2,x\n2.5,3,z\n"
+    assert read(body, "A").label_name == "A"
+    with pytest.raises(DataError, match="no column 'AA'; did you mean"):
+        read(body, "AA")

@@ -1,0 +1,332 @@
+"""The kinds of columns that a table is found to have, and what is left out of it."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlpcli.data.columns import UNSEEN, Column, TableOptions, describe_columns
+from mlpcli.data.formats.collect import Table, collect
+from mlpcli.data.formats.table import TableReader
+from mlpcli.errors import DataError, UsageError
+
+N = 40
+Y = [f"{'xyz'[i * i % 3]}" for i in range(N)]
+
+
+def read(*columns: list[Any], names: str, mark: str = ",", **options: Any) -> Table:
+    rows = [mark.join(map(str, row)) for row in zip(*columns, strict=True)]
+    content = "\n".join([names.replace(",", mark), *rows])
+    said = TableOptions(**options)
+    return collect([TableReader(io.BytesIO(content.encode()), "t.csv", said)], said)
+
+
+def only(table: Table) -> tuple[Column, Any]:
+    """The single column, with its values."""
+    assert len(table.columns) == 1, table
+    return table.columns[0], table.X[:, 0]
+
+
+PLAIN = [i * 37 % 101 / 10 for i in range(N)]
+
+
+@pytest.mark.parametrize(
+    ("cells", "values"),
+    [
+        (PLAIN, PLAIN),
+        ([f'"${1000 + i:,}"' for i in range(N)], [1000.0 + i for i in range(N)]),
+        ([f"{i % 9} %" for i in range(N)], [i % 9 for i in range(N)]),
+        (
+            ["?" if i % 4 == 0 else i % 9 for i in range(N)],
+            [np.nan if i % 4 == 0 else i % 9 for i in range(N)],
+        ),
+        (["" if i < 39 else 7 for i in range(N)], [np.nan] * 39 + [7]),
+        ([f'"{i % 9}"' for i in range(N)], [i % 9 for i in range(N)]),
+        ([f"{i % 9 + 1}\u2009000" for i in range(N)], [1000.0 * (i % 9 + 1) for i in range(N)]),
+    ],
+    ids=["plain", "money", "percent", "gaps", "mostly gaps", "quoted", "thin spaces"],
+)
+def test_numbers(cells: list[Any], values: list[float]) -> None:
+    table = read(cells, Y, names="a,kind")
+    column, found = only(table)
+    assert column == Column("a", 0)
+    np.testing.assert_array_equal(found, np.array(values, np.float32))
+
+
+def test_decimal_commas_are_the_files() -> None:
+    decimal = [f"{i // 10 + 1}.{100 + i},{i % 10}" for i in range(N)]
+    short = [f"1.{100 + i}" for i in range(N)]  # 1100, 1101, … by the other column's word
+    table = read(decimal, short, Y, names="a,b,kind", mark=";")
+    assert table.X[:, 0] == pytest.approx(
+        [1000 * (i // 10 + 1) + 100 + i + i % 10 / 10 for i in range(N)]
+    )
+    assert table.X[:, 1].tolist() == [1100 + i for i in range(N)]
+    points = [f"{i}.25" for i in range(N)]
+    table = read(points, short, Y, names="a,b,kind", mark=";")
+    np.testing.assert_array_equal(
+        table.X[:, 1], np.array([float(cell) for cell in short], np.float32)
+    )
+
+
+def test_categories_are_sorted_and_a_missing_one_is_missing() -> None:
+    cells = [["red", "NA", "blue", " red "][i % 4] for i in range(N)]
+    column, found = only(read(cells, Y, names="colour,kind"))
+    assert column == Column("colour", 0, "category", ("blue", "red"))
+    np.testing.assert_array_equal(found, [[1, np.nan, 0, 1][i % 4] for i in range(N)])
+
+
+def test_truth_values_are_categories() -> None:
+    column, _ = only(read(["TRUE" if i % 3 else "FALSE" for i in range(N)], Y, names="a,kind"))
+    assert column.categories == ("FALSE", "TRUE")
+
+
+def test_more_than_four_fifths_make_a_number_and_an_odd_cell_is_refused() -> None:
+    cells: list[Any] = [*PLAIN[:33], *["lots"] * 7]  # 82.5 %
+    with pytest.raises(DataError) as refused:
+        read(cells, Y, names="a,kind")
+    assert str(refused.value) == (
+        "t.csv: row 35, column 'a': 'lots' is not a number, as most are; correct it, or read the "
+        "column otherwise: --categorical a, or --numeric a, which takes it for missing"
+    )
+    _, found = only(read(cells, Y, names="a,kind", numeric=("a",)))
+    np.testing.assert_array_equal(found, np.array([*PLAIN[:33], *[np.nan] * 7], np.float32))
+    column, _ = only(read(cells, Y, names="a,kind", categorical=("a",)))
+    assert column.kind == "category"
+    assert "lots" in column.categories
+
+
+def test_at_four_fifths_it_is_a_category() -> None:
+    column, found = only(read([*["1", "2.0"] * 16, *["lots"] * 8], Y, names="a,kind"))
+    assert column == Column("a", 0, "category", ("1", "2.0", "lots"))
+    assert found.tolist() == [*[0, 1] * 16, *[2] * 8]
+
+
+@pytest.mark.parametrize("first", ["text", "numbers"])
+def test_the_kind_is_found_in_the_whole_file(first: str) -> None:
+    """The first rows, and the first block, say otherwise; 01 is not lost on the way."""
+    numbers, texts = ["01", "2.50", "3"] * 60_000, ["p", "q"] * 30_000
+    cells = texts + numbers if first == "text" else numbers + texts
+    labels = ["x", "y"] * (len(cells) // 2)
+    column, found = only(read(cells, labels, names="a,kind"))
+    assert column.categories == ("01", "2.50", "3", "p", "q")
+    assert [column.categories[int(code)] for code in found[::997]] == cells[::997]
+    more = ["7", "8"] * 100_000
+    cells = texts[:1000] + more
+    with pytest.raises(DataError, match="row 2, column 'a': 'p' is not a number, as most are"):
+        read(cells, ["x", "y"] * (len(cells) // 2), names="a,kind")
+
+
+def test_dates_are_days() -> None:
+    cells = [f"2020-{i % 12 + 1:02d}-{i % 28 + 1:02d}" for i in range(N)]
+    column, found = only(read(cells, Y, names="when,kind"))
+    assert column == Column("when", 0, "date")
+    expected = np.array(cells, "datetime64[D]").astype(float)
+    assert found.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("order", ["day", "month"])
+def test_day_and_month_are_told_apart_by_the_whole_column(order: str) -> None:
+    """The cell that tells is the last one, blocks later."""
+    pairs = [(i % 12 + 1, i * 5 % 12 + 1) for i in range(30_000)] + [(25, 3)]
+    cells = [f"{a}/{b}/2020" if order == "day" else f"{b}/{a}/2020" for a, b in pairs]
+    column, found = only(read(cells, ["x", "y", "z"] * 10_000 + ["x"], names="when,kind"))
+    assert column.kind == "date"
+    expected = np.array([f"2020-{b:02d}-{a:02d}" for a, b in pairs], "datetime64[D]").astype(float)
+    assert found.tolist() == expected.tolist()
+
+
+def test_a_date_in_doubt_is_text() -> None:
+    cells = [f"{i % 12 + 1}/{i * 5 % 12 + 1}/2020" for i in range(N)]
+    column, _ = only(read(cells, Y, names="when,kind"))
+    assert column.kind == "category"
+    cells = [f"{i % 12 + 1}/{i // 12 + 1}/2020" for i in range(N)]
+    table = read(cells, PLAIN, Y, names="when,a,kind")
+    assert [(c.name, c.reason) for c in table.left_out] == [("when", "day and month in doubt")]
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        (range(N), "counts the rows"),
+        (range(1, N + 1), "counts the rows"),
+        ([f"id{i}" for i in range(N)], "differs in nearly every row"),
+        ([f"id{i % 37}" for i in range(N)], "differs in nearly every row"),
+        ([4.0] * N, "constant"),
+        (["same"] * N, "constant"),
+        ([""] * N, "empty"),
+        (["NA"] * N, "empty"),
+    ],
+)
+def test_what_tells_nothing_is_left_out_unless_it_is_asked_for(
+    cells: list[Any], reason: str
+) -> None:
+    table = read(list(cells), PLAIN, Y, names="c,a,kind")
+    assert [column.name for column in table.columns] == ["a"]
+    assert [(c.name, c.position, c.reason) for c in table.left_out] == [("c", 0, reason)]
+    for options in ({"only": ("c", "a")}, {"categorical": ("c",)}):
+        table = read(list(cells), PLAIN, Y, names="c,a,kind", **options)
+        assert [column.name for column in table.columns] == ["c", "a"]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [2 + i for i in range(N)],
+        [i // 2 for i in range(N)],
+        [f"id{i % 35}" for i in range(N)],
+        ["same"] * (N - 1) + [""],
+        [4.0] * (N - 1) + [""],
+        [""] * (N - 1) + ["1"],
+    ],
+)
+def test_what_tells_something_is_kept(cells: list[Any]) -> None:
+    table = read(cells, PLAIN, Y, names="c,a,kind")
+    assert [column.name for column in table.columns] == ["c", "a"]
+
+
+def test_numbers_of_rows_without_a_name_are_left_out() -> None:
+    index = [3 * i + i % 2 for i in range(N)]
+    table = read(index, PLAIN, Y, names=",a,kind")
+    assert [(c.name, c.reason) for c in table.left_out] == [("column 1", "numbers the rows")]
+    assert len(read(index, PLAIN, Y, names="i,a,kind").columns) == 2
+
+
+def test_a_table_of_nothing_but_counting_columns_is_used() -> None:
+    column, found = only(read(list(range(N)), Y, names="t,kind"))
+    assert column.name == "t"
+    assert found.tolist() == list(range(N))
+
+
+def test_a_table_of_names_alone_is_refused() -> None:
+    with pytest.raises(DataError) as refused:
+        read([f"id{i}" for i in range(N)], Y, names="name,kind")
+    assert str(refused.value) == (
+        "t.csv: no column is left to learn from: name (differs in nearly every row) …; "
+        "take columns all the same by --only"
+    )
+
+
+def test_columns_can_be_ignored_or_chosen() -> None:
+    table = read(PLAIN, PLAIN[::-1], ["u", "v"] * 20, Y, names="a,b,c,kind", ignore=("b",))
+    assert [column.name for column in table.columns] == ["a", "c"]
+    assert [(c.name, c.reason) for c in table.left_out] == [("b", "--ignore")]
+    table = read(PLAIN, PLAIN[::-1], ["u", "v"] * 20, Y, names="a,b,c,kind", only=("c", "0"))
+    assert [column.name for column in table.columns] == ["a", "c"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"ignore": ("a",), "only": ("a",)}, "column 'a' is named by both --ignore and --only"),
+        ({"ignore": ("kind",)}, "column 'kind' is named by both --ignore and --label-column"),
+        ({"numeric": ("a",), "categorical": ("a",)}, "named by both --categorical and --numeric"),
+        (
+            {"group": "kind"},
+            "--group column 'kind': is the label; name the labels by --label-column",
+        ),
+    ],
+)
+def test_a_column_cannot_be_two_things(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        read(PLAIN, PLAIN, Y, names="a,b,kind", **options)
+
+
+def test_rare_texts_beyond_a_bound_are_unknown_and_the_column_may_still_repeat() -> None:
+    cells = [f"t{i % 70_000}" for i in range(210_000)]
+    column, found = only(read(cells, ["x", "y"] * 105_000, names="a,kind"))
+    assert len(column.categories) == 1 << 16
+    known = found != UNSEEN
+    assert known.sum() == 3 * (1 << 16)
+    assert [column.categories[int(code)] for code in found[known][:500]] == cells[:500]
+
+
+@pytest.mark.parametrize(
+    ("cells", "wide"),
+    [
+        ([1_700_000_000 + 60 * i for i in range(N)], True),  # seconds since 1970
+        ([f"{5_000_000 + i}.25" for i in range(N)], True),  # metres
+        ([f"2020-01-{i % 28 + 1:02d} 10:{i:02d}" for i in range(N)], True),
+        ([16_777_217 + i for i in range(N)], True),
+        ([0.1 * i for i in range(N)], False),
+        ([i * 1_000_000 for i in range(N)], False),
+        ([1e-30 * 1.7**i for i in range(N)], False),
+    ],
+)
+def test_what_float32_would_lose_is_kept(cells: list[Any], wide: bool) -> None:
+    table = read(cells, Y, names="a,kind")
+    assert table.X.dtype == (np.float64 if wide else np.float32)
+    if wide and not isinstance(cells[0], str):
+        assert table.X[:, 0].tolist() == cells
+
+
+def test_it_is_kept_though_it_is_far_down(tmp_path: Any) -> None:
+    cells = [i % 7 for i in range(100_000)] + [1_700_000_000 + i for i in range(100_000)]
+    table = read(cells, ["x", "y"] * 100_000, names="a,kind")
+    assert table.X[:, 0].tolist() == cells
+
+
+def test_what_was_found_is_said_in_a_line() -> None:
+    columns = [Column("a", 0), Column("b", 1), Column("c", 2, "category", ("x",))]
+    columns += [Column(f"d{j}", 3 + j, "date") for j in range(7)]
+    table = read(range(N), PLAIN, ["s"] * N, Y, names="i,a,s,kind")  # type: ignore[arg-type]
+    assert describe_columns(columns, table.left_out) == (
+        "2 numbers, 1 category (c), 7 dates (d0, d1, d2, d3, d4 and 2 more); "
+        "left out: i (counts the rows), s (constant)"
+    )
+
+
+# Labels
+
+
+def labels(cells: list[Any], **options: Any) -> Any:
+    return read([i * 37 % 101 for i in range(len(cells))], cells, names="a,kind", **options).labels
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["007", "008"] * 9, ["007", "008"] * 9),
+        (["1.0", "0.0"] * 9, ["1.0", "0.0"] * 9),
+        (["1.50", "2.25", "1.5"] * 9, ["1.50", "2.25", "1.50"] * 9),
+        (["3", "3.0", "1"] * 9, [3, 3, 1] * 9),
+        (["+", "-"] * 9, ["+", "-"] * 9),
+        (["None", "Mild"] * 9, ["None", "Mild"] * 9),
+        (["1", "x"] * 9, ["1", "x"] * 9),
+        (["-3", "12345678901234"] * 9, [-3, 12345678901234] * 9),
+        (["1e3", "5"] * 9, ["1e3", "5"] * 9),
+        ([f"{i}.0" for i in range(30)], [float(i) for i in range(30)]),
+        ([f'"${i},000"' for i in range(1, 30)], [1000.0 * i for i in range(1, 30)]),
+        ([f"0{i}" for i in range(30)], [f"0{i}" for i in range(30)]),
+        (list(range(-15, 15)), list(range(-15, 15))),
+    ],
+)
+def test_labels_are_as_they_were_written(cells: list[Any], expected: list[Any]) -> None:
+    found = labels(cells)
+    assert found.tolist() == expected
+    assert type(found.tolist()[0]) is type(expected[0])
+
+
+def test_rows_without_a_label_are_left_out() -> None:
+    cells = [["x", "?", "y", "", "NA", "x"][i % 6] for i in range(42)]
+    table = read(list(range(42)), [i * 31 % 43 for i in range(42)], cells, names="n,a,kind")
+    assert table.dropped == 21
+    assert table.labels is not None
+    assert table.labels.tolist() == ["x", "y", "x"] * 7
+    assert table.X[:, 0].tolist() == [i * 31 % 43 for i in range(42) if i % 6 in (0, 2, 5)]
+    assert table.left_out[0].reason == "counts the rows"  # before any are left out
+
+
+def test_many_whole_numbers_are_labels_too() -> None:
+    cells = [i * 7919 % 1_000_003 for i in range(70_000)]
+    found = labels(cells)
+    assert found.dtype == np.int64
+    assert found.tolist() == cells
+
+
+def test_numbers_to_predict_are_numbers_however_few() -> None:
+    cells = ["1.0", "2.5", ""] * 9
+    assert labels(cells, numbers=True).tolist() == [1.0, 2.5] * 9
+    assert labels(cells, numeric=("kind",)).tolist() == [1.0, 2.5] * 9
