@@ -17,7 +17,16 @@ from pathlib import Path
 import numpy as np
 
 from mlpcli.arrays import Array
-from mlpcli.data.encoding import Block, Category, Encoding, Number, Part, Pixels, scales_differ
+from mlpcli.data.encoding import (
+    CALENDAR,
+    Block,
+    Category,
+    Encoding,
+    Number,
+    Part,
+    Pixels,
+    scales_differ,
+)
 from mlpcli.data.scalings import SCALINGS
 from mlpcli.errors import CheckpointError
 from mlpcli.nn.network import MLP
@@ -189,7 +198,7 @@ def _keys(encoding: Encoding, block: Block) -> list[tuple[int, object]]:
     """(place, what it stands for) of a block's inputs; a rare category stands for itself, too."""
     part = encoding.parts[block.part]
     if not isinstance(part, Category):
-        return list(enumerate(block.values if len(block.values) > 1 else [None]))
+        return list(enumerate(block.values if block.of in CALENDAR else [None]))
     kept = len(part.categories)
     keys: list[tuple[int, object]] = list(enumerate(part.categories))
     keys += [(kept, text) for text in part.rare]

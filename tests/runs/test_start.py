@@ -120,3 +120,49 @@ def test_columns_without_names_go_by_their_order(mlp, tables) -> None:
     )
     old, new = probabilities(mlp, "old.npz", "q.csv"), probabilities(mlp, "new.npz", "q.csv")
     np.testing.assert_allclose(new, old, atol=2e-5)
+
+
+def mixed(rng: np.random.Generator, categories: str, *, hours: bool, gaps: bool) -> list[list[str]]:
+    """60 rows of a category, a date, a number and a label; of later years if there are hours."""
+    rows = []
+    for index in range(60):
+        hour = f"T{rng.integers(8, 20):02d}:00" if hours else ""
+        month = rng.integers(1, 13 if hours else 8)
+        rows.append(
+            [
+                categories[rng.integers(len(categories))],
+                f"20{rng.integers(20, 24) if hours else rng.integers(10, 14)}"
+                f"-{month:02d}-{rng.integers(1, 28):02d}{hour}",
+                "" if gaps and rng.random() < 0.2 else f"{rng.normal(3, 2 + hours):.4f}",
+                ("left", "right")[index % 2],
+            ]
+        )
+    return rows
+
+
+@pytest.mark.parametrize("scale", ["standard", "robust"])
+@pytest.mark.parametrize("later", [{"hours": True, "gaps": True}, {"hours": False, "gaps": False}])
+@pytest.mark.parametrize(
+    "earlier", [{"hours": False, "gaps": True}, {"hours": True, "gaps": False}]
+)
+def test_categories_dates_and_gaps_mean_what_they_meant(
+    mlp, scale: str, later: dict[str, bool], earlier: dict[str, bool]
+) -> None:
+    """Some categories, months and hours are of one side only, and so are missing numbers."""
+    rng = np.random.default_rng(3)
+    old, new = mixed(rng, "abcde", **earlier), mixed(rng, "bcdefg", **later)
+    heads = ["place", "when", "amount", "label"]
+    Path("old.csv").write_text("\n".join([",".join(heads), *map(",".join, old)]) + "\n")
+    order = [2, 0, 1, 3]
+    lines = [",".join(row[j] for j in order) for row in [heads, *new]]
+    Path("new.csv").write_text("\n".join(lines) + "\n")
+    options = (*NET, "--scale", scale, "--dtype", "float64", "-q")
+    mlp.ok("train", "--data", "old.csv", *options, "--epochs", 5, "-o", "old.npz")
+    started = ("--init-from", "old.npz", "-o", "new.npz", "--test-fraction", 0, "--val-fraction", 0)
+    mlp.ok("train", "--data", "new.csv", *options, *ONE_STEP[:-1], *started)
+    first, second = (
+        probabilities(mlp, "old.npz", "new.csv"),
+        probabilities(mlp, "new.npz", "new.csv"),
+    )
+    np.testing.assert_allclose(second, first, atol=2e-5)
+    assert np.ptp(first[:, 0]) > 0.1
