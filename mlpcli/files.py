@@ -188,9 +188,12 @@ def keep(path: Path) -> Path | None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8, whole or not at all; to a device or pipe as a stream."""
+    """Write `text` as UTF-8, whole or not at all; to a device or pipe as a stream.
+
+    What is no Unicode in it, as bytes of a file's name may be, is escaped.
+    """
     with writing(path) as file:
-        file.write(text.encode())
+        file.write(text.encode(errors="backslashreplace"))
 
 
 def ensure_writable(

@@ -99,7 +99,7 @@ def predict(console: Console, request: Request) -> None:
         file = stack.enter_context(writing(request.output)) if request.output else None
         for text in _table(job, probabilities=request.probabilities):
             if file:
-                file.write(text.encode())
+                file.write(text.encode(errors="surrogateescape"))  # file names as they are
             elif not console.as_json:
                 click.echo(text, nl=False)
         if len(job.bad) == len(job.answers) > 0:

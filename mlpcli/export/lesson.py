@@ -68,7 +68,7 @@ def build(request: Request) -> bytes:
         # what would end the element is written as an escape that JSON reads the same
         facts=_as_json(about, request).replace("<", "\\u003c"),
     )
-    return page.encode()
+    return page.encode(errors="backslashreplace")  # as JSON has them, in file names
 
 
 def _as_json(about: dict[str, Any], request: Request) -> str:
