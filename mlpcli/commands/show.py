@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from mlpcli.commands.console import Console
+from mlpcli.commands.show_columns import column_table
 from mlpcli.config.config import resolve
 from mlpcli.config.options import OPTIONS
 from mlpcli.data.catalog import data_dir as where_data_lie
@@ -26,6 +27,7 @@ from mlpcli.files import ensure_writable
 from mlpcli.runs import build, own_data
 from mlpcli.runs.model import Model, load
 from mlpcli.runs.repeat import train_command
+from mlpcli.tasks.regression import Regression
 from mlpcli.text import aligned, as_typed, dashed, sparkline
 
 _CURVES = (
@@ -88,15 +90,12 @@ def _layers(model: Model) -> str:
 
 def _description(model: Model) -> str:
     config, data = model.config, model.data
-    labels = [str(label) for label in model.classes.tolist()]
-    some = labels if len(labels) <= 12 else [*labels[:6], "…", labels[-1]]
     kind = f"images of {data.image_shape[0]} by {data.image_shape[1]}, " if data.image_shape else ""
     lines = [
         str(model.file.path),
         f"  network    {_layers(model)}, {_parameters(model):,} parameters ({config.model.dtype}), "
         f"{config.model.activation}, {config.model.loss}",
-        f"  data       {data.source}: {data.rows:,} rows, {kind}"
-        f"{len(labels)} classes: {' '.join(some)}",
+        f"  data       {data.source}: {data.rows:,} rows, {kind}{_target(model)}",
         f"  training   {model.epochs} epochs in {_seconds(model):.1f} s, weights of epoch "
         f"{model.epoch}, {_threads(model)}",
         f"  repeat     {train_command(model)}"
@@ -104,11 +103,23 @@ def _description(model: Model) -> str:
         "",
         *_history(model),
         "",
+        *("  " + line for line in column_table(model.encoding)),
+        "",
         *_arrays(model),
         "",
         config.to_toml().rstrip(),
     ]
     return "\n".join(lines)
+
+
+def _target(model: Model) -> str:
+    """What is predicted."""
+    task, name = model.task, model.data.label_name
+    if isinstance(task, Regression):
+        return f"{name or 'a number'} from {task.low:.6g} to {task.high:.6g}, mean {task.mean:.6g}"
+    labels = [str(label) for label in model.classes.tolist()]
+    some = labels if len(labels) <= 12 else [*labels[:6], "…", labels[-1]]
+    return f"{len(labels)} classes: {' '.join(some)}"
 
 
 def _history(model: Model) -> list[str]:
@@ -182,6 +193,7 @@ def _as_json(model: Model) -> dict[str, Any]:
         "architecture": model.file.sizes,
         "parameters": _parameters(model),
         "classes": model.classes.tolist(),
+        "columns": model.encoding.to_json(),
         "epochs": model.epochs,
         "best_epoch": model.epoch,
         **{

@@ -244,3 +244,51 @@ def test_a_sheet_that_cannot_be_drawn_is_refused(mlp, arguments, said: str) -> N
     mlp.ok(*SMALL)
     assert mlp.error("show", *arguments) == (2, said)
     assert not list(Path().glob("a.*"))
+
+
+def test_the_columns_are_listed_with_what_was_learned_of_them(mlp) -> None:
+    lines = ["when,colour,size,kind"]
+    for n in range(60):
+        colour = ("red", "blue", "")[n % 3]
+        lines.append(f"2024-0{n % 2 + 1}-{n % 28 + 1:02},{colour},{n if n % 4 else ''},{n % 2}")
+    Path("t.csv").write_text("\n".join(lines) + "\n")
+    flags = ("--test-fraction", 0, "--val-fraction", 0, "--scale", "standard", "--epochs", 1, "-q")
+    mlp.ok("train", "--data", "t.csv", *flags)
+    sizes = [n for n in range(60) if n % 4]
+    filled = np.array([n if n % 4 else np.median(sizes) for n in range(60)])
+    scaled = f"(x − {filled.mean():.4g})·{1 / filled.std():.4g}"
+    text = mlp.ok("show", "model.npz").out
+    table = text[text.index("  column ") :].split("\n\n")[0].splitlines()
+    assert [" ".join(line.split()) for line in table] == [
+        "column kind missing in the training rows",
+        "when date from 2024-01-01 to 2024-02-28, month, weekday",
+        "colour category 33.33 % 2: blue, red",
+        f"size number 25.00 % median {np.median(sizes):.6g}, from 1 to 59, {scaled}",
+    ]
+    (model,) = mlp.ok("show", "model.npz", "--json").json["models"]
+    assert [c["kind"] for c in model["columns"]] == ["date", "category", "number"]
+    assert model["columns"][1]["categories"] == ["blue", "red"]
+
+
+def test_a_wide_table_is_cut_and_images_are_a_line(mlp) -> None:
+    names = [f"a-name-that-is-much-too-long-{j}" for j in range(50)]
+    rows = [",".join(f"{(i * j) % 7}" for j in range(1, 51)) + f",{i % 2}" for i in range(30)]
+    Path("wide.csv").write_text("\n".join([",".join([*names, "y"]), *rows]) + "\n")
+    only = ",".join(names)
+    mlp.ok(
+        "train", "--data", "wide.csv", "--only", only, "--label-column", "y", "--epochs", 1, "-q"
+    )
+    text = mlp.ok("show", "model.npz").out
+    assert "… and 10 more, which --json has" in text
+    assert max(map(len, text[text.index("  column ") :].split("\n\n")[0].splitlines())) <= 100
+    mlp.ok("train", "--data", "digits", "--hidden", "none", "--epochs", 1, "-q")
+    assert "\n  64 pixels from 0 to 16, times 0.0625\n" in mlp.ok("show", "model.npz").out
+
+
+def test_a_regression_is_described_by_its_target(mlp) -> None:
+    rows = [f"{x},{2 * x + 0.5}" for x in range(40)]
+    Path("t.csv").write_text("\n".join(["x,price", *rows]) + "\n")
+    mlp.ok(
+        "train", "--data", "t.csv", "--test-fraction", 0, "--val-fraction", 0, "--epochs", 1, "-q"
+    )
+    assert "price from 0.5 to 78.5, mean 39.5" in mlp.ok("show", "model.npz").out
