@@ -20,6 +20,7 @@ from mlpcli.config.kinds import (
     Labels,
     NormLimits,
     Number,
+    Shape,
     Sources,
     Switch,
     Text,
@@ -58,6 +59,8 @@ def values_of(option: Option) -> st.SearchStrategy[Any]:
         return st.text(st.characters(codec="utf-8"), min_size=1)
     if isinstance(kind, Widths):
         return st.lists(st.integers(1, 1_000_000), max_size=4)
+    if isinstance(kind, Shape):
+        return st.lists(st.integers(1, 100_000), min_size=2, max_size=2)
     if isinstance(kind, BatchSize):
         return st.just("full") | st.integers(1, 10**20)
     if isinstance(kind, NormLimits):
@@ -150,6 +153,8 @@ def test_a_key_is_the_flag_with_hyphens_or_underscores(option: Option, tmp_path:
         value = 0.5
     if option.default is None and isinstance(option.kind, Choice):
         value = next(iter(option.kind.choices))
+    if isinstance(option.kind, Shape):
+        value = [28, 28]
     for key in (option.name, option.flag.removeprefix("--")):
         path.write_text(f"[{option.section}]\n{key} = {json.dumps(value)}\n")
         assert list(read_config(path)) == [option.name]

@@ -148,6 +148,29 @@ class Widths:
 
 
 @dataclass(frozen=True)
+class Shape:
+    """The height and width of images: [28, 28] in TOML, 28,28 as a flag."""
+
+    metavar: str = "H,W"
+
+    def parse(self, text: str) -> Any:
+        try:
+            return [int(part) for part in text.split(",")]
+        except ValueError:
+            return text
+
+    def check(self, value: Any) -> Any:
+        if (
+            not isinstance(value, list | tuple)
+            or len(value) != 2
+            or not all(isinstance(n, int) and not isinstance(n, bool) for n in value)
+            or not all(0 < n <= 100_000 for n in value)
+        ):
+            raise ValueError("expected height and width in pixels, as in 28,28")
+        return tuple(value)
+
+
+@dataclass(frozen=True)
 class BatchSize:
     """A number of samples, or "full" for all of them."""
 
@@ -294,7 +317,17 @@ NAMED_TABLES = ("penguins",)
 """Those that are tables, whose task follows from the label that is chosen."""
 
 Kind = (
-    Number | Text | Choice | Widths | BatchSize | NormLimits | Labels | Sources | Columns | Switch
+    Number
+    | Text
+    | Choice
+    | Widths
+    | Shape
+    | BatchSize
+    | NormLimits
+    | Labels
+    | Sources
+    | Columns
+    | Switch
 )
 
 

@@ -26,6 +26,7 @@ from mlpcli.config.kinds import (
     Labels,
     NormLimits,
     Number,
+    Shape,
     Sources,
     Switch,
     Text,
@@ -185,6 +186,14 @@ class DataConfig:
         Choice(kinds.TASKS, auto=True),
         "What to predict: classes or numbers. Default: auto, which takes text for classes.",
         also="objective_type problem mode",
+        fixed=True,
+    )
+    image_shape: tuple[int, int] | None = _option(
+        None,
+        Shape(),
+        "Take the columns, in their order, for the pixels of images. Default: rows are images only "
+        "if they come so.",
+        also="image_size img_size input_shape",
         fixed=True,
     )
     scale: str = _option(

@@ -91,6 +91,7 @@ class TableOptions:
         group: a column whose rows of one value stay in one part of the split.
         sample_weight: a column of weights.
         numbers: whether the labels are numbers to predict.
+        images: whether the columns are pixels, of which none is left out unasked.
     """
 
     label_column: str | None = None
@@ -102,11 +103,12 @@ class TableOptions:
     group: str | None = None
     sample_weight: str | None = None
     numbers: bool = False
+    images: bool = False
 
     def given(self) -> list[str]:
         """The names of the options that are not at their defaults."""
         names = [f.name for f in fields(self) if getattr(self, f.name) != f.default]
-        return [name for name in names if name != "numbers"]
+        return [name for name in names if name not in ("numbers", "images")]
 
     def mentioned(self) -> list[str]:
         """Every column that is named or numbered."""

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.data.columns import Column, Layout, LeftOut, describe_columns
+from mlpcli.errors import DataError
+
+_SQUARE = 16  # columns of bytes, from which on a square number of them may be pixels
 
 
 @dataclass(frozen=True)
@@ -62,8 +68,15 @@ class Dataset:
     standardise: bool = True
 
     def remarks(self) -> list[str]:
-        """What a person should know of how a table was read, a line each."""
+        """What a person should know of how the data were read, a line each."""
         said = list(self.notices)
+        R = self.X.shape[1]
+        side = math.isqrt(R)
+        if self.image_shape is None and self.X.dtype == np.uint8 and side * side == R >= _SQUARE:
+            said.append(
+                f"{self.source}: its {R:,} columns of bytes are taken for a table's; if each row "
+                f"is an image, give --image-shape {side},{side}"
+            )
         if self.columns is not None:
             said.insert(0, f"columns: {describe_columns(self.columns, self.left_out)}")
         return said
@@ -81,3 +94,26 @@ class Dataset:
             self.file_width,
             None if classes is None else tuple(classes),
         )
+
+
+def as_images(data: Dataset, shape: tuple[int, int] | None) -> Dataset:
+    """The data set with its rows taken for images of a shape (height, width), if one is given.
+
+    Raises:
+        DataError: its rows have another number of columns, or something else than numbers.
+    """
+    if shape is None or shape == data.image_shape:
+        return data
+    flag, R = f"--image-shape {shape[0]},{shape[1]}", data.X.shape[1]
+    if data.image_shape is not None:
+        height, width = data.image_shape
+        raise DataError(f"{data.source}: holds images of {height} × {width}; leave out {flag}")
+    if shape[0] * shape[1] != R:
+        raise DataError(
+            f"{data.source}: its rows have {R:,} columns, {flag} is {shape[0] * shape[1]:,} pixels"
+        )
+    odd = [column.shown for column in data.columns or () if column.kind != "number"]
+    if odd or (data.columns is not None and bool(np.isnan(data.X).any())):
+        what = f"{odd[0]} is not one of numbers" if odd else "a number is missing"
+        raise DataError(f"{data.source}: {what}, and pixels are numbers; leave out {flag}")
+    return replace(data, image_shape=shape, columns=None)

@@ -14,7 +14,7 @@ from mlpcli.data.augment import Augmenter, Distortions
 from mlpcli.data.batches import Batches
 from mlpcli.data.catalog import open_data
 from mlpcli.data.columns import TableOptions
-from mlpcli.data.dataset import Dataset
+from mlpcli.data.dataset import Dataset, as_images
 from mlpcli.data.encoding import Encoding
 from mlpcli.data.learning import learn_encoding
 from mlpcli.data.split import Split, Splits, split
@@ -73,7 +73,7 @@ def prepare(config: Config, data_dir: Path) -> Material:
         test=config.data.test_data,
         val=config.data.val_data,
     )
-    return prepare_opened(config, data)
+    return prepare_opened(config, as_images(data, config.data.image_shape))
 
 
 def table_options(config: Config) -> TableOptions:
@@ -88,6 +88,7 @@ def table_options(config: Config) -> TableOptions:
         only=data.only,
         group=data.group,
         numbers=data.task == "regression",
+        images=data.image_shape is not None,
     )
 
 

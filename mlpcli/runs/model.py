@@ -13,7 +13,7 @@ from mlpcli import __version__
 from mlpcli.arrays import Array
 from mlpcli.config.config import Config, make_config
 from mlpcli.config.toml import check_sections
-from mlpcli.data.columns import Layout
+from mlpcli.data.columns import Column, Layout
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.encoding import Encoding, Pixels
 from mlpcli.data.formats.in_memory import read_rows
@@ -75,12 +75,15 @@ class Model:
 
     @property
     def layout(self) -> Layout | None:
-        """Where it finds its columns in a table; None if it takes images."""
-        columns = self.encoding.columns
-        if columns is None:
-            return None
-        record, classes = self.data, self.classes
+        """Where it finds its columns in a table; None if it takes images that came from none."""
+        columns, record, classes = self.encoding.columns, self.data, self.classes
         position, width = record.label_position, record.file_width
+        if columns is None:
+            if width is None:
+                return None
+            R = self.encoding.raw_width  # pixels lie around the label, if nothing was left out
+            places = [j for j in range(R + 1) if j != min(R if position is None else position, R)]
+            columns, width = tuple(Column(None, place) for place in places), R + 1
         if width is None and position is None:  # format 1 took every column, and only counted them
             width, position = self._guess_label(len(columns) + 1)
             shift = len(columns) if position is None else position

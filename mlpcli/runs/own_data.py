@@ -12,7 +12,7 @@ import numpy as np
 from mlpcli.config.config import Config
 from mlpcli.data.catalog import NAMES, TABLES, open_data
 from mlpcli.data.columns import TableOptions
-from mlpcli.data.dataset import Dataset
+from mlpcli.data.dataset import Dataset, as_images
 from mlpcli.data.formats.registry import STDIN, is_table
 from mlpcli.data.split import Split
 from mlpcli.errors import CheckpointError, DataError, UsageError
@@ -78,13 +78,14 @@ def _open_own(model: Model, place: str | Sequence[str], data_dir: Path) -> Datas
         if given is not None:
             found = (given, str(model.file.path.parent / Path(given).name))
             parts[name] = next(filter(_exists, found), given)
-    return open_data(
+    opened = open_data(
         place,
         data_dir=data_dir,
         options=table_options(model.config),
-        layout=model.layout,
+        layout=None if model.encoding.pixels else model.layout,
         **parts,
     )
+    return as_images(opened, data.image_shape)
 
 
 def open_like(

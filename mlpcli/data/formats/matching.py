@@ -121,7 +121,7 @@ def _places(table: Named, options: TableOptions) -> Places:
         weight=weight,
         categorical=frozenset(categorical),
         numeric=frozenset(numeric),
-        asked_for=frozenset((*categorical, *numeric, *only)),
+        asked_for=frozenset((*categorical, *numeric, *only, *(taken if options.images else ()))),
         ignored=tuple(
             LeftOut(None if names is None else names[j], j, "--ignore" if j in ignore else "--only")
             for j in features
