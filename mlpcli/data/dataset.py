@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-import numpy as np
-
 from mlpcli.arrays import Array
 from mlpcli.data.columns import Column, Layout, LeftOut, describe_columns
 from mlpcli.errors import DataError
