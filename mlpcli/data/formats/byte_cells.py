@@ -33,7 +33,8 @@ _FOURS, _UPPER_HALF, _LOWER_HALF = (
 )
 # Times 256^p this has p + 1 in its uppermost four bits.
 _PLACE = _U(0x1020304050607080)
-_BEHIND = np.array([0, 7, 6, 5, 4, 3, 2, 1, 0], np.intp)  # digits behind a point at that place
+# Digits behind a point at that place; of two points (which are refused) nobody asks.
+_BEHIND = np.array([0, 7, 6, 5, 4, 3, 2, 1, *[0] * 8], np.intp)
 _POWERS = 10.0 ** np.arange(23)  # exact
 _SCALES = _POWERS[_BEHIND]
 _EXACT = _U(2**53)

@@ -13,7 +13,9 @@ from mlpcli.arrays import Array
 from mlpcli.data.cells import is_missing
 from mlpcli.data.columns import UNSEEN, Column, Layout, LeftOut, TableOptions
 from mlpcli.data.formats.matching import Places, match_layout, match_options
+from mlpcli.data.growing import GrowingRows, is_too_coarse
 from mlpcli.data.labels import labels_of
+from mlpcli.data.left_out import USABLE, find_reason
 from mlpcli.data.readings import (
     CategoryCells,
     DateCells,
@@ -25,13 +27,6 @@ from mlpcli.data.readings import (
 )
 from mlpcli.errors import DataError
 from mlpcli.text import cut, quoted
-
-_NEARLY_EVERY = 0.9  # texts per present cell of a column that names its rows
-_USABLE = ("constant", "counts the rows", "numbers the rows")  # if there is nothing else
-_CHUNK = 8192  # rows moved at a time
-_SAMPLE = 100  # rows of a block that tell whether float32 keeps values apart
-_MERGED = 0.01  # the share of different values that float32 may make equal …
-_COARSE = 1e-5  # … and how far it may be off, in deviations of the column
 
 
 class RawTable(Protocol):
@@ -209,8 +204,8 @@ class _Collector:
     def _pass(self) -> bool:
         """Read all rows once; whether it must be done again in double precision."""
         R = len(self.readings)
-        self.X = _Rows(R, np.float64 if self.double else np.float32)
-        self.rest = _Rows(len(self.extra), np.float64)
+        self.X = GrowingRows(R, np.float64 if self.double else np.float32)
+        self.rest = GrowingRows(len(self.extra), np.float64)
         self.starts = []
         readings = [*self.readings, *self.extra]
         for reading in readings:
@@ -231,7 +226,7 @@ class _Collector:
         dates = [j for j, reading in enumerate(self.readings) if isinstance(reading, DateCells)]
         days = block[:, dates]
         whole = (np.isnan(days) | (days == np.rint(days))).all()
-        return not whole or _loses(block[:, : len(self.readings)])
+        return not whole or is_too_coarse(block[:, : len(self.readings)])
 
     def _revise(self) -> bool:
         """Replace readings that do not suit their columns; whether there were any."""
@@ -263,49 +258,57 @@ class _Collector:
         """What was read, once the columns and rows that are of no use are gone."""
         self._refuse_odd_cells()
         extra = [self.rest.array[:, j] for j in range(len(self.extra))]
-        labels, has_label = None, None
-        if self.place.label is not None:
-            known = self.layout.classes if self.layout is not None else None
-            where = f"{self.first.source}: {self.first.show(self.place.label)}"
-            labels, has_label = labels_of(self.extra[0], extra.pop(0), where, known)
+        labels, labelled = self._labels(extra)
         left_out = [] if self.layout is not None else self._find_left_out()
         gone = {column.position for column in left_out}
         kept = [j for j, position in enumerate(self.place.features) if position not in gone]
-        keep_rows = None if keep_unlabelled or has_label is None or has_label.all() else has_label
-        dropped = 0 if keep_rows is None else int(np.count_nonzero(~keep_rows))
-        if keep_rows is not None:
-            if not keep_rows.any():
-                raise DataError(
-                    f"{self.first.source}: no row has a label in "
-                    f"{self.first.show(self.place.label or 0)}; name another by --label-column"
-                )
+        dropped = 0
+        if labelled is not None and not keep_unlabelled:
+            dropped = int(np.count_nonzero(~labelled))
             assert labels is not None
-            labels, extra = labels[keep_rows], [values[keep_rows] for values in extra]
-        X = self.X.finish(keep_rows, kept)
+            labels, extra = labels[labelled], [values[labelled] for values in extra]
+        X = self.X.finish(labelled if dropped else None, kept)
         columns = tuple(self._column(X, i, j) for i, j in enumerate(kept))
         weights = extra.pop() if self.place.weight is not None else None
         return Table(
             X=X,
             labels=labels,
-            labelled=has_label
-            if keep_unlabelled and has_label is not None and not has_label.all()
-            else None,
+            labelled=labelled if keep_unlabelled else None,
             columns=columns,
             digest=self._digest(),
             label_name=self._name(self.place.label),
             label_position=self.place.label,
             width=self.first.width,
-            left_out=tuple(left_out) + tuple(self.place.ignored),
+            left_out=(*left_out, *self.place.ignored),
             groups=_as_groups(extra.pop()) if self.place.group is not None else None,
             weights=weights,
             dropped=dropped,
-            unseen=sum(
-                int(np.count_nonzero(X[:, i] == UNSEEN))
-                for i, column in enumerate(columns)
-                if self.layout is not None and column.kind == "category"
-            ),
+            unseen=self._count_unseen(X, columns),
             notices=tuple(f"{t.source}: {text}" for t in self.tables for text in t.notices),
         )
+
+    def _labels(self, extra: list[Array]) -> tuple[Array | None, Array | None]:
+        """(labels, which rows have one, or None if all), of the first of the `extra` columns."""
+        if self.place.label is None:
+            return None, None
+        known = self.layout.classes if self.layout is not None else None
+        column = self.first.show(self.place.label)
+        labels, labelled = labels_of(
+            self.extra[0], extra.pop(0), f"{self.first.source}: {column}", known
+        )
+        if not labelled.any() and self.layout is None:
+            raise DataError(
+                f"{self.first.source}: no row has a label in {column}; "
+                "name another by --label-column"
+            )
+        return labels, None if labelled.all() else labelled
+
+    def _count_unseen(self, X: Array, columns: Sequence[Column]) -> int:
+        """How many cells have a category that the model does not know."""
+        if self.layout is None:
+            return 0
+        of = [i for i, column in enumerate(columns) if column.kind == "category"]
+        return sum(int(np.count_nonzero(X[:, i] == UNSEEN)) for i in of)
 
     def _refuse_odd_cells(self) -> None:
         for position, reading in zip(self.place.all, [*self.readings, *self.extra], strict=True):
@@ -331,61 +334,19 @@ class _Collector:
         ):
             if position in self.place.asked_for:
                 continue
-            reason = self._useless(self.X.array[:, j], reading, position)
+            unnamed = position in self.first.unnamed
+            reason = find_reason(self.X.array[:, j], reading, self.starts, unnamed=unnamed)
             if reason:
                 found.append(LeftOut(self._name(position), position, reason))
         if len(found) < len(self.readings):
             return found
-        found = [column for column in found if column.reason not in _USABLE]
+        found = [column for column in found if column.reason not in USABLE]
         if len(found) == len(self.readings):
             raise DataError(
                 f"{self.first.source}: no column is left to learn from: {found[0].shown} "
                 f"({found[0].reason}) …; take columns all the same by --only"
             )
         return found
-
-    def _useless(self, values: Array, reading: Reading, position: int) -> str:
-        if not isinstance(reading, CategoryCells) and self._plainly_tells(values, position):
-            return ""
-        missing = np.isnan(values)
-        present = len(values) - int(np.count_nonzero(missing))
-        if present == 0:
-            return "empty"
-        if isinstance(reading, CategoryCells):
-            texts = len(reading.names) + reading.beyond
-            if texts > max(2, _NEARLY_EVERY * present):
-                return (
-                    "day and month in doubt" if reading.doubtful else "differs in nearly every row"
-                )
-            return "constant" if texts == 1 and present == len(values) > 1 else ""
-        if present == len(values) > 1:
-            if values.min() == values.max():
-                return "constant"
-            if self._counts(values):
-                return "counts the rows"
-            if position in self.first.unnamed and _is_index(values):
-                return "numbers the rows"
-        return ""
-
-    def _plainly_tells(self, values: Array, position: int) -> bool:
-        """Whether the first rows of a column of numbers show that it is of use."""
-        first = values[:_SAMPLE]
-        counts = len(first) > 1 and first[0] in (0, 1) and first[1] == first[0] + 1
-        known = first[~np.isnan(first)]
-        return bool(len(known) and known.min() < known.max() and not counts) and (
-            position not in self.first.unnamed
-        )
-
-    def _counts(self, values: Array) -> bool:
-        """Whether a column is 0, 1, 2, … or 1, 2, 3, …, in all or in each file."""
-        N = len(values)
-        if N < 3 or values[0] not in (0, 1):
-            return False
-        rows = np.arange(N)
-        if np.array_equal(values, rows + values[0]):
-            return True
-        within = np.repeat(self.starts, np.diff([*self.starts, N]))
-        return np.array_equal(values, rows - within + values[0])
 
     def _column(self, X: Array, i: int, j: int) -> Column:
         """What feature j, column i of X, is; brings the codes of categories to sorted order."""
@@ -422,60 +383,3 @@ def _as_groups(values: Array) -> Array:
     """(N,) intp, which rows belong together; those without a value do."""
     _, groups = np.unique(np.nan_to_num(values, nan=-2.0), return_inverse=True)
     return groups
-
-
-def _is_index(values: Array) -> bool:
-    """Whether values are whole, and each is greater than the one before."""
-    return bool((np.diff(values) > 0).all() and (values == np.rint(values)).all())
-
-
-def _loses(block: Array) -> bool:
-    """Whether float32 would make values of a column equal that are not, or too coarse for it."""
-    step = -(-len(block) // _SAMPLE) or 1
-    sample = np.sort(block[::step], axis=0)  # missing ones come last
-    single = sample.astype(np.float32)
-    differ = (np.diff(sample, axis=0) > 0).sum(axis=0)
-    still = (np.diff(single, axis=0) > 0).sum(axis=0)
-    if (differ - still > _MERGED * differ).any():
-        return True
-    there = np.nan_to_num(sample - sample[:1])  # cheap, and near enough for a deviation
-    off = np.abs(np.nan_to_num(sample - single)).max(axis=0, initial=0)
-    return bool((off > _COARSE * there.std(axis=0)).any()) if len(sample) > 1 else False
-
-
-class _Rows:
-    """An array (count, width) that grows at its end, without a copy if the system can."""
-
-    def __init__(self, width: int, dtype: type[np.float32 | np.float64]) -> None:
-        self.width = width
-        self.count = 0
-        self._flat = np.empty(0, dtype)
-
-    @property
-    def array(self) -> Array:
-        return self._flat[: self.count * self.width].reshape(self.count, self.width)
-
-    def append(self, block: Array) -> None:
-        start, end = self.count * self.width, (self.count + len(block)) * self.width
-        if end > self._flat.size:
-            self._flat.resize(max(end, self._flat.size * 9 // 8), refcheck=False)
-        self._flat[start:end].reshape(block.shape)[:] = block
-        self.count += len(block)
-
-    def finish(self, rows: Array | None, columns: Sequence[int]) -> Array:
-        """Some rows (None: all) and columns, moved within the memory they are in; used up after."""
-        source, end = self.array, 0
-        if rows is not None or len(columns) < self.width:
-            for start in range(0, self.count, _CHUNK):
-                part = source[start : start + _CHUNK]
-                if rows is not None:
-                    part = part[rows[start : start + _CHUNK]]
-                part = part[:, columns]
-                self._flat[end : end + part.size] = part.ravel()
-                end += part.size
-            count = self.count if rows is None else int(np.count_nonzero(rows))
-        else:
-            end, count = self.count * self.width, self.count
-        del source
-        self._flat.resize(end, refcheck=False)
-        return self._flat.reshape(count, len(columns))

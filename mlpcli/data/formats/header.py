@@ -184,9 +184,10 @@ def clean_names(names: Sequence[str], source: str) -> tuple[tuple[str, ...], lis
     Raises:
         DataError: one has a control character.
     """
-    result: list[str] = []
+    result: dict[str, None] = {}
     numbered = []
     taken = {name.strip() for name in names}
+    counts: Counter[str] = Counter()
     for j, name in enumerate(names):
         text = re.sub(r"[\r\n\t]+", " ", name).strip()
         if CONTROL.search(text):
@@ -196,13 +197,13 @@ def clean_names(names: Sequence[str], source: str) -> tuple[tuple[str, ...], lis
             )
         text = text or f"column {j + 1}"
         if text in result:
-            count = 1
-            while f"{text}.{count}" in taken:
-                count += 1
             numbered.append(text)
-            text = f"{text}.{count}"
+            counts[text] += 1
+            while f"{text}.{counts[text]}" in taken:
+                counts[text] += 1
+            text = f"{text}.{counts[text]}"
         taken.add(text)
-        result.append(text)
+        result[text] = None
     return tuple(result), numbered
 
 

@@ -10,6 +10,12 @@ from mlpcli.data.columns import Layout, LeftOut, TableOptions
 from mlpcli.errors import DataError, UsageError
 from mlpcli.text import name_columns
 
+_WITHOUT_FEATURES = (
+    "has a single column, but a label and at least one feature are needed; are its cells separated "
+    "by commas, semicolons, tabs or bars?",
+    "no column but the label is left to learn from",
+)
+
 
 class Named(Protocol):
     """A table whose columns can be found; for the attributes see `TableReader`."""
@@ -74,7 +80,7 @@ def match_options(table: Named, options: TableOptions, first: Named) -> Places:
         )
     if table.header is None or first.header is None:
         return places
-    there = {j: table.find_name(name) for j, name in enumerate(first.header)}
+    there = dict(enumerate(_find_names(table, first.header)))
     return Places(
         tuple(there[j] for j in places.features),
         None if places.label is None else there[places.label],
@@ -103,17 +109,11 @@ def _places(table: Named, options: TableOptions) -> Places:
     ):
         for position in set(ones) & set(others):
             raise UsageError(f"{table.show(position)} is named by both {one} and {other}")
-    apart = {label, group, weight}
-    features = [j for j in range(table.width) if j not in apart]
+    features = [j for j in range(table.width) if j not in (label, group, weight)]
     taken = [j for j in features if j not in ignore and (not only or j in only)]
     if not taken:
-        raise DataError(
-            f"{table.source}: has a single column, but a label and at least one feature are "
-            "needed; are its cells separated by commas, semicolons, tabs or bars?"
-            if table.width == 1
-            else f"{table.source}: no column but the label is left to learn from"
-        )
-    names = table.header
+        raise DataError(f"{table.source}: {_WITHOUT_FEATURES[table.width > 1]}")
+    names = table.header or (None,) * table.width
     return Places(
         features=tuple(taken),
         label=label,
@@ -123,7 +123,7 @@ def _places(table: Named, options: TableOptions) -> Places:
         numeric=frozenset(numeric),
         asked_for=frozenset((*categorical, *numeric, *only, *(taken if options.images else ()))),
         ignored=tuple(
-            LeftOut(None if names is None else names[j], j, "--ignore" if j in ignore else "--only")
+            LeftOut(names[j], j, "--ignore" if j in ignore else "--only")
             for j in features
             if j not in taken
         ),
@@ -147,7 +147,7 @@ def match_layout(table: Named, options: TableOptions, layout: Layout, *, labelle
     """
     label = None if options.label_column is None else table.find(options.label_column)
     if table.header is not None and layout.names:
-        features = tuple(table.find_name(name) for name in layout.names)
+        features = _find_names(table, layout.names)
         if label is None and layout.label_name is not None:
             label = _find_if_there(table, layout.label_name, needed=labelled)
         if label in features:
@@ -163,6 +163,12 @@ def match_layout(table: Named, options: TableOptions, layout: Layout, *, labelle
         if column.name in options.numeric or str(column.position) in options.numeric
     }
     return Places(features, label, group, numeric=frozenset(lenient))
+
+
+def _find_names(table: Named, names: Sequence[str]) -> tuple[int, ...]:
+    """The positions of columns by their names, of which there may be very many."""
+    there = {name: j for j, name in enumerate(table.header or ())}
+    return tuple(there[name] if name in there else table.find_name(name) for name in names)
 
 
 def _find_if_there(table: Named, wanted: str, *, needed: bool) -> int | None:

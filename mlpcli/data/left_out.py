@@ -1,0 +1,69 @@
+"""Columns that tell nothing of a row: they count, name or repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mlpcli.arrays import Array
+from mlpcli.data.readings import CategoryCells, Reading
+
+USABLE = ("constant", "counts the rows", "numbers the rows")
+"""Reasons to leave a column out that do not hold if there is no other."""
+
+_NEARLY_EVERY = 0.9  # texts per present cell of a column that names its rows
+_FIRST = 100  # rows that usually show that a column is of use
+
+
+def find_reason(values: Array, reading: Reading, starts: Sequence[int], *, unnamed: bool) -> str:
+    """Why a column is to be left out, or "".
+
+    Args:
+        values: (N,) what was read.
+        reading: by which it was read.
+        starts: the rows with which files begin.
+        unnamed: whether a header gives it no name.
+    """
+    if not isinstance(reading, CategoryCells) and not unnamed and _plainly_tells(values):
+        return ""
+    present = len(values) - int(np.count_nonzero(np.isnan(values)))
+    if present == 0:
+        return "empty"
+    if isinstance(reading, CategoryCells):
+        texts = len(reading.names) + reading.beyond
+        if texts > max(2, _NEARLY_EVERY * present):
+            return "day and month in doubt" if reading.doubtful else "differs in nearly every row"
+        return "constant" if texts == 1 and present == len(values) > 1 else ""
+    if present < len(values) or len(values) == 1:
+        return ""
+    if values.min() == values.max():
+        return "constant"
+    if _counts(values, starts):
+        return "counts the rows"
+    return "numbers the rows" if unnamed and _ascends(values) else ""
+
+
+def _plainly_tells(values: Array) -> bool:
+    """Whether the first rows of a column of numbers show that it is of use."""
+    first = values[:_FIRST]
+    counts = len(first) > 1 and first[0] in (0, 1) and first[1] == first[0] + 1
+    known = first[~np.isnan(first)]
+    return bool(len(known) and known.min() < known.max() and not counts)
+
+
+def _counts(values: Array, starts: Sequence[int]) -> bool:
+    """Whether a column is 0, 1, 2, … or 1, 2, 3, …, in all or in each file."""
+    N = len(values)
+    if N < 3 or values[0] not in (0, 1):
+        return False
+    rows = np.arange(N)
+    if np.array_equal(values, rows + values[0]):
+        return True
+    within = np.repeat(starts, np.diff([*starts, N]))
+    return np.array_equal(values, rows - within + values[0])
+
+
+def _ascends(values: Array) -> bool:
+    """Whether values are whole, and each is greater than the one before."""
+    return bool((np.diff(values) > 0).all() and (values == np.rint(values)).all())
