@@ -1,4 +1,4 @@
-"""File names with bytes that are no UTF-8: every command takes them, and writes what it was asked."""
+"""File names with bytes that are no UTF-8: every command takes them and writes what it should."""
 
 from __future__ import annotations
 
