@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 @click.command(cls=Command)
 @click.argument("models", nargs=-1, required=True, type=CHECKPOINT, metavar="MODEL.npz…")
 @config_options(
-    only=("data", "label_column"),
+    only=("data", "label_column", "header"),
     data="Evaluate on this name, file or folder, as in `mlp train`. Default: the model's own data.",
     label_column="Column of the table that holds the labels. Default: as in training.",
+    header="Whether the first row of the table in --data has the names of its columns.",
 )
 @click.option(
     "--split",
@@ -46,8 +47,9 @@ if TYPE_CHECKING:
 def evaluate(
     console: Console,
     models: tuple[Path, ...],
-    data: str | None,
+    data: str | tuple[str, ...] | None,
     label_column: str | None,
+    header: str | None,
     split: str | None,
     importance: bool,
     report_file: Path | None,
@@ -77,6 +79,7 @@ def evaluate(
         models,
         data=data,
         label_column=label_column,
+        header=header or "auto",
         split=split,
         importance=importance,
         report_file=report_file,

@@ -29,6 +29,12 @@ from mlpcli.errors import UsageError
     "--label-column", metavar="NAME|INDEX", help="Column of the table that holds labels, if any."
 )
 @click.option(
+    "--header",
+    type=click.Choice(["auto", "yes", "no"]),
+    default="auto",
+    help="Whether the table's first row has the names of its columns. [auto]",
+)
+@click.option(
     "--no-prepare",
     is_flag=True,
     help="Take pictures as they are; they must have the size that the model takes.",
@@ -50,6 +56,7 @@ def predict(
     with_inputs: bool,
     keep: str | None,
     label_column: str | None,
+    header: str,
     no_prepare: bool,
     output: Path | None,
     threads: int | None,
@@ -87,6 +94,7 @@ def predict(
             paths=(model_file, *sources),
             probabilities=probabilities,
             label_column=label_column,
+            header=header,
             no_prepare=no_prepare,
             with_inputs=with_inputs,
             keep=() if keep is None else [name.strip() for name in keep.split(",")],

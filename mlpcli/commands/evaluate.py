@@ -108,8 +108,9 @@ def evaluate(
     console: Console,
     models: tuple[Path, ...],
     *,
-    data: str | None,
+    data: str | tuple[str, ...] | None,
     label_column: str | None,
+    header: str = "auto",
     split: str | None,
     importance: bool,
     report_file: Path | None,
@@ -117,14 +118,16 @@ def evaluate(
 ) -> None:
     """Score models on a split and print what they got right and wrong; `--report` writes a page."""
 
+    sources = [data] if isinstance(data, str) else list(data or ())
     if report_file:
-        _refuse_page(report_file, [*models, data])
+        _refuse_page(report_file, [*models, *sources])
     members = [load(path) for path in models]
     committee = open_committee(
         members,
         where_data_lie(data_dir),
         source=data,
         label_column=label_column,
+        header=header,
         split_name=split,
     )
     source, rows, networks = committee.source, committee.splits[0], committee.networks
@@ -148,8 +151,10 @@ def evaluate(
     names = [_named(label, members[0].data.class_names) for label in labels]
     if report_file:
         again = ["mlp", "evaluate", *map(str, models)]
-        for flag, value in (("--data", data), ("--label-column", label_column), ("--split", split)):
+        again += [word for path in sources for word in ("--data", path)]
+        for flag, value in (("--label-column", label_column), ("--split", split)):
             again += [flag, value] if value is not None else []
+        again += ["--header", header] * (header != "auto")
         again += ["--importance"] * importance
         again += ["--report", str(report_file)]
         page = _page(members, each, committee, names, (scores, predictions), again, importances)

@@ -37,7 +37,7 @@ class Request:
     Attributes:
         paths: models, then inputs.
         probabilities: whether to write them.
-        label_column: of a table.
+        label_column, header: of a table.
         no_prepare: whether pictures are taken as they are.
         with_inputs: whether to write all of the input's columns, too.
         keep: those of them to write.
@@ -47,6 +47,7 @@ class Request:
     paths: Sequence[Path]
     probabilities: bool = False
     label_column: str | None = None
+    header: str = "auto"
     no_prepare: bool = False
     with_inputs: bool = False
     keep: Sequence[str] = ()
@@ -156,7 +157,11 @@ def _open(
         raise UsageError("several inputs can only be pictures; call mlp predict for each table")
     if request.no_prepare:
         raise UsageError(f"--no-prepare is for pictures, and {source} is not one")
-    options = TableOptions(label_column=request.label_column, numeric=first.config.data.numeric)
+    options = TableOptions(
+        label_column=request.label_column,
+        header=request.header,
+        numeric=first.config.data.numeric,
+    )
     wanted = [model.wanted for model in members]
     opened = stack.enter_context(open_inputs(source, wanted, options))
     for model, rows in zip(members, opened.inputs, strict=True):

@@ -181,6 +181,13 @@ class DataConfig:
         "Default: each row by itself.",
         fixed=True,
     )
+    sample_weight: str | None = _option(
+        None,
+        Text("NAME|INDEX"),
+        "Column that says how much each row counts in training. Default: all equally.",
+        also="weight_column case_weights",
+        fixed=True,
+    )
     task: str | None = _option(
         None,
         Choice(kinds.TASKS, auto=True),

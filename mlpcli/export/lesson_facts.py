@@ -101,7 +101,7 @@ class _OwnRows:
         """Those of a model; None if its data are gone, and a notice says so."""
 
         def part(name: str | None) -> tuple[Dataset, Split]:
-            about = {"source": None, "label_column": None, "split_name": name}
+            about: dict[str, Any] = {"source": None, "label_column": None, "split_name": name}
             return open_rows(model, request.data_dir, **about)
 
         try:

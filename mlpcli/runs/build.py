@@ -18,7 +18,7 @@ from mlpcli.data.dataset import Dataset, as_images
 from mlpcli.data.encoding import Encoding
 from mlpcli.data.learning import learn_encoding
 from mlpcli.data.split import Split, Splits, split
-from mlpcli.errors import UsageError
+from mlpcli.errors import DataError, UsageError
 from mlpcli.evaluation.metrics import Scorer
 from mlpcli.nn.losses import OF_TASK
 from mlpcli.nn.network import MLP
@@ -87,6 +87,7 @@ def table_options(config: Config) -> TableOptions:
         ignore=data.ignore,
         only=data.only,
         group=data.group,
+        sample_weight=data.sample_weight,
         numbers=data.task == "regression",
         images=data.image_shape is not None,
     )
@@ -107,21 +108,44 @@ def split_as_configured(config: Config, data: Dataset, task: str) -> Splits:
         test_fraction=config.data.test_fraction,
         seed=config.train.seed,
     )
-    if config.data.class_weight == "none":
-        return splits
-    if not isinstance(splits.task, Classification):
-        raise UsageError(
-            f"--class-weight {config.data.class_weight}: {data.source} has numbers to predict and "
-            "no classes; leave it out"
-        )
-    train = splits.train
-    by_class = balanced_weights(train.y[train.rows], splits.task.outputs)
+    train, by_row, by_class = splits.train, _row_weights(data, splits.train), None
+    if config.data.class_weight != "none":
+        if not isinstance(splits.task, Classification):
+            raise UsageError(
+                f"--class-weight {config.data.class_weight}: {data.source} has numbers to predict "
+                "and no classes; leave it out"
+            )
+        by_class = balanced_weights(train.y[train.rows], splits.task.outputs)
 
     def weighed(part: Split) -> Split:
-        return replace(part, weights=by_class[part.y])
+        weights = None if by_class is None else by_class[part.y]
+        if by_row is not None and part.X is data.X:
+            weights = by_row if weights is None else weights * by_row
+        return replace(part, weights=weights)
 
-    val = weighed(splits.val) if splits.val else None
-    return replace(splits, train=weighed(train), val=val)
+    return replace(splits, train=weighed(train), val=splits.val and weighed(splits.val))
+
+
+def _row_weights(data: Dataset, train: Split) -> Array | None:
+    """(N,) how much each row counts, 1 on average of the training rows; None if all do equally.
+
+    Raises:
+        DataError: a weight is missing or negative, or all are 0.
+    """
+    if data.weights is None:
+        return None
+    bad = np.flatnonzero(~(data.weights >= 0))
+    if len(bad):
+        found = data.weights[bad[0]]
+        raise DataError(
+            f"{data.source}: the weight of sample {bad[0] + 1} is "
+            f"{'missing' if np.isnan(found) else f'{found:g}'}; weights are 0 or more"
+        )
+    mean = data.weights[train.rows].mean()
+    if not mean:
+        raise DataError(f"{data.source}: every training row has the weight 0")
+    weights: Array = data.weights / mean
+    return weights
 
 
 def complete(config: Config, material: Material) -> Config:

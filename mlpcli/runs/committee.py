@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mlpcli.data.columns import TableOptions
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.encoding import Encoding, Part, Pixels, scales_differ
 from mlpcli.data.mismatch import compare_scale
@@ -42,9 +43,10 @@ def open_committee(
     members: Sequence[Model],
     data_dir: Path,
     *,
-    source: str | None,
+    source: str | Sequence[str] | None,
     label_column: str | None,
     split_name: str | None,
+    header: str = "auto",
 ) -> Committee:
     """Open the first member's own data, or another source, for all of them.
 
@@ -56,12 +58,18 @@ def open_committee(
     for other in members[1:]:
         refuse_other_question(first, other)
     data, rows = open_rows(
-        first, data_dir, source=source, label_column=label_column, split_name=split_name
+        first,
+        data_dir,
+        source=source,
+        label_column=label_column,
+        split_name=split_name,
+        header=header,
     )
+    options = TableOptions(label_column=label_column, header=header)
     splits = [
         rows
         if _reads_alike(first, other)
-        else _same_rows(first, other, data, rows, data_dir, label_column)
+        else _same_rows(first, other, data, rows, data_dir, options)
         for other in members
     ]
     notices = [*_remarks(first, data), *refuse_seen(members, data, rows)]
@@ -155,12 +163,12 @@ def _same_rows(
     data: Dataset,
     rows: Split,
     data_dir: Path,
-    label_column: str | None,
+    options: TableOptions,
 ) -> Split:
     """The rows in the columns that the other model takes."""
     why = f"{other.file.path}: cannot be asked what {first.file.path} is asked"
     try:
-        own = open_like(other, data.files or data.source, data_dir, label_column)
+        own = open_like(other, data.files or data.source, data_dir, options)
         refuse_width(other, own)
     except InputError as error:
         raise CheckpointError(f"{why}: {error}") from None

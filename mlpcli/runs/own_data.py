@@ -89,11 +89,14 @@ def _open_own(model: Model, place: str | Sequence[str], data_dir: Path) -> Datas
 
 
 def open_like(
-    model: Model, source: str | Sequence[str], data_dir: Path, label_column: str | None = None
+    model: Model,
+    source: str | Sequence[str],
+    data_dir: Path,
+    options: TableOptions | None = None,
 ) -> Dataset:
     """Open other data for a model: a table's columns are matched with the model's."""
     said = model.config.data
-    options = TableOptions(label_column=label_column)
+    options = options or TableOptions()
     if not isinstance(source, str) or source in TABLES or is_table(source):
         options = replace(options, numeric=said.numeric, group=said.group)
     return open_data(source, data_dir=data_dir, options=options, layout=model.layout)
@@ -127,13 +130,15 @@ def open_rows(
     source: str | Sequence[str] | None,
     label_column: str | None,
     split_name: str | None,
+    header: str = "auto",
 ) -> tuple[Dataset, Split]:
     """The same with all of the data, whether the model has seen the rows or not."""
     path = model.file.path
     if source is None:
         data = own_data(model, data_dir)
     else:
-        data = open_like(model, source, data_dir, label_column)
+        options = TableOptions(label_column=label_column, header=header)
+        data = open_like(model, source, data_dir, options)
     refuse_width(model, data)
     if data.digest == model.data.digest:
         splits = split_as_configured(model.config, data, model.task.kind)

@@ -148,3 +148,33 @@ def test_options_of_columns_go_into_the_checkpoint(mlp, rows: list[str]) -> None
     code, text = mlp.error("train", "--resume", "m.npz", "--epochs", "9", "--ignore", "a")
     assert code == 2
     assert "--ignore" in text
+
+
+def test_rows_count_as_a_column_says(mlp) -> None:
+    """Weights 1 and 0 are as if the rows of weight 0 were not there; 3 is as if there thrice."""
+    rng = np.random.default_rng(2)
+    x = rng.standard_normal(400).round(3)
+    y = np.where(rng.random(400) < 0.5, x > 0, x < 0)  # half says one thing, half the other
+    w = np.where(y == (x > 0), 3, 0)
+    rows = [f"{a},{b},{int(c)}" for a, b, c in zip(x, w, y, strict=True)]
+    Path("t.csv").write_text("\n".join(["x,w,y", *rows]))
+    hidden = ("--hidden", "8", "--epochs", "30", "-o", "m.npz")
+    said = mlp.ok("train", "--data", "t.csv", "--sample-weight", "w", *hidden)
+    assert "columns: 1 number" in said.err
+    Path("new.csv").write_text("x\n-1\n-0.5\n0.5\n1\n")
+    assert mlp.ok("predict", "m.npz", "new.csv").out.split() == ["label", "0", "0", "1", "1"]
+    mlp.ok("train", "--resume", "m.npz", "--epochs", "31", "-o", "n.npz")
+    Path("t.csv").write_text("\n".join(["x,w,y", *rows, "0.1,-2,1", "0.1,,1"]))
+    code, text = mlp.error("train", "--data", "t.csv", "--sample-weight", "w", *hidden)
+    assert (code, text) == (3, "t.csv: the weight of sample 401 is -2; weights are 0 or more")
+
+
+@pytest.mark.parametrize("command", ["evaluate", "predict"])
+def test_a_header_can_be_insisted_on_in_other_files(mlp, parts: None, command: str) -> None:
+    mlp.ok("train", "--data", "1.csv", *SMALL)
+    Path("odd.csv").write_text("1,red,1\n2,blue,0\n3,red,1\n")
+    words = ("m.npz", "--data", "odd.csv") if command == "evaluate" else ("m.npz", "odd.csv")
+    said = mlp.ok(command, *words, "--header", "no")
+    assert "3 samples" in said.out or "of 3 right" in said.err
+    code, text = mlp.error(command, *words, "--header", "yes")
+    assert (code, text.split(";")[0]) == (3, "odd.csv: no column 'x'")

@@ -156,13 +156,16 @@ def match_layout(table: Named, options: TableOptions, layout: Layout, *, labelle
             raise DataError(f"{table.source}: which column has the labels? give --label-column")
     else:
         features, label = _match_positions(table, layout, label, labelled=labelled)
-    group = None if options.group is None else _find_if_there(table, options.group, needed=False)
+    group, weight = (
+        None if wanted is None else _find_if_there(table, wanted, needed=False)
+        for wanted in (options.group, options.sample_weight)
+    )
     lenient = {
         position
         for position, column in zip(features, layout.columns, strict=True)
         if column.name in options.numeric or str(column.position) in options.numeric
     }
-    return Places(features, label, group, numeric=frozenset(lenient))
+    return Places(features, label, group, weight, numeric=frozenset(lenient))
 
 
 def _find_names(table: Named, names: Sequence[str]) -> tuple[int, ...]:
