@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -199,3 +201,195 @@ def test_two_threads_give_the_same_bytes_again_and_say_everything_once(mlp, chec
     mlp.ok("train", *WIDE, "-o", "two.npz")
     checkpoints.assert_same("one.npz", "two.npz")
     assert checkpoints.meta("one.npz")["threads"] == 2
+
+
+# Where the system refuses
+
+
+def run(mlp, before: str, *arguments: object) -> tuple[int, str, str]:
+    """(exit code, stdout, stderr) of `mlp` as a process, after some lines of Python."""
+    code = f"import os, signal, sys\n{before}\nfrom mlpcli.cli import main\nmain()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        cwd=mlp.folder,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+REFUSED = {
+    "semaphores, as /dev/shm is full": (
+        "import multiprocessing.synchronize as s\n"
+        "def refuse(*_, **__): raise OSError(28, 'No space left on device')\n"
+        "s.SemLock.__init__ = refuse",
+        "/dev/shm cannot be used (No space left on device)",
+    ),
+    "semaphores, as there is no /dev/shm": (
+        "import multiprocessing.synchronize as s\n"
+        "def refuse(*_, **__): raise FileNotFoundError(2, 'No such file or directory')\n"
+        "s.SemLock.__init__ = refuse",
+        "/dev/shm cannot be used (No such file or directory)",
+    ),
+    "processes": (
+        "def refuse(): raise BlockingIOError(11, 'Resource temporarily unavailable')\n"
+        "os.fork = refuse",
+        "no other process can be started (Resource temporarily unavailable)",
+    ),
+    "memory for processes": (
+        "def refuse(): raise OSError(12, 'Cannot allocate memory')\nos.fork = refuse",
+        "no other process can be started (Cannot allocate memory)",
+    ),
+    "memory to share": (
+        "import mmap\ndef refuse(*_): raise OSError(12, 'Cannot allocate memory')\n"
+        "mmap.mmap = refuse",
+        "memory cannot be shared (Cannot allocate memory)",
+    ),
+    "memory to share, later": (
+        "import mmap\nmap, calls = mmap.mmap, []\n"
+        "def refuse(*arguments):\n"
+        "    calls.append(1)\n"
+        "    if len(calls) > 8: raise OSError(12, 'Cannot allocate memory')\n"
+        "    return map(*arguments)\n"
+        "mmap.mmap = refuse",
+        "memory cannot be shared (Cannot allocate memory)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("before", "why"), REFUSED.values(), ids=REFUSED)
+def test_what_the_system_refuses_leaves_one_process_that_comes_to_the_same(
+    mlp, checkpoints, before: str, why: str
+) -> None:
+    mlp.ok("train", *mlp.once(*WIDE, "--threads", "1"), "-q", "-o", "alone.npz")
+    code, out, err = run(mlp, before, "train", *WIDE)
+    assert code == 0, err
+    assert err.splitlines()[1] == f"{why}: one process trains instead of 2"
+    assert out.count("written") == 1
+    checkpoints.assert_same("alone.npz", "model.npz")
+    assert checkpoints.meta("model.npz")["threads"] == 1
+    assert sorted(os.listdir()) == ["alone.npz", "model.npz"]
+
+
+NOT_NEEDED = {
+    "pinning": "del os.sched_setaffinity",
+    "pinning, where it is forbidden": (
+        "def refuse(*_): raise PermissionError(1, 'Operation not permitted')\n"
+        "os.sched_setaffinity = refuse"
+    ),
+    "SIGCHLD": "signal.signal(signal.SIGCHLD, signal.SIG_IGN)",
+}
+
+
+@pytest.mark.parametrize("before", NOT_NEEDED.values(), ids=NOT_NEEDED)
+def test_two_processes_do_without_pinning_and_with_children_ignored(
+    mlp, checkpoints, before: str
+) -> None:
+    mlp.ok("train", *WIDE, "-q", "-o", "plain.npz")
+    code, out, err = run(mlp, before, "train", *WIDE, "-q")
+    assert (code, err) == (0, "")
+    assert out.count("written") == 1
+    checkpoints.assert_same("plain.npz", "model.npz")
+
+
+def test_where_children_are_ignored_one_that_dies_is_told_still(mlp) -> None:
+    before = NOT_NEEDED["SIGCHLD"] + (
+        "\nfrom mlpcli.training.step import Step\ntake = Step.take\n"
+        "def die(self, *arguments):\n"
+        "    if self.ranks.rank: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return take(self, *arguments)\n"
+        "Step.take = die"
+    )
+    code, _, err = run(mlp, before, "train", *WIDE, "-q")
+    assert (code, err) == (
+        1,
+        "mlp: one of the 2 processes that train was killed by signal 9; "
+        "free memory, or use --threads 1\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ("MemoryError", "failed: out of memory"),
+        ("OSError(5, 'Input/output error')", "failed: Input/output error"),
+        ("ZeroDivisionError('by\\nzero')", "failed: by zero"),
+        ("SystemExit(0)", "failed: 0"),
+    ],
+)
+def test_a_rank_that_fails_says_why_and_runs_nothing_else(mlp, error: str, said: str) -> None:
+    before = (
+        "import atexit; atexit.register(print, 'the end of', os.getpid())\n"
+        "from mlpcli.training.step import Step\ntake = Step.take\n"
+        "def fail(self, order, epoch, number, *more):\n"
+        f"    if self.ranks.rank and number == 3: raise {error}\n"
+        "    return take(self, order, epoch, number, *more)\n"
+        "Step.take = fail"
+    )
+    code, out, err = run(mlp, before, "train", *WIDE, "-q")
+    assert (code, err) == (
+        1,
+        f"mlp: one of the 2 processes that train {said}; free memory, or use --threads 1\n",
+    )
+    assert out.count("the end of") == 1
+
+
+def test_a_rank_that_fails_as_it_begins_runs_nothing_else(mlp) -> None:
+    before = (
+        "import atexit; atexit.register(print, 'the end of', os.getpid())\n"
+        "parent, old = os.getpid(), signal.signal\n"
+        "def fail(*arguments):\n"
+        "    if os.getpid() != parent: raise OSError(22, 'Invalid argument')\n"
+        "    return old(*arguments)\n"
+        "signal.signal = fail"
+    )
+    code, out, err = run(mlp, before, "train", *WIDE, "-q")
+    assert code == 1
+    assert err.startswith("mlp: one of the 2 processes that train ended with code 1;")
+    assert err.count("\n") == 1
+    assert out.count("the end of") == 1
+
+
+def test_where_the_third_process_is_refused_the_second_ends_and_one_trains() -> None:
+    expected, _ = train(1)
+    trainer = trainer_of(3)
+    fork, forks = os.fork, []
+
+    def refuse() -> int:
+        forks.append(1)
+        if len(forks) > 1:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        return fork()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fork", refuse)
+        trainer.ranks.__enter__()
+    assert children() == []
+    assert trainer.ranks.size == 1
+    list(trainer.epochs(3, lambda: None))
+    trainer.use_best()
+    trainer.ranks.__exit__(None, None, None)
+    np.testing.assert_array_equal(trainer.best, expected.best)
+
+
+def test_other_work_on_the_cores_is_noticed_and_said(mlp) -> None:
+    delayed = (
+        "import mlpcli.commands.train_display as d, time\n"
+        "begun = time.monotonic()\n"
+        "d.seconds_ready = lambda: {share} * (time.monotonic() - begun)\n"
+        "d._OBSERVED = 0.05"
+    )
+    long = mlp.once("train", *WIDE, "--epochs", "60")
+    _, _, err = run(mlp, delayed.format(share=0.5), *long)
+    said = [line for line in err.splitlines() if line.startswith("warning: other work")]
+    assert len(said) == 1
+    assert re.fullmatch(
+        r"warning: other work has these cores [345]\d % of the time, and the 2 processes wait for "
+        r"each other: --threads 1 is likely faster now",
+        said[0],
+    )
+    assert "other work" not in run(mlp, delayed.format(share=0.1), *long)[2]
+    assert "other work" not in run(mlp, delayed.format(share=0.5), *long[:-1], "1")[2]

@@ -9,7 +9,7 @@ import click
 
 from mlpcli.cli.completion import CHECKPOINT
 from mlpcli.cli.options import Command, config_options, data_dir_option, output_options
-from mlpcli.cli.threads import set_threads, threads_option
+from mlpcli.cli.threads import threads_option, use_threads
 from mlpcli.commands.console import Console
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def evaluate(
     file all rows are used, or its test set if it has one. Several models are averaged as a
     committee: the figures of each are shown, and the headline figures are the committee's.
     """
-    set_threads(threads)
+    use_threads(threads, console)
     from mlpcli.commands.evaluate import evaluate as run
 
     run(

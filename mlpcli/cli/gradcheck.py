@@ -16,7 +16,7 @@ from mlpcli.cli.options import (
     given_flags,
     output_options,
 )
-from mlpcli.cli.threads import set_threads, threads_option
+from mlpcli.cli.threads import threads_option, use_threads
 from mlpcli.commands.console import Console
 from mlpcli.config.kinds import Number
 from mlpcli.errors import UsageError
@@ -80,7 +80,7 @@ def gradcheck(
     to 100,000, beyond that a sample of each array. If a unit crosses the kink of its activation,
     the entry is skipped and counted. A wrong gradient ends with exit code 5.
     """
-    set_threads(threads)
+    use_threads(threads, console)
     from mlpcli.commands.gradcheck import gradcheck as run
 
     run(

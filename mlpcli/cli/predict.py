@@ -8,7 +8,7 @@ import click
 
 from mlpcli.cli.completion import CHECKPOINT
 from mlpcli.cli.options import Command, output_options
-from mlpcli.cli.threads import set_threads, threads_option
+from mlpcli.cli.threads import threads_option, use_threads
 from mlpcli.commands.console import Console
 from mlpcli.errors import UsageError
 
@@ -84,7 +84,7 @@ def predict(
     """
     if with_inputs and keep is not None:
         raise UsageError("--with-inputs keeps all columns, --keep some: give one of them")
-    set_threads(threads)
+    use_threads(threads, console)
     from mlpcli.commands.predict import Request
     from mlpcli.commands.predict import predict as run
 

@@ -8,8 +8,10 @@ from typing import Any
 
 import click
 
+from mlpcli.commands.console import Console
 from mlpcli.config.kinds import Number
 from mlpcli.errors import UsageError
+from mlpcli.parallel.cores import allowed_cores
 
 
 class _Threads(click.ParamType[int]):
@@ -31,7 +33,7 @@ threads_option = click.option(
     type=_Threads(),
     envvar="MLP_THREADS",
     metavar="COUNT",
-    help="Cores to use. [$MLP_THREADS, else every core]",
+    help="Cores to use, at most all. [$MLP_THREADS, else all]",
 )
 
 
@@ -46,11 +48,15 @@ _THREAD_VARIABLES = (
 )
 
 
-def set_threads(count: int | None) -> None:
+def set_threads(count: int) -> None:
     """Tell the BLAS libraries, which read this once, when numpy is imported."""
-    if count is not None:
-        for name in _THREAD_VARIABLES:
-            os.environ[name] = str(count)
+    for name in _THREAD_VARIABLES:
+        os.environ[name] = str(count)
+
+
+def use_threads(given: int | None, console: Console) -> None:
+    """Let a command that does not train use `given` threads, or what `thread_count` says."""
+    set_threads(thread_count(given, console))
 
 
 def training_processes(threads: int) -> int:
@@ -61,16 +67,31 @@ def training_processes(threads: int) -> int:
     return min(threads, PROCESSES) if sys.platform == "linux" else 1
 
 
-def thread_count(given: int | None, cores: int | None = None) -> int:
+def thread_count(
+    given: int | None, console: Console | None = None, cores: int | None = None
+) -> int:
     """Return the number of threads: `given`, else as the BLAS variables say, else one per core.
 
+    It is at most one per core that this process may use; if more were asked for, that is said.
+
     Args:
-        cores: how many there are for this process; None: all.
+        console: where it is said.
+        cores: how many there are for this process; None: all that it may use.
     """
-    for text in (given, os.environ.get("OPENBLAS_NUM_THREADS"), os.environ.get("OMP_NUM_THREADS")):
+    allowed = allowed_cores()
+    variables = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
+    asked = {"--threads": given} | {name: os.environ.get(name) for name in variables}
+    for name, text in asked.items():
         if text and str(text).isdecimal() and int(text) > 0:
-            return int(text)
-    if cores is not None:
-        return cores
-    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+            if int(text) > allowed and console:
+                console.notice(
+                    f"{name} {text}: more threads than cores are slower, and this process may use "
+                    f"{name_cores(allowed)}: taking {allowed}"
+                )
+            return min(int(text), allowed)
+    return min(cores or allowed, allowed)
+
+
+def name_cores(count: int) -> str:
+    """ "1 core" or "8 cores"."""
+    return f"{count} core{'s' if count != 1 else ''}"

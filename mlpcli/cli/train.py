@@ -92,11 +92,11 @@ def train(
     job = join() if request.mpi else Job()
     try:
         with job.whole():
-            count = thread_count(request.threads, job.cores())
-            cores = Cores(count, 1 if job.size > 1 else training_processes(count))
-            set_threads(cores.count // cores.processes)
             if job.rank:
                 console = Console(silent=True)
+            count = thread_count(request.threads, console, job.cores())
+            cores = Cores(count, 1 if job.size > 1 else training_processes(count))
+            set_threads(cores.count // cores.processes)
             model, config = job.first(partial(begin, request, given_flags(ctx)))
             if print_config:
                 if not job.rank:

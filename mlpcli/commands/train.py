@@ -57,6 +57,9 @@ def train(
                 run = replace(run, log=MetricsLog(None, resumed=None))
                 if job.size == 1:  # a forked one, which rank 0 ends
                     SIGNALS.note()
+            if ranks.problem:
+                console.notice(f"{ranks.problem}: one process trains instead of {cores.processes}")
+                run = replace(run, cores=Cores(cores.count // cores.processes))
             keeper = build_keeper(run, console.notice)
             display = TrainDisplay(console, run, keeper)
             try:

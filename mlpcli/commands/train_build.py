@@ -14,7 +14,7 @@ from mlpcli.config.options import OPTIONS
 from mlpcli.data.catalog import data_dir as where_data_lie
 from mlpcli.files import ensure_writable, refuse_reading
 from mlpcli.nn.network import MLP
-from mlpcli.parallel.cores import Cores
+from mlpcli.parallel.cores import Cores, allowed_cores
 from mlpcli.parallel.job import Job
 from mlpcli.parallel.mpi import Mpi
 from mlpcli.runs import build, own_data
@@ -141,9 +141,10 @@ def _compare_machines(model: Model, job: Job, cores: Cores, console: Console) ->
     """Say what keeps a resumed run from being repeated to the bit."""
     path = model.file.path
     if model.threads != cores.count:
+        keeps = f"; --threads {model.threads} keeps them"
         console.notice(
-            f"{path} was trained with --threads {model.threads}, now with "
-            f"{cores.count}: the last digits may differ; --threads {model.threads} keeps them"
+            f"{path} was trained with --threads {model.threads}, now with {cores.count}: "
+            f"the last digits may differ{keeps if model.threads <= allowed_cores() else ''}"
         )
     if model.ranks != job.size:
         console.notice(

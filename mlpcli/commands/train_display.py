@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from mlpcli.commands.console import Bar, Console
 from mlpcli.commands.train_build import Run
 from mlpcli.config.kinds import NAMED_DATA
+from mlpcli.parallel.cores import seconds_ready
 from mlpcli.runs.keeper import Keeper
 from mlpcli.runs.repeat import train_words
 from mlpcli.tasks.regression import Regression
@@ -18,6 +20,8 @@ from mlpcli.text import dashed, name_ranks
 from mlpcli.training.diagnostics import STEPS, advice_on_rate
 from mlpcli.training.progress import EpochResult
 
+_OBSERVED = 2.0  # seconds of training before the cores are judged
+_CROWDED = 0.25  # of them ready, but not running: two ranks were half as fast as one then, or less
 _BAR_EVERY = 16  # steps between two moves of the bar
 _BAR = "{desc} |{bar}| {rate_fmt} {remaining}"
 _LINES = 100  # lines off a terminal, about, for a plan of more than twice as many epochs
@@ -92,6 +96,8 @@ class TrainDisplay:
         self._keeper = keeper
         self._trainer = run.trainer
         self._judged = run.model is not None or run.request.init_from is not None  # the rate
+        self._begun, self._ready = time.monotonic(), seconds_ready()
+        self._crowded = False
 
     @contextmanager
     def bar(self) -> Iterator[Bar]:
@@ -130,9 +136,10 @@ class TrainDisplay:
         return text
 
     def epoch(self, result: EpochResult) -> None:
-        """Print an epoch's line off a terminal, and advice on the learning rate."""
+        """Print an epoch's line off a terminal, and advice on the learning rate and the cores."""
         self._show(result)
         self._judge_rate(result)
+        self._judge_cores()
 
     def _show(self, result: EpochResult) -> None:
         plan, console = self._run.planned, self._console
@@ -167,6 +174,20 @@ class TrainDisplay:
         )
         if advice:
             self._console.warning(advice)
+
+    def _judge_cores(self) -> None:
+        """Warn once if other work delays processes that wait for each other after every step."""
+        ranks, passed = self._trainer.ranks, time.monotonic() - self._begun
+        if ranks.size == 1 or not ranks.shared or self._crowded:
+            return
+        delayed = ranks.over_parts(seconds_ready() - self._ready) / ranks.size
+        if not ranks.agree(passed > _OBSERVED and delayed > _CROWDED * passed):
+            return
+        self._crowded = True
+        self._console.warning(
+            f"other work has these cores {100 * delayed / passed:.0f} % of the time, and the "
+            f"{ranks.size} processes wait for each other: --threads 1 is likely faster now"
+        )
 
     def outcome(self, scores: dict[str, Scores | None]) -> dict[str, Any]:
         """The run's results as JSON; `scores` are of the parts of the data."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from mlpcli.data.batches import Batches
 from mlpcli.data.encoding import Encoding
 from mlpcli.data.split import Split
 from mlpcli.nn.network import MLP
+from mlpcli.nn.parameters import Buffers
 from mlpcli.parallel.ranks import Alone, Ranks
 from mlpcli.tasks.task import Predictions, Scores, Task
 
@@ -31,9 +33,13 @@ class Scorer:
         self._task = task
         self._ranks = ranks or Alone()
         self._chunks = Batches(split, encoding, net.chunk, net.dtype)
+        self._weighted = split.weights is not None
+
+    @cached_property
+    def _buffers(self) -> Buffers:
+        """For this rank's share: made with the first scores, as only then all ranks are there."""
         rows = -(-self._chunks.size // self._ranks.size)
-        weighted = split.weights is not None
-        self._buffers = net.buffers(rows, task.target_dtype, weighted=weighted)
+        return self._net.buffers(rows, self._task.target_dtype, weighted=self._weighted)
 
     def score(self) -> tuple[Scores, Scores]:
         """The scores with the network's weights as they are now: plain, and as rows are weighed."""

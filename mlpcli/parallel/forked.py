@@ -17,17 +17,14 @@ import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.errors import MlpError
+from mlpcli.parallel.cores import affinity
+from mlpcli.text import one_line
 
 _LINE = 16  # numbers; parts end where cache lines end, so that no two ranks write to one
-
-
 _SLOT = 1024  # float64 numbers that a rank can show the others at a time
-
-
 _SPINS = 5000  # tries to pass a semaphore before sleeping on it, 1 ms: a sleeper wakes late
-
-
 _PATIENCE = 0.2  # seconds asleep before looking whether the others are still alive
+_WORDS = 300  # bytes of a rank's last words
 
 
 class Forked:
@@ -42,44 +39,79 @@ class Forked:
 
     As a context manager it forks the others on entry (everything that they need must exist by
     then) and ends them on exit. A rank above 0 never leaves the block: its process ends there.
+    If the system refuses memory to share, semaphores or processes, this process does all the work.
+
+    Attributes:
+        problem: why it does, or None.
 
     Raises:
         MlpError: from a call that waits, if another rank has died.
     """
 
     def __init__(self, size: int) -> None:
-        context = multiprocessing.get_context("fork")
         self.rank = 0
         self.size = size
         self.shared = True
-        self._children: list[int] = []
+        self.problem: str | None = None
+        self._children: dict[int, int] = {}  # rank: process
         self._parent = os.getpid()
-        # One semaphore per pair, so that a fast rank that comes again is not taken for another.
-        self._arrived = [[context.Semaphore(0) for _ in range(size)] for _ in range(size)]
+        try:
+            semaphore = multiprocessing.get_context("fork").Semaphore
+            # One per pair, so that a fast rank that comes again is not taken for another.
+            self._arrived = [[semaphore(0) for _ in range(size)] for _ in range(size)]
+        except (OSError, ImportError) as error:
+            self._do_all(f"/dev/shm cannot be used ({_reason(error)})")
         self._slots = self.zeros((2, size, _SLOT), np.float64)
+        self._words = self.zeros((size, _WORDS), np.uint8)
         self._turn = 0
         self._closed = self.zeros((1,), np.int64)
+
+    def _do_all(self, problem: str) -> None:
+        self.size, self.problem = 1, problem
 
     def __enter__(self) -> Forked:
         sys.stdout.flush()
         sys.stderr.flush()
-        self._cores = os.sched_getaffinity(0)
-        for rank in range(1, self.size):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)  # OpenBLAS is ready for a fork
-                child = os.fork()
-            if child == 0:
-                self.rank = rank
-                self._children = []
-                for name in (signal.SIGINT, signal.SIGTERM):  # outside of training, rank 0 decides
-                    signal.signal(name, signal.SIG_IGN)
-                break
-            self._children.append(child)
-        if (
-            len(self._cores) == self.size
-        ):  # else the scheduler lets two that wake share a core for a while
-            os.sched_setaffinity(0, {sorted(self._cores)[self.rank]})
+        self._cores = affinity()
+        # If it is ignored, as it may be by who starts us, nobody learns how a child ended.
+        self._on_child = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        try:
+            for rank in range(1, self.size):
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", DeprecationWarning)  # OpenBLAS is ready for it
+                    child = os.fork()
+                if child == 0:
+                    self._become(rank)
+                    return self
+                self._children[rank] = child
+        except OSError as error:
+            self._end_children(signal.SIGKILL)
+            self._do_all(f"no other process can be started ({_reason(error)})")
+        self._let_the_others_pass()
+        self._keep_to_one_core()
         return self
+
+    def _become(self, rank: int) -> None:
+        """Begin as another rank once all are there; what fails here ends this process alone."""
+        try:
+            self.rank = rank
+            self._children = {}
+            for name in (signal.SIGINT, signal.SIGTERM):  # outside of training, rank 0 decides
+                signal.signal(name, signal.SIG_IGN)
+            while not self._arrived[0][rank].acquire(True, _PATIENCE):
+                self._look_after_the_others()
+            self._keep_to_one_core()
+        except BaseException:
+            os._exit(1)
+
+    def _let_the_others_pass(self) -> None:
+        for rank in self._children:
+            self._arrived[0][rank].release()
+
+    def _keep_to_one_core(self) -> None:
+        """Else the scheduler lets two that wake share a core for a while."""
+        if len(self._cores) == self.size > 1:
+            _set_affinity({sorted(self._cores)[self.rank]})
 
     def __exit__(
         self,
@@ -88,19 +120,34 @@ class Forked:
         traceback: TracebackType | None,
     ) -> None:
         if self.rank:
-            os._exit(0 if error is None or isinstance(error, MlpError) else 1)
+            if error is not None and not isinstance(error, MlpError):  # that is rank 0's, too
+                words = _reason(error).encode()[:_WORDS]
+                self._words[self.rank, : len(words)] = np.frombuffer(words, np.uint8)
+                os._exit(1)
+            os._exit(0)
         self._closed[0] = 1
-        for others in self._arrived[0][1:]:
-            others.release()
-        for child in self._children:
+        self._let_the_others_pass()
+        self._end_children()
+        signal.signal(signal.SIGCHLD, self._on_child)
+        _set_affinity(self._cores)
+
+    def _end_children(self, number: int | None = None) -> None:
+        for child in self._children.values():
             with suppress(ChildProcessError):
+                if number is not None:
+                    os.kill(child, number)
                 os.waitpid(child, 0)
-        os.sched_setaffinity(0, self._cores)
+        self._children = {}
 
     def zeros(self, shape: tuple[int, ...], dtype: Any) -> Array:
         count, item = math.prod(shape), np.dtype(dtype).itemsize
-        memory = mmap.mmap(-1, max(count * item, 1))
-        return np.frombuffer(memory, dtype, count).reshape(shape)
+        if self.size > 1:
+            try:
+                memory = mmap.mmap(-1, max(count * item, 1))
+                return np.frombuffer(memory, dtype, count).reshape(shape)
+            except (OSError, ValueError, OverflowError) as error:
+                self._do_all(f"memory cannot be shared ({_reason(error)})")
+        return np.zeros(shape, dtype)
 
     def share(self, n: int) -> slice:
         return slice(n * self.rank // self.size, n * (self.rank + 1) // self.size)
@@ -123,7 +170,7 @@ class Forked:
             chunk = flat[start : start + _SLOT]
             # Two sets take turns: a fast rank writes to one while a slow one reads the other.
             self._turn = 1 - self._turn
-            slots = self._slots[self._turn, :, : len(chunk)]
+            slots = self._slots[self._turn, : self.size, : len(chunk)]
             slots[self.rank] = chunk
             self._wait()
             np.add.reduce(slots, axis=0, out=chunk)
@@ -158,13 +205,34 @@ class Forked:
             if os.getppid() != self._parent or self._closed[0]:
                 os._exit(1)
             return
-        for child in self._children:
-            ended, status = os.waitpid(child, os.WNOHANG)
+        for rank, child in self._children.items():
+            try:
+                ended, status = os.waitpid(child, os.WNOHANG)
+            except ChildProcessError:  # somebody else has waited for it
+                ended, status = child, 0
             if ended:
-                self._children.remove(child)
-                code = os.waitstatus_to_exitcode(status)
-                how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+                del self._children[rank]
+                how = self._how_it_ended(rank, os.waitstatus_to_exitcode(status))
                 raise MlpError(
                     f"one of the {self.size} processes that train {how}; "
                     "free memory, or use --threads 1"
                 )
+
+    def _how_it_ended(self, rank: int, code: int) -> str:
+        words = self._words[rank].tobytes().rstrip(b"\0").decode(errors="replace")
+        if words:
+            return f"failed: {words}"
+        return f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+
+
+def _set_affinity(cores: set[int]) -> None:
+    """As far as the system lets us: it is for speed alone."""
+    if cores:
+        with suppress(AttributeError, OSError):
+            os.sched_setaffinity(0, cores)
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return "out of memory"
+    return one_line(getattr(error, "strerror", None) or error)

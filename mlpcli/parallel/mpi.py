@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from mlpcli.errors import ExitCode, Interruption, MlpError, RanksError, UsageError, suggest_install
+from mlpcli.parallel.cores import affinity, cpu_quota
 from mlpcli.parallel.job import Job, T
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class Mpi(Job):
     def __init__(self, mpi: Any) -> None:
         super().__init__()
         self.shared = False
+        self.problem: str | None = None
         self._mpi = mpi
         self._comm = mpi.COMM_WORLD
         self.rank = self._comm.Get_rank()
@@ -166,9 +168,9 @@ class Mpi(Job):
 
     def cores(self) -> int:
         local = self._comm.Split_type(self._mpi.COMM_TYPE_SHARED)
-        affinity = getattr(os, "sched_getaffinity", None)  # not on every system
-        mine = affinity(0) if affinity else set(range(os.cpu_count() or 1))
-        shared = len(set().union(*local.allgather(mine))) // local.Get_size()
+        mine = affinity()
+        together = len(set().union(*local.allgather(mine)))
+        shared = min(together, cpu_quota() or together) // local.Get_size()
         local.Free()
         # the same on all ranks, so that all round alike
         count: int = self._comm.allreduce(max(1, min(len(mine), shared)), op=self._mpi.MIN)

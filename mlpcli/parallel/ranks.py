@@ -22,11 +22,13 @@ class Ranks(Protocol):
         rank: which one this is; only rank 0 prints and writes.
         size: how many there are.
         shared: whether all ranks see the same array from `zeros`.
+        problem: why there are fewer than were asked for, or None.
     """
 
     rank: int
     size: int
     shared: bool
+    problem: str | None
 
     def zeros(self, shape: tuple[int, ...], dtype: Any) -> Array:
         """Return an array for a batch, or for parameters and their state."""
@@ -68,6 +70,7 @@ class Alone:
     rank = 0
     size = 1
     shared = False
+    problem: str | None = None
 
     def __enter__(self) -> Alone:
         return self
