@@ -36,7 +36,7 @@ def learn_encoding(kind: str, data: Dataset, train: Split) -> Encoding:
     columns = data.columns or tuple(Column(None, j) for j in range(R))
     numeric = [j for j, column in enumerate(columns) if column.kind != "category"]
     parts: list[Part | None] = [None] * R
-    for j, number in zip(numeric, _learn_numbers(kind, data, train, columns, numeric), strict=True):
+    for j, number in zip(numeric, _learn_numbers(kind, train, columns, numeric), strict=True):
         parts[j] = number
     for j, column in enumerate(columns):
         if column.kind == "category":
@@ -59,12 +59,11 @@ def _largest(train: Split) -> float:
 
 
 def _learn_numbers(
-    kind: str, data: Dataset, train: Split, columns: Sequence[Column], numeric: Sequence[int]
+    kind: str, train: Split, columns: Sequence[Column], numeric: Sequence[int]
 ) -> list[Number]:
     if not numeric:
         return []
-    may_miss = data.columns is not None and train.X.dtype.kind == "f"
-    numbers = Numbers(train.X, train.rows, numeric, may_miss=may_miss)
+    numbers = Numbers(train.X, train.rows, numeric)
     shift, factor = SCALINGS[kind].learn(numbers)
     parts: list[Number] = []
     for k, j in enumerate(numeric):

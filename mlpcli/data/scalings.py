@@ -16,7 +16,7 @@ _CHUNK = 8192  # rows at a time
 _BLOCK = 1 << 22  # cells of whole columns at a time
 _MOST = 1 << 25  # cells whose quantiles are taken; of more, those of evenly spaced rows
 _FAR = 1e9  # beyond it x/√(1 + (x/3)²) is ±3 in every digit
-_ENOUGH = 1 << 22  # the same if the median is only for gaps in later rows
+_ENOUGH = 1 << 20  # the same if the median is only for gaps in later rows
 
 
 class Numbers:
@@ -26,35 +26,55 @@ class Numbers:
         X: (N, R) raw columns.
         rows: those that are for training.
         columns: which of the R columns hold numbers.
-        may_miss: whether NaN may be among them.
 
     Attributes:
         missing: (M,) how many of the rows miss a number.
         low, high, median: (M,) float64, of the numbers that are there; 0 if none is.
     """
 
-    def __init__(self, X: Array, rows: Array, columns: Sequence[int], *, may_miss: bool) -> None:
+    def __init__(self, X: Array, rows: Array, columns: Sequence[int]) -> None:
         self._X, self._rows, self._columns = X, rows, np.array(columns, np.intp)
         self._all = len(columns) == X.shape[1]
         M = len(columns)
         self.missing = np.zeros(M, np.int64)
         self.low, self.high, self.median = np.full(M, np.inf), np.full(M, -np.inf), np.zeros(M)
-        for chunk in self._raw():
-            if may_miss:
-                self.missing += np.isnan(chunk).sum(axis=0)
-            np.fmin(self.low, np.fmin.reduce(chunk, axis=0), out=self.low)
-            np.fmax(self.high, np.fmax.reduce(chunk, axis=0), out=self.high)
+        self._moments = self._learn(fill=False)
         nothing = self.missing == len(rows)
         self.low[nothing] = self.high[nothing] = 0.0
         self._learn_medians()
 
-    def chunks(self) -> Iterator[Array]:
-        """All rows, (n, M) float64, some at a time."""
+    def moments(self) -> tuple[Array, Array]:
+        """(mean (M,), standard deviation (M,)), float64, of the filled columns."""
+        return self._learn(fill=True) if self.missing.any() else self._moments
+
+    def _learn(self, *, fill: bool) -> tuple[Array, Array]:
+        """The moments, in one pass; the first one, which does not `fill` gaps, finds the rest."""
+        M, seen = len(self.median), 0
+        mean, squares = np.zeros(M), np.zeros(M)
         for raw in self._raw():
+            if not fill:
+                self._see(raw)
             chunk = raw.astype(np.float64)
-            if self.missing.any():
+            if fill:
                 np.copyto(chunk, self.median, where=np.isnan(chunk))
-            yield chunk
+            # Chan, Golub & LeVeque 1979: pooled mean and sum of squares, without cancellation
+            n, chunk_mean = len(chunk), chunk.mean(axis=0)
+            difference = chunk_mean - mean
+            chunk -= chunk_mean
+            squares += np.einsum("ij,ij->j", chunk, chunk)
+            squares += difference**2 * (seen * n / (seen + n))
+            mean += difference * (n / (seen + n))
+            seen += n
+        return mean, np.sqrt(squares / seen)
+
+    def _see(self, raw: Array) -> None:
+        """Count the gaps of some rows, and widen the range."""
+        low, high = raw.min(axis=0), raw.max(axis=0)
+        if low.dtype.kind == "f" and np.isnan(low).any():
+            self.missing += np.isnan(raw).sum(axis=0)
+            low, high = np.fmin.reduce(raw, axis=0), np.fmax.reduce(raw, axis=0)
+        np.fmin(self.low, low, out=self.low)
+        np.fmax(self.high, high, out=self.high)
 
     def quantiles(self, shares: Sequence[float]) -> Array:
         """(len(shares), M) float64 quantiles of the columns, linear between neighbours."""
@@ -106,17 +126,7 @@ def _nothing(numbers: Numbers) -> tuple[Array, Array]:
 
 def _standard(numbers: Numbers) -> tuple[Array, Array]:
     """The mean, and 1 over the standard deviation."""
-    M, seen = len(numbers.median), 0
-    mean, squares = np.zeros(M), np.zeros(M)
-    for chunk in numbers.chunks():
-        # Chan, Golub & LeVeque 1979: pooled mean and sum of squares, without cancellation
-        n, chunk_mean = len(chunk), chunk.mean(axis=0)
-        difference = chunk_mean - mean
-        squares += ((chunk - chunk_mean) ** 2).sum(axis=0)
-        squares += difference**2 * (seen * n / (seen + n))
-        mean += difference * (n / (seen + n))
-        seen += n
-    deviation = np.sqrt(squares / seen)
+    mean, deviation = numbers.moments()
     return mean, _inverse(deviation, deviation > 1e-12 * np.maximum(np.abs(mean), 1e-300))
 
 
