@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from mlpcli.config.config import make_config
+from mlpcli.data.columns import Column
 from mlpcli.data.dataset import Dataset
 from mlpcli.errors import DivergedError, MlpError
 from mlpcli.parallel.forked import Forked
@@ -27,17 +28,40 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux 
 WIDE = ("--data", "digits", "--hidden", "300", "--epochs", "4", "--threads", "2")
 
 
-def trainer_of(size: int, **values: Any) -> Trainer:
-    """A trainer of 201 rows in batches of 25, the last of which has one."""
+def images() -> Dataset:
+    """251 images of three classes."""
     rng = np.random.default_rng(2)
     y = rng.integers(3, size=251)
     X = rng.normal(size=(251, 6)) + 2 * np.eye(3, 6)[y]
-    data = Dataset("test", X, y, digest="", test_fraction=0.0, image_shape=(2, 3))
+    return Dataset("test", X, y, digest="", test_fraction=0.0, image_shape=(2, 3))
+
+
+def mixed() -> Dataset:
+    """251 rows of numbers, small and large categories, and dates, with gaps."""
+    rng = np.random.default_rng(2)
+    y = rng.integers(3, size=251)
+    parts = [rng.normal(y, 1), rng.integers(0, 90, 251), rng.integers(0, 3, 251) * (y > 0)]
+    X = np.column_stack(
+        [*parts, 19000 + 7 * y + rng.integers(0, 400, 251), (y * 40 + parts[1]) % 150]
+    )
+    X[rng.random(X.shape) < 0.1] = np.nan
+    columns = (
+        Column("a", 0),
+        Column("b", 1, "category", tuple(f"b{k:03}" for k in range(90))),
+        Column("c", 2, "category", ("p", "q", "r")),
+        Column("d", 3, "date"),
+        Column("e", 4, "category", tuple(f"e{k:03}" for k in range(150))),
+    )
+    return Dataset("test", X, y, digest="", test_fraction=0.0, columns=columns)
+
+
+def trainer_of(size: int, data: Any = images, **values: Any) -> Trainer:
+    """A trainer of 201 rows in batches of 25, the last of which has one."""
     options = {
         "hidden": (17, 9), "epochs": 3, "batch_size": 25, "dtype": "float64", "val_fraction": 0.2,
     } | values  # fmt: skip
     config = make_config(options)
-    material = build.prepare_opened(config, data)
+    material = build.prepare_opened(config, data())
     net = build.network(config, *material.sizes)
     ranks = Forked(size) if size > 1 else Alone()
     return build.trainer(config, material, net, ranks)
@@ -65,8 +89,13 @@ def train(size: int, **values: Any) -> tuple[Trainer, list[dict[str, Any]]]:
         {"average": "ema", "max_norm": (0.7, 1.0, 2.0)},
         {"average": "tail", "average_from": 0.4, "batch_size": 4},
         {"augment": "elastic", "mirror_images": True, "gentle_classes": ("1",)},
+        {"data": mixed},
+        {"data": mixed, "hidden": (), "scale": "robust"},
+        {"data": mixed, "optimizer": "adam", "max_norm": 0.7, "batch_size": 4},
     ],
-    ids=lambda values: " ".join(map(str, values.values())) or "default",
+    ids=lambda values: (
+        " ".join(getattr(v, "__name__", str(v)) for v in values.values()) or "default"
+    ),
 )
 def test_ranks_end_at_the_weights_of_one_process(size: int, values: dict[str, Any]) -> None:
     alone, expected = train(1, **values)

@@ -61,6 +61,12 @@ class Batches:
         """Whether rows have weights of their own."""
         return self.split.weights is not None
 
+    @property
+    def widths(self) -> tuple[int, int]:
+        """(how many inputs are written as they are, of how many blocks only which is 1)."""
+        large = self.encoding.large
+        return (large[0].start if large else self.encoding.width), len(large)
+
     def __len__(self) -> int:
         return len(self.split)
 
@@ -86,11 +92,13 @@ class Batches:
         share: slice = slice(None),
         *,
         weights: Array | None = None,
+        hot: Array | None = None,
         epoch: int | None = None,
     ) -> int:
         """Write a `share` of batch `step` of an order to the first n rows of X and y; return n.
 
-        X is (≥ n, D), y (≥ n,), weights (≥ n, 1). Images are distorted if it is for training in an
+        X is (≥ n, D), y (≥ n,), weights (≥ n, 1); or, with hot (≥ n, K), X and hot are as wide as
+        `widths` says. Images are distorted if it is for training in an
         `epoch`.
         """
         rows = order[step * self.size : (step + 1) * self.size][share]
@@ -105,7 +113,7 @@ class Batches:
             rng = np.random.default_rng([self._seed, _AUGMENT_STREAM, epoch, step])
             self._augmenter.apply(raw, y[:n], rng, X[:n], first=share.start or 0)
             raw = X[:n]
-        self._encoder.apply(raw, X[:n])
+        self._encoder.apply(raw, X[:n], None if hot is None else hot[:n])
         return n
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,32 +29,42 @@ class Encoder:
     def __init__(
         self, encoding: Encoding, raw_dtype: Any, dtype: Any, *, may_miss: bool = True
     ) -> None:
-        self._may_miss = may_miss and encoding.pixels is None
-        self._numbers = [j for j, part in enumerate(encoding.parts) if isinstance(part, Number)]
-        self._only_numbers = encoding.pixels is not None or not _hot(encoding)
+        numbers = [part for part in encoding.parts if isinstance(part, Number)]
+        self._may_miss = may_miss and bool(numbers)
+        self._clip = SCALINGS[numbers[0].scale].clip if numbers else None
         shift, factor = encoding.affine()
         self._shift, self._factor = _cast(shift, factor, np.dtype(raw_dtype), np.dtype(dtype))
-        self._clip = next(
-            (SCALINGS[p.scale].clip for p in encoding.parts if isinstance(p, Number)), None
-        )
-        self._fill = self._filling(encoding).astype(dtype)
-        self._hot = HotInputs(encoding)
+        self._fill = _filling(numbers).astype(dtype)
+        self._numbers = [b.part for b in encoding.blocks if b.of == "number"]
+        self._indicators = [b.part for b in encoding.blocks if b.of == "indicator"]
+        self._only_numbers = len(self._numbers) == len(encoding.blocks)
+        hot = [b for b in encoding.blocks if b.of not in ("number", "indicator")]
+        large = encoding.large
+        self._small = _HotInputs(encoding, [b for b in hot if b not in large])
+        self._large = _HotInputs(encoding, large)
 
-    def apply(self, raw: Array, out: Array) -> None:
-        """out (n, D) ← the encoded `raw` (n, R)."""
+    def apply(self, raw: Array, out: Array, hot: Array | None = None) -> None:
+        """out (n, D) ← the encoded `raw` (n, R).
+
+        Or `hot` (n, K) ← which input of each of the K large blocks is 1, -1 if none is; and out
+        (n, …) has the inputs before these.
+        """
         if self._only_numbers:
             self._scale(raw, out)
             return
-        M = len(self._numbers)
+        M, G = len(self._numbers), len(self._indicators)
         self._scale(raw[:, self._numbers], out[:, :M])
-        ones = out[:, M:]
-        ones.fill(0)
-        inputs = self._hot.find(raw)
-        rows, groups = np.nonzero(inputs != _NONE)
-        ones[rows, inputs[rows, groups] - M] = 1
+        if G:
+            out[:, M : M + G] = np.isnan(raw[:, self._indicators])
+        out[:, M + G :] = 0
+        self._small.set(raw, out)
+        if hot is None:
+            self._large.set(raw, out)
+        else:
+            hot[:] = self._large.find(raw)
 
     def _scale(self, raw: Array, out: Array) -> None:
-        """The numbers; without a clip no array is made."""
+        """The numbers; no array is made, unless some may be missing or are clipped."""
         if self._shift is None:
             np.copyto(out, raw, casting="unsafe")
         else:
@@ -63,15 +74,16 @@ class Encoder:
         if self._clip is not None:
             self._clip(out)
         if self._may_miss:
-            np.copyto(out, self._fill, where=np.isnan(out))
+            np.copyto(out, self._fill, where=np.isnan(raw))
 
-    def _filling(self, encoding: Encoding) -> Array:
-        """(M,) float64 the scaled medians."""
-        numbers = [part for part in encoding.parts if isinstance(part, Number)]
-        scaled = np.array([(p.median - p.shift) * p.factor for p in numbers], np.float64)
-        if self._clip is not None:
-            self._clip(scaled)
-        return scaled
+
+def _filling(numbers: Sequence[Number]) -> Array:
+    """(M,) float64 the scaled medians."""
+    scaled = np.array([(p.median - p.shift) * p.factor for p in numbers], np.float64)
+    clip = SCALINGS[numbers[0].scale].clip if numbers else None
+    if clip is not None:
+        clip(scaled)
+    return scaled
 
 
 def _cast(
@@ -88,44 +100,53 @@ def _cast(
     return shift, None if np.all(factor == 1) else factor.astype(dtype)
 
 
-def _hot(encoding: Encoding) -> list[Block]:
-    return [block for block in encoding.blocks if block.of != "number"]
+class _HotInputs:
+    """Which input of each of some blocks is 1, found in tables.
 
-
-class HotInputs:
-    """Which inputs are 1: at most one of each group, K groups, found in tables.
-
-    A group's table has the input of what is unseen (none), of what is missing, and of each code.
+    A block's table has the input of what is unseen (none), of what is missing, and of each code.
     """
 
-    def __init__(self, encoding: Encoding) -> None:
-        groups = _hot(encoding)
-        self._by_kind = {
-            kind: [group.part for group in groups if group.of == kind]
-            for kind in ("indicator", "category", *CALENDAR)
+    def __init__(self, encoding: Encoding, blocks: Sequence[Block]) -> None:
+        self._kinds = {
+            kind: parts
+            for kind in ("category", *CALENDAR)
+            if (parts := [block.part for block in blocks if block.of == kind])
         }
-        tables = [_table(encoding, group) for group in groups]
-        lengths = [len(table) for table in tables]
+        ordered = [block for kind in self._kinds for block in blocks if block.of == kind]
+        tables = [_table(encoding, block) for block in ordered]
         self._inputs = np.array([i for table in tables for i in table], np.intp)
-        self._starts = np.cumsum([0, *lengths[:-1]], dtype=np.intp)[: len(groups)]
+        lengths = [len(table) for table in tables]
+        self._starts = np.cumsum([0, *lengths])[:-1].astype(np.intp)
 
     def find(self, raw: Array) -> Array:
-        """(n, K) intp the inputs that are 1 in raw rows (n, R), -1 where a group has none."""
-        gaps = np.isnan(raw[:, self._by_kind["indicator"]])
-        places = [np.where(gaps, _MISSING, _UNSEEN), _place(raw[:, self._by_kind["category"]])]
-        for kind in CALENDAR:
-            days = raw[:, self._by_kind[kind]]
-            gaps = np.isnan(days)
-            codes = fall_on(kind, np.where(gaps, 0.0, days))
-            places.append(np.where(gaps, _MISSING, codes + 2))
-        inputs: Array = self._inputs[np.concatenate(places, axis=1) + self._starts]
+        """(n, K) intp the inputs of raw rows (n, R), -1 where a block has none."""
+        places = [self._place(kind, raw[:, parts]) for kind, parts in self._kinds.items()]
+        place = places[0] if len(places) == 1 else np.concatenate(places, axis=1)
+        inputs: Array = self._inputs[place + self._starts]
         return inputs
 
+    def set(self, raw: Array, out: Array) -> None:
+        """out[…, i] ← 1 for each input i that is found."""
+        if not self._kinds:
+            return
+        inputs = self.find(raw)
+        rows = np.arange(len(raw))[:, np.newaxis]
+        if inputs.min(initial=0) > _NONE:
+            out[rows, inputs] = 1
+            return
+        there = inputs != _NONE
+        out[np.broadcast_to(rows, inputs.shape)[there], inputs[there]] = 1
 
-def _place(codes: Array) -> Array:
-    """Where in its table a category's code is; NaN is missing, a negative one unseen."""
-    known = np.where(codes >= 0, codes + 2, _UNSEEN)  # no comparison with NaN is true
-    return np.where(np.isnan(codes), _MISSING, known).astype(np.intp)
+    def _place(self, kind: str, values: Array) -> Array:
+        """Where in their tables categories' codes, or days, are."""
+        gaps = np.isnan(values)
+        filled = np.where(gaps, 0.0, values)
+        if kind == "category":
+            places = np.where(filled >= 0, filled + 2, _UNSEEN).astype(np.intp)
+        else:
+            places = fall_on(kind, filled) + 2
+        places[gaps] = _MISSING
+        return places
 
 
 def fall_on(kind: str, days: Array) -> Array:
@@ -139,9 +160,9 @@ def fall_on(kind: str, days: Array) -> Array:
     return date.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % 12
 
 
-def _table(encoding: Encoding, group: Block) -> list[int]:
-    """The inputs of a group: of what is unseen, of what is missing, and of each code."""
-    part, first = encoding.parts[group.part], group.start
+def _table(encoding: Encoding, block: Block) -> list[int]:
+    """The inputs of a block: of what is unseen, of what is missing, and of each code."""
+    part, first = encoding.parts[block.part], block.start
     if isinstance(part, Category):
         rare = first + len(part.categories)
         inputs = {text: first + k for k, text in enumerate(part.categories)}
@@ -149,11 +170,8 @@ def _table(encoding: Encoding, group: Block) -> list[int]:
         columns = encoding.read or encoding.columns
         assert columns is not None
         missing = rare + bool(part.rare) if part.missing else _NONE
-        codes = columns[group.part].categories
+        codes = columns[block.part].categories
         return [_NONE, missing, *(inputs.get(text, _NONE) for text in codes)]
-    if group.of == "indicator":
-        return [_NONE, first]
     assert isinstance(part, Date)
-    seen = part.calendar(group.of)
-    codes_of = range(24)
-    return [_NONE, _NONE, *(first + seen.index(c) if c in seen else _NONE for c in codes_of)]
+    seen = part.calendar(block.of)
+    return [_NONE, _NONE, *(first + seen.index(c) if c in seen else _NONE for c in range(24))]

@@ -3,6 +3,7 @@
 A reader delivers raw columns, X (N, R); the network takes inputs, (n, D), which exist only in the
 batch: first every number (and date, as days), in the order of the columns, then what is 0 or 1:
 the indicators of missing numbers, and the one-hot blocks of categories and of what a date falls on.
+Large blocks come last: of these a network needs only which input is 1.
 """
 
 from __future__ import annotations
@@ -168,10 +169,15 @@ class Encoding:
         """The inputs, in order, by what they are of; none for pixels."""
         blocks: list[Block] = []
         start = 0
-        for part, of, values in sorted(self._unplaced(), key=lambda item: _ORDER.index(item[1])):
+        for part, of, values in sorted(self._unplaced(), key=_place):
             blocks.append(Block(part, of, values, start))
             start += len(values)
         return tuple(blocks)
+
+    @property
+    def large(self) -> list[Block]:
+        """The last blocks, of more than `LARGE` inputs each."""
+        return [block for block in self.blocks if len(block.values) > LARGE]
 
     def _unplaced(self) -> Iterator[tuple[int, str, tuple[str, ...]]]:
         for j, part in enumerate(self.parts):
@@ -234,6 +240,16 @@ OTHER_SCALE = 8.0
 
 _DAYS = 1e6  # of what calendars have
 _ORDER = ("number", "indicator", "category", *CALENDAR)
+
+
+LARGE = 64
+"""A product with a one-hot block of more inputs than this is cheaper by looking up its rows."""
+
+
+def _place(item: tuple[int, str, tuple[str, ...]]) -> tuple[bool, int]:
+    """Where a block belongs among others."""
+    _, of, values = item
+    return len(values) > LARGE, _ORDER.index(of)
 
 
 def _known(part: Part) -> tuple[str, ...]:

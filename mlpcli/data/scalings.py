@@ -15,6 +15,7 @@ from mlpcli.arrays import Array
 _CHUNK = 8192  # rows at a time
 _BLOCK = 1 << 22  # cells of whole columns at a time
 _MOST = 1 << 25  # cells whose quantiles are taken; of more, those of evenly spaced rows
+_CACHED = 1 << 13  # cells clipped at a time
 _FAR = 1e9  # beyond it x/√(1 + (x/3)²) is ±3 in every digit
 _ENOUGH = 1 << 20  # the same if the median is only for gaps in later rows
 
@@ -147,8 +148,15 @@ def _inverse(spread: Array, varies: Array) -> Array:
 
 def _clip_smoothly(x: Array) -> None:
     """x ← x/√(1 + (x/3)²), which stays within ±3."""
-    np.clip(x, -_FAR, _FAR, out=x)  # no square overflows
-    np.divide(x, np.sqrt(1 + np.square(x / 3)), out=x)
+    rows = max(1, _CACHED * len(x) // max(x.size, 1))
+    for start in range(0, len(x), rows):
+        part = x[start : start + rows]
+        np.clip(part, -_FAR, _FAR, out=part)  # no square overflows
+        root = np.multiply(part, part)
+        root *= 1 / 9
+        root += 1
+        np.sqrt(root, out=root)
+        np.divide(part, root, out=part)
 
 
 SCALINGS = {

@@ -39,7 +39,9 @@ class Scorer:
     def _buffers(self) -> Buffers:
         """For this rank's share: made with the first scores, as only then all ranks are there."""
         rows = -(-self._chunks.size // self._ranks.size)
-        return self._net.buffers(rows, self._task.target_dtype, weighted=self._weighted)
+        return self._net.buffers(
+            rows, self._task.target_dtype, weighted=self._weighted, widths=self._chunks.widths
+        )
 
     def score(self) -> tuple[Scores, Scores]:
         """The scores with the network's weights as they are now: plain, and as rows are weighed."""
@@ -49,7 +51,9 @@ class Scorer:
         for step in range(self._chunks.steps):
             share = self._ranks.share(self._chunks.count(step))
             whole = self._buffers
-            n = self._chunks.cut(order, step, whole.X, whole.y, share, weights=whole.weights)
+            n = self._chunks.cut(
+                *(order, step, whole.X, whole.y, share), weights=whole.weights, hot=whole.hot
+            )
             batch = whole.first(n)
             scores = net.forward_pass(batch)
             task.fill_targets(batch.y, batch.Y)
@@ -128,12 +132,15 @@ def _say(
         for (net, encoding), split in zip(members, each_split, strict=True)
     ]
     dtype = task.target_dtype if task else each_split[0].y.dtype
-    buffers = [net.buffers(chunks[0].size, dtype) for net, _ in members]
+    buffers = [
+        net.buffers(chunks[0].size, dtype, widths=cutter.widths)
+        for (net, _), cutter in zip(members, chunks, strict=True)
+    ]
     order = chunks[0].in_order()
     for step in range(chunks[0].steps):
         each = []
         for (net, _), cutter, whole in zip(members, chunks, buffers, strict=True):
-            batch = whole.first(cutter.cut(order, step, whole.X, whole.y))
+            batch = whole.first(cutter.cut(order, step, whole.X, whole.y, hot=whole.hot))
             scores = net.forward_pass(batch)
             if task:
                 task.fill_targets(batch.y, batch.Y)

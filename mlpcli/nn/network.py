@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from mlpcli.arrays import Array
 from mlpcli.errors import InputError
+from mlpcli.nn import one_hot
 from mlpcli.nn.activations import ACTIVATIONS
 from mlpcli.nn.arguments import (
     check_dtype,
@@ -141,9 +142,14 @@ class MLP:
         target_dtype: npt.DTypeLike = np.intp,
         *,
         weighted: bool = False,
+        widths: tuple[int, int] | None = None,
         zeros: Callable[..., Array] = np.zeros,
     ) -> Buffers:
-        """Buffers for passes over at most N samples; `zeros` allocates their arrays."""
+        """Buffers for passes over at most N samples; `zeros` allocates their arrays.
+
+        With `widths`, see `Batches.widths`, of large one-hot blocks there is only `hot`, unless
+        inputs are dropped.
+        """
         return Buffers.allocate(
             self.sizes,
             N,
@@ -151,6 +157,7 @@ class MLP:
             target_dtype,
             drops=[p > 0 for p in self.dropout_rates],
             weighted=weighted,
+            widths=None if self.dropout_rates[0] else widths,
             zeros=zeros,
         )
 
@@ -167,7 +174,11 @@ class MLP:
             mask, dropped = batch.masks[layer], batch.dropped[layer]
             if drop and mask is not None and dropped is not None:
                 A = np.multiply(A, mask, out=dropped)
-            Z = np.matmul(A, W, out=batch.outputs[layer])
+            Z = batch.outputs[layer]
+            if layer or batch.hot is None:
+                np.matmul(A, W, out=Z)
+            else:
+                one_hot.multiply(A, batch.hot, W, out=Z)
             np.add(Z, b, out=Z)
             if layer < last:
                 if self.activation.needs_input:
@@ -206,7 +217,10 @@ class MLP:
             dropped = batch.dropped[layer]
             if drop and dropped is not None:
                 A = dropped
-            np.matmul(A.T[rows], delta, out=gradient.W[layer][rows])
+            if layer or batch.hot is None:
+                np.matmul(A.T[rows], delta, out=gradient.W[layer][rows])
+            else:
+                one_hot.collect(A, batch.hot, delta, rows, out=gradient.W[layer])
             np.matmul(batch.ones, delta[:, entries], out=gradient.b[layer][entries])
 
     def evaluate_loss(self, batch: Buffers) -> Array:

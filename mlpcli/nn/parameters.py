@@ -97,6 +97,7 @@ class Buffers:
             inputs are not dropped.
         masks: the factors, 0 or 1/(1 − p), that made them so; None likewise.
         losses: (N,) each sample's loss.
+        hot: (N, K) which inputs of K one-hot blocks are 1, which X then lacks; or None.
         ones: (N,) ones; onesᵀ·delta is a bias's gradient.
     """
 
@@ -111,6 +112,7 @@ class Buffers:
     masks: list[Array | None]
     losses: Array
     ones: Array
+    hot: Array | None = None
     _views: dict[tuple[int, int], Buffers] = field(default_factory=dict)
 
     @classmethod
@@ -123,9 +125,14 @@ class Buffers:
         *,
         drops: Sequence[bool],
         weighted: bool = False,
+        widths: tuple[int, int] | None = None,
         zeros: Callable[..., Array] = np.zeros,
     ) -> Buffers:
-        """Buffers for a network of these layer sizes; `drops` says which layers' inputs drop."""
+        """Buffers for a network of these layer sizes; `drops` says which layers' inputs drop.
+
+        `widths` are those of X and of `hot`, if there is one.
+        """
+        dense, blocks = widths or (sizes[0], 0)
 
         def layers(widths: Sequence[int]) -> list[Array]:
             return [zeros((N, width), dtype) for width in widths]
@@ -137,7 +144,7 @@ class Buffers:
             ]
 
         return cls(
-            X=zeros((N, sizes[0]), dtype),
+            X=zeros((N, dense), dtype),
             Y=zeros((N, sizes[-1]), dtype),
             y=zeros((N,), target_dtype),
             weights=zeros((N, 1), dtype) if weighted else None,
@@ -148,6 +155,7 @@ class Buffers:
             masks=inputs(),
             losses=zeros((N,), dtype),
             ones=np.ones(N, dtype),
+            hot=zeros((N, blocks), np.intp) if blocks else None,
         )
 
     def first(self, n: int) -> Buffers:

@@ -214,7 +214,7 @@ class Trainer:
         for number in range(math.ceil(len(rows) / batches.size)):
             N = len(rows[number * batches.size :][: batches.size])
             mine = self.step.rows_of(N)
-            batches.cut(rows, number, mine.X, mine.y, self.ranks.share(N))
+            batches.cut(rows, number, mine.X, mine.y, self.ranks.share(N), hot=mine.hot)
             net.forward_pass(mine)
             for units, A in zip(layers, mine.outputs[:-1], strict=True):
                 units += np.add.reduce(A, axis=0)

@@ -66,7 +66,11 @@ class Step:
         net, ranks = self.net, self.ranks
         rows = self.batches.size if ranks.shared else -(-self.batches.size // ranks.size)
         self._buffers = net.buffers(
-            rows, self.task.target_dtype, weighted=self.batches.weighted, zeros=ranks.zeros
+            rows,
+            self.task.target_dtype,
+            weighted=self.batches.weighted,
+            widths=self.batches.widths,
+            zeros=ranks.zeros,
         )
         self._drops = any(rate > 0 for rate in net.dropout_rates)
         self.loss_limit = DIVERGED * net.loss.at_chance(net.sizes[-1])
@@ -108,7 +112,12 @@ class Step:
         net, ranks, task = self.net, self.ranks, self.task
         N = self.batches.count(number)
         share, mine = ranks.share(N), self.rows_of(N)
-        self.batches.cut(order, number, mine.X, mine.y, share, weights=mine.weights, epoch=epoch)
+        self.batches.cut(
+            *(order, number, mine.X, mine.y, share),
+            weights=mine.weights,
+            hot=mine.hot,
+            epoch=epoch,
+        )
         self._draw_masks(mine)
 
         task.fill_targets(mine.y, mine.Y)

@@ -360,3 +360,32 @@ def test_it_is_scikit_learns_pipeline_to_1e_10(scale: str) -> None:
         expected[:, :2] /= np.sqrt(1 + (expected[:, :2] / 3) ** 2)
     encoding = learn(table(*kinds, X=X), rows=range(200), scale=scale)
     np.testing.assert_allclose(encoded(encoding, rest), expected, rtol=1e-10, atol=1e-10)
+
+
+def test_of_large_blocks_batches_can_say_only_which_input_is_1() -> None:
+    names = tuple(f"n{k:03}" for k in range(70))
+    codes = np.arange(140) % 71.0  # of which 70 is not known
+    codes[codes == 70] = UNSEEN
+    rng = np.random.default_rng(0)
+    X = np.column_stack([codes, rng.normal(size=140), rng.integers(0, 2, 140)])
+    data = table(category("large", *names), number(), category("small", "p", "q"), X=X)
+    encoding = learn(data)
+    whole = encoded(encoding, X)
+    batches = Batches(split(X), encoding, 140, np.float64)
+    assert batches.widths == (3, 1)  # the number, p and q; then the large one
+    part, hot = np.full((140, 3), 7.0), np.full((140, 1), 7)
+    batches.cut(batches.in_order(), 0, part, np.empty(140, np.intp), hot=hot)
+    assert np.array_equal(part, whole[:, :3])
+    unseen = codes == UNSEEN
+    assert np.array_equal(hot[~unseen, 0], 3 + whole[~unseen, 3:].argmax(axis=1))
+    assert (hot[unseen] == -1).all()
+    assert not whole[unseen, 3:].any()
+
+
+def test_outliers_and_infinities_of_single_precision_are_clipped_too() -> None:
+    X = np.array([[0.0], [1], [2], [3], [4]])
+    encoding = learn(table(number(), X=X), scale="robust")
+    far = np.array([[1e30], [-1e30], [1e300], [-1e300]])
+    for dtype in (np.float32, np.float64):
+        with np.errstate(over="ignore"):
+            assert encoded(encoding, far, dtype).ravel() == pytest.approx([3, -3, 3, -3], rel=1e-6)

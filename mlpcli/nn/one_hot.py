@@ -1,0 +1,50 @@
+"""Products with one-hot inputs, of which most are 0: only the place of the 1 is kept.
+
+X = [dense | one-hot], where `hot` (N, K) has for each sample which inputs of the K blocks are 1; -1
+if none of a block is. A row of W is added where the dense product would multiply it by 1:
+
+    X·W = dense·W[:M] + Σₖ W[hotₖ],   (Xᵀ·δ)ⱼ = Σ δ over the samples whose hotₖ is j, for j ≥ M
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mlpcli.arrays import Array
+
+
+def multiply(dense: Array, hot: Array, W: Array, out: Array) -> Array:
+    """out (N, H) ← X·W of dense (N, M), hot (N, K) and W (D, H)."""
+    np.matmul(dense, W[: dense.shape[1]], out=out)
+    for places in hot.T:
+        if places.min(initial=0) >= 0:
+            out += W[places]
+        else:
+            there = places >= 0
+            out[there] += W[places[there]]
+    return out
+
+
+def collect(dense: Array, hot: Array, delta: Array, rows: slice, out: Array) -> None:
+    """out[rows] ← (Xᵀ·delta)[rows] of dense (N, M), hot (N, K), delta (N, H); out is (D, H)."""
+    M = dense.shape[1]
+    start, stop, _ = rows.indices(len(out))
+    if start < M:
+        np.matmul(dense.T[start : min(stop, M)], delta, out=out[start : min(stop, M)])
+    first = max(start, M)
+    out[first:stop] = 0
+    for places in hot.T:
+        samples = np.argsort(places, kind="stable")
+        places = places[samples]
+        low, high = np.searchsorted(places, (first, stop))
+        if low == high:
+            continue
+        samples, places = samples[low:high], places[low:high]
+        out[places] = delta[samples]  # right where one sample alone has the place
+        begins = np.flatnonzero(np.diff(places, prepend=-1))
+        counts = np.diff(begins, append=len(places))
+        shared = counts > 1
+        if shared.any():
+            sums = delta[samples[np.repeat(shared, counts)]]
+            starts = np.cumsum(counts[shared]) - counts[shared]
+            out[places[begins[shared]]] = np.add.reduceat(sums, starts, axis=0)
