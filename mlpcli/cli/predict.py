@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mlpcli.cli.completion import CHECKPOINT
+from mlpcli.cli.completion import CHECKPOINT, INPUT_FILE
 from mlpcli.cli.options import Command, output_options
 from mlpcli.cli.threads import threads_option, use_threads
 from mlpcli.commands.console import Console
@@ -15,9 +15,7 @@ from mlpcli.errors import UsageError
 
 @click.command(cls=Command)
 @click.argument("model_file", metavar="MODEL.npz…", type=CHECKPOINT)
-@click.argument(
-    "sources", nargs=-1, required=True, metavar="INPUT…", type=click.Path(path_type=Path)
-)
+@click.argument("sources", nargs=-1, required=True, metavar="INPUT…", type=INPUT_FILE)
 @click.option("--probabilities", is_flag=True, help="Add a column per class: p_ and its label.")
 @click.option(
     "--with-inputs", is_flag=True, help="Write the columns of the input beside each answer."

@@ -58,6 +58,7 @@ def files(mlp) -> None:
         (["show", "model.npz", "runs/"], ["runs/a.npz", "runs/b.npz"]),
         (["show", "ru"], ["runs/a.npz", "runs/b.npz"]),
         (["predict", "note"], ["file"]),
+        (["predict", "model.npz", "po"], ["points.csv"]),
         (["export", "m"], ["model.npz"]),
         (["export", "runs/a.npz", "runs/a."], EXPORTS),
         (["export", "runs/a.npz", "runs/"], [*EXPORTS, "runs/a.npz", "runs/b.npz"]),
