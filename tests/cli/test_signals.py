@@ -159,7 +159,8 @@ def test_a_signal_during_the_final_scores_says_where_they_come_from(
 
 
 def test_a_terminal_that_closes_ends_training_like_sigterm_unless_nohup_asks_not_to(mlp) -> None:
-    process = start(mlp.folder, "", *LONG)
+    heeding = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)"  # the tests' own nohup
+    process = start(mlp.folder, heeding, *LONG)
     wait_for("model.npz")
     process.send_signal(signal.SIGHUP)
     assert finish(process) == (143, "mlp: terminated; resume with: mlp train --resume model.npz\n")
