@@ -41,7 +41,8 @@ def bundle(module: ModuleType, before: str) -> str:
     for name in set(names):
         if names.count(name) > 1 + (name in imported):
             raise ValueError(f"{name} is defined twice")
-    text = "".join(lines).replace("import sys\n", "".join(["import sys\n", *sorted(imports)]), 1)
+    more = sorted(imports.difference(lines))
+    text = "".join(lines).replace("import sys\n", "".join(["import sys\n", *more]), 1)
     return text.replace(before, "".join(f"{taken[key]}\n\n\n" for key in sorted(taken)) + before)
 
 
@@ -103,7 +104,21 @@ class _Module:
             last = below if is_text else node
         decorators = getattr(node, "decorator_list", [])
         first = min([node.lineno, *(d.lineno for d in decorators)])
-        return "\n".join(self.source.splitlines()[first - 1 : last.end_lineno])
+        lines: list[str | None] = list(self.source.splitlines())
+        for part in ast.walk(node):
+            if isinstance(part, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(part):
+                _shorten(lines, part.body[0])
+        return "\n".join(line for line in lines[first - 1 : last.end_lineno] if line is not None)
+
+
+def _shorten(lines: list[str | None], docstring: ast.stmt) -> None:
+    """Leave the first line of a docstring; the rest is for this package."""
+    if docstring.end_lineno != docstring.lineno:
+        first = lines[docstring.lineno - 1]
+        lines[docstring.lineno - 1] = f'{first}"""'
+        lines[docstring.lineno : docstring.end_lineno] = [None] * (
+            (docstring.end_lineno or 0) - docstring.lineno
+        )
 
 
 def _names(node: ast.stmt) -> Iterator[str]:

@@ -40,7 +40,7 @@ class Description:
     Attributes:
         encoding: the first network's; the others take the same raw columns.
         columns: their names, if they have any.
-        label_name, label_position: of the column that a table has besides; -1 is the last.
+        label_name: of the column that a table has besides.
         is_image: whether they are pixels.
         classes: C labels, whole numbers or text; none of a regression.
         class_names: what numeric labels stand for.
@@ -50,7 +50,6 @@ class Description:
     encoding: Encoding
     columns: Sequence[str] | None
     label_name: str | None
-    label_position: int
     is_image: bool
     classes: Sequence[int | str]
     class_names: Sequence[str] | None
@@ -60,12 +59,10 @@ class Description:
 def describe(request: Request) -> Description:
     """The description of a committee, or of one network."""
     first = request.members[0]
-    label_column = first.config.data.label_column or ""
     return Description(
         encoding=first.encoding,
         columns=first.columns,
         label_name=first.data.label_name,
-        label_position=int(label_column) if label_column.lstrip("+-").isdigit() else -1,
         is_image=first.data.image_shape is not None,
         classes=first.classes.tolist(),
         class_names=first.data.class_names,

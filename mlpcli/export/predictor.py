@@ -28,6 +28,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from mlpcli.data.cells import MISSING, parse_number
+from mlpcli.data.formats.header import find_name
+from mlpcli.data.formats.matching import match_positions
 from mlpcli.export.predictor_inputs import encoders_of
 from mlpcli.export.predictor_network import forward, say, unpack
 
@@ -90,7 +92,7 @@ def _values(row: Any, number: int) -> list[Any]:
         raise ValueError(f"row {number}: has {len(row)} values, expected {MODEL['inputs']}")
     if not kinds:
         return [_pixel(value, number, j) for j, value in enumerate(row)]
-    return [_value(value, number, column) for value, column in zip(row, kinds)]
+    return [_value(value, number, j, kinds[j]) for j, value in enumerate(row)]
 
 
 def _pixel(value: Any, number: int, j: int) -> float:
@@ -103,7 +105,7 @@ def _pixel(value: Any, number: int, j: int) -> float:
     return x
 
 
-def _value(value: Any, number: int, column: dict[str, Any]) -> Any:
+def _value(value: Any, number: int, j: int, column: dict[str, Any]) -> Any:
     if type(value) is float and column["kind"] == "number" and math.isfinite(value):
         return value
     missing = value is None or value != value
@@ -114,7 +116,8 @@ def _value(value: Any, number: int, column: dict[str, Any]) -> Any:
         return cell
     x = parse_number(cell) if column["kind"] == "number" else _days(cell)
     if x is None or not math.isfinite(x):
-        place = column["position"] + 1 if column["name"] is None else repr(column["name"])
+        name = column["name"]
+        place = MODEL["table"]["positions"][j] + 1 if name is None else repr(name)
         what = "number" if column["kind"] == "number" else "date"
         raise ValueError(f"row {number}, column {place}: {value!r} is not a {what}")
     return x
@@ -183,31 +186,40 @@ def _read(stream: Any) -> Iterator[list[str]]:
     head = list(itertools.islice(rows, 21))
     if not head:
         raise ValueError("the table is empty")
-    chosen: Sequence[int] = range(MODEL["inputs"])
     names = [cell.strip() for cell in head[0]]
-    if _is_header(names, head[1:]):
+    has_names = _is_header(names, head[1:])
+    if has_names:
         head.pop(0)
-        wanted = columns()
-        if wanted:
-            chosen = [_find(name, names) for name in wanted]
-    elif len(names) == MODEL["inputs"] + 1:  # a label, too
-        label = MODEL["label"] % len(names)
-        chosen = [j for j in range(len(names)) if j != label]
+    chosen = _places(names, has_names)
     for number, row in enumerate(itertools.chain(head, rows), 1):
         if len(row) != len(names):
             raise ValueError(f"row {number}: has {len(row)} cells, expected {len(names)}")
-        yield [row[j] for j in chosen] if len(names) > max(chosen) else row
+        yield [row[j] for j in chosen]
+
+
+def _places(names: list[str], has_names: bool) -> Sequence[int]:
+    """Where the model's columns are: by name if both have names, and else by position."""
+    wanted, table = columns(), MODEL["table"]
+    if has_names and wanted:
+        return [_find(name, names) for name in wanted]
+    matches = match_positions(table["positions"], table["label"], table["width"], len(names))
+    if len(matches) != 1:
+        what = "give it a header" if matches else f"the model takes {MODEL['inputs']}"
+        raise ValueError(f"the table has {len(names)} columns; {what}")
+    return matches[0][0]
 
 
 def _find(name: str, names: list[str]) -> int:
-    if name not in names:
+    place = find_name(name, names)
+    if place is None:
         raise ValueError(f"the table has no column {name!r}")
-    return names.index(name)
+    return place
 
 
 def _is_header(names: list[str], below: list[list[str]]) -> bool:
     """Whether a first row is one of names: it has one above cells that are mostly numbers."""
-    if columns() and set(columns() or ()) <= set(names):
+    wanted = columns()
+    if wanted and all(find_name(name, names) is not None for name in wanted):
         return True
     for j, name in enumerate(names):
         cells = [row[j] for row in below if j < len(row) and row[j].strip()]
@@ -237,10 +249,12 @@ def main() -> None:
     out = csv.writer(sys.stdout, lineterminator="\n")
     try:
         with open(arguments.table, "rb") if arguments.table else sys.stdin.buffer as stream:
+            answers = _answers(_read(stream))
+            first = list(itertools.islice(answers, 1))  # or why there is none, before any output
             head = ["label"] if labels else ["value"]
             head += ["name"] if names else []
             out.writerow(head + [f"p_{label}" for label in labels] if probabilities else head)
-            for answer, values in _answers(_read(stream)):
+            for answer, values in itertools.chain(first, answers):
                 line = [answer if labels else f"{answer:.8g}"]
                 if names:
                     line.append(names[answer] if 0 <= answer < len(names) else "")

@@ -10,6 +10,7 @@ import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.data.encoding import Number, Part
+from mlpcli.data.formats.inputs import numbers_only
 from mlpcli.errors import UsageError
 from mlpcli.export import predictor
 from mlpcli.export.bundle import bundle
@@ -32,16 +33,21 @@ def build(request: Request) -> bytes:
     """
     about = describe(request)
     first = request.members[0]
+    layout = first.layout or numbers_only(about.encoding.raw_width, str(first.file.path))
+    positions = [column.position for column in layout.columns]
     model = {
         "repeat": list(request.commands),
         "data": first.data.source,
         "data digest": first.data.digest,
         "inputs": about.encoding.raw_width,
         "columns": [
-            {"name": column.name, "position": column.position, "kind": column.kind}
-            for column in about.encoding.columns or ()
+            {"name": column.name, "kind": column.kind} for column in about.encoding.columns or ()
         ],
-        "label": about.label_position,
+        "table": {
+            "positions": positions,
+            "label": layout.label_position,
+            "width": len(positions) + 1 if layout.width is None else layout.width,
+        },
         "task": first.task.kind,
         "classes": list(about.classes),
         "names": None if about.class_names is None else list(about.class_names),

@@ -147,6 +147,55 @@ def test_tables_as_people_have_them(ask: Any, table: str) -> None:
     assert done.stdout == "label\nant\nbee\ncow\n"
 
 
+@pytest.mark.parametrize(
+    ("trained", "bare"),
+    [
+        ("kind,width,height", ["kind,width,height", "width,height", "width,height,kind"]),
+        ("width,kind,height", ["width,kind,height", "width,height"]),
+        ("id,kind,width,height", ["id,kind,width,height", "id,width,height", "width,height"]),
+        ("kind,width,id,height", ["kind,width,id,height", "kind,width,height", "width,height,id"]),
+    ],
+)
+def test_a_table_without_names_is_matched_as_mlp_matches_it(
+    mlp, ask: Any, trained: str, bare: list[str]
+) -> None:
+    def rows(names: str, per_class: int) -> str:
+        cells = [
+            {"id": 1000 + 7 * i, "kind": k, "width": f"{x + i / 50:.2f}", "height": y}
+            for i in range(per_class)
+            for k, (x, y) in enumerate(ROWS)
+        ]
+        return "".join(",".join(str(row[n]) for n in names.split(",")) + "\n" for row in cells)
+
+    Path("named.csv").write_text(f"{trained}\n{rows(trained, 40)}")
+    flags = ("--ignore", "id") if "id" in trained.split(",") else ()
+    mlp.ok(
+        *("train", "--data", "named.csv", "--label-column", "kind", *flags),
+        *("--epochs", 20, "-q"),
+    )
+    mlp.ok("export", "model.npz", "points.py")
+    for number, names in enumerate(bare):
+        Path("bare.csv").write_text(rows(names, 1))
+        expected, done = mlp("predict", "model.npz", "bare.csv"), ask(rows(names, 1))
+        assert done.returncode == expected.code, names
+        assert done.stdout == expected.out, names
+        if number == 0:
+            assert done.stdout == "label\n0\n1\n2\n"
+
+
+def test_names_in_another_case_are_names_also_above_text(mlp, ask: Any) -> None:
+    pairs = [("red", "small", "yes"), ("blue", "large", "no"), ("red", "large", "no")]
+    lines = [",".join(row) + "\n" for row in pairs * 20]
+    Path("texts.csv").write_text("colour,size,ripe\n" + "".join(lines))
+    mlp.ok("train", "--data", "texts.csv", "--epochs", 30, "-q")
+    mlp.ok("export", "model.npz", "points.py")
+    table = "Size, Colour\nsmall,red\nlarge,blue\n"
+    Path("rows.csv").write_text(table)
+    done = ask(table)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == mlp.ok("predict", "model.npz", "rows.csv").out == "label\nyes\nno\n"
+
+
 def test_a_file_may_be_named(ask: Any) -> None:
     Path("rows.csv").write_text("width,height\n0.1,9.9\n")
     assert ask("", "rows.csv").stdout == "label\nant\n"
@@ -159,12 +208,13 @@ def test_a_file_may_be_named(ask: Any) -> None:
         ("width,height\n1,2\n3\n", "row 2: has 1 cells, expected 2"),
         ("width,height\n1,tall\n", "row 1, column 'height': 'tall' is not a number"),
         ("width,age\n1,2\n", "the table has no column 'height'"),
+        ("1,2,3,4,5\n", "the table has 5 columns; the model takes 2"),
         (b"width,height\n\xff,2\n", "the table is not UTF-8 text"),
     ],
 )
 def test_a_table_that_cannot_be_ends_in_one_line(ask: Any, table: Any, message: str) -> None:
     done = ask(table)
-    assert done.returncode == 3
+    assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr == f"points.py: {message}\n"
 
 

@@ -207,6 +207,15 @@ def clean_names(names: Sequence[str], source: str) -> tuple[tuple[str, ...], lis
     return tuple(result), numbered
 
 
+def find_name(wanted: str, names: Sequence[str]) -> int | None:
+    """The position of a name, or None; case and spaces around it count only among several."""
+    if wanted in names:
+        return list(names).index(wanted)
+    folded = [name.strip().casefold() for name in names]
+    alone = folded.count(wanted.strip().casefold()) == 1
+    return folded.index(wanted.strip().casefold()) if alone else None
+
+
 def find_column(
     wanted: str, names: Sequence[str] | None, width: int, source: str, *, by_index: bool = True
 ) -> int:
@@ -219,11 +228,9 @@ def find_column(
         DataError: there is no such column; the nearest there is.
     """
     if names is not None:
-        if wanted in names:
-            return list(names).index(wanted)
-        folded = [name.strip().casefold() for name in names]
-        if folded.count(wanted.strip().casefold()) == 1:
-            return folded.index(wanted.strip().casefold())
+        position = find_name(wanted, names)
+        if position is not None:
+            return position
     if by_index and re.fullmatch(r"[+-]?[0-9]{1,9}", wanted):
         index = int(wanted)
         if not -width <= index < width:

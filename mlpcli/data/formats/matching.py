@@ -156,16 +156,13 @@ def match_layout(table: Named, options: TableOptions, layout: Layout, *, labelle
             raise DataError(f"{table.source}: which column has the labels? give --label-column")
     else:
         features, label = _match_positions(table, layout, label, labelled=labelled)
-    group, weight = (
-        None if wanted is None else _find_if_there(table, wanted, needed=False)
-        for wanted in (options.group, options.sample_weight)
-    )
+    group = None if options.group is None else _find_if_there(table, options.group, needed=False)
     lenient = {
         position
         for position, column in zip(features, layout.columns, strict=True)
         if column.name in options.numeric or str(column.position) in options.numeric
     }
-    return Places(features, label, group, weight, numeric=frozenset(lenient))
+    return Places(features, label, group, numeric=frozenset(lenient))
 
 
 def _find_names(table: Named, names: Sequence[str]) -> tuple[int, ...]:
@@ -190,26 +187,9 @@ def _match_positions(
     positions = [column.position for column in layout.columns]
     R, width = len(positions), table.width
     trained = R + 1 if layout.width is None else layout.width
-    at = layout.label_position
-    # What the columns besides the label can be: all that training had, or those that it used.
-    used = sorted(positions)
-    everything = used if at is None else [j for j in range(trained) if j != at]
-    if label is not None:
-        choices = [label]
-    elif at is None:
-        choices = []
-    else:
-        choices = list(
-            dict.fromkeys(
-                [at] * (width == trained) + [sum(j < at for j in used)] * (width == R + 1)
-            )
-        )
-    found = {
-        _by_rank(positions, among, width, place)
-        for among in (everything, used)
-        for place in (*choices, *([] if labelled or label is not None else [None]))
-    }
-    matches = sorted(filter(None, found), key=str)
+    matches = match_positions(
+        positions, layout.label_position, trained, width, label, labelled=labelled
+    )
     if len(matches) == 1:
         return matches[0]
     there = f"has {name_columns(width)}" + (" and no header" if table.header is None else "")
@@ -223,6 +203,40 @@ def _match_positions(
     raise DataError(f"{table.source}: {there}; {layout.model} takes {needed}{of}")
 
 
+def match_positions(
+    positions: Sequence[int],
+    at: int | None,
+    trained: int,
+    width: int,
+    label: int | None = None,
+    *,
+    labelled: bool = False,
+) -> list[tuple[tuple[int, ...], int | None]]:
+    """Every (places of the columns, the label's or None) that a table without names can have.
+
+    Args:
+        positions: of the columns, in training's table.
+        at: of the label there.
+        trained: how many columns that had.
+        width: how many this one has.
+        label: where the label is said to be here.
+        labelled: whether it must be there.
+    """
+    # What the columns besides the label can be: all that training had, or those that it used.
+    used = sorted(positions)
+    everything = used if at is None else [j for j in range(trained) if j != at]
+    choices = [] if labelled and label is None else [label]
+    if label is None and at is not None:
+        choices += [at] * (width == trained)
+        choices += [sum(j < at for j in used)] * (width == len(used) + 1)
+    found = {
+        _by_rank(positions, among, width, place)
+        for among in (everything, used)
+        for place in choices
+    }
+    return sorted(filter(None, found), key=str)
+
+
 def _by_rank(
     positions: Sequence[int], among: Sequence[int], width: int, label: int | None
 ) -> tuple[tuple[int, ...], int | None] | None:
@@ -230,7 +244,7 @@ def _by_rank(
     rest = [j for j in range(width) if j != label]
     if len(rest) != len(among):
         return None
-    where = dict(zip(among, rest, strict=True))
+    where = {among[k]: place for k, place in enumerate(rest)}
     if not where.keys() >= set(positions):
         return None
     return tuple(where[position] for position in positions), label
