@@ -17,6 +17,7 @@ from mlpcli.arrays import Array
 from mlpcli.commands.console import Console
 from mlpcli.data.columns import TableOptions
 from mlpcli.data.formats.inputs import Inputs, Opened, is_image, open_images, open_inputs
+from mlpcli.data.formats.registry import is_table
 from mlpcli.data.mismatch import compare_scale
 from mlpcli.errors import CheckpointError, DataError, UsageError
 from mlpcli.evaluation.metrics import outputs_of
@@ -160,7 +161,7 @@ def _open(
     options = TableOptions(
         label_column=request.label_column,
         header=request.header,
-        numeric=first.config.data.numeric,
+        numeric=first.config.data.numeric if is_table(source) else (),
     )
     wanted = [model.wanted for model in members]
     opened = stack.enter_context(open_inputs(source, wanted, options))

@@ -178,3 +178,11 @@ def test_a_header_can_be_insisted_on_in_other_files(mlp, parts: None, command: s
     assert "3 samples" in said.out or "of 3 right" in said.err
     code, text = mlp.error(command, *words, "--header", "yes")
     assert (code, text.split(";")[0]) == (3, "odd.csv: no column 'x'")
+
+
+def test_what_was_said_of_a_models_columns_is_not_held_against_an_array(mlp, points: Path) -> None:
+    mlp.ok("train", "--data", points, "--numeric", "0", "--epochs", 2, "-q")
+    features = [line.split(",")[:2] for line in points.read_text().splitlines()[1:]]
+    np.save("rows.npy", np.array(features, np.float64))
+    answers = mlp.ok("predict", "model.npz", "rows.npy").out
+    assert answers == mlp.ok("predict", "model.npz", points).out
