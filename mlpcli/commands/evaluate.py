@@ -24,13 +24,12 @@ from mlpcli.files import ensure_writable, is_stream, write_text
 from mlpcli.runs.committee import Committee, open_committee
 from mlpcli.runs.model import Model, load
 from mlpcli.runs.repeat import train_command
-from mlpcli.tasks.task import Predictions
+from mlpcli.tasks.task import Predictions, Task
 
 _COLUMNS = 100  # of a table, whose importance a page has unasked
 
 
 def _member(model: Model, scores: report.TaskReport) -> subject.Member:
-
     return subject.Member(
         name=str(model.file.path),
         scores=scores,
@@ -49,7 +48,6 @@ def _member(model: Model, scores: report.TaskReport) -> subject.Member:
 
 
 def _images(model: Model) -> subject.Images | None:
-
     if model.data.image_shape is None:
         return None
     height, width = model.data.image_shape
@@ -104,6 +102,47 @@ def _refuse_page(path: Path, reads: Sequence[Path | str | None]) -> None:
         raise UsageError(f"--report {path}: is a page; name it {path.stem}.html")
 
 
+def _flags(
+    sources: Sequence[str], label_column: str | None, split: str | None, header: str
+) -> list[str]:
+    """The options that say what was evaluated."""
+    given = [*(("--data", path) for path in sources), ("--label-column", label_column)]
+    given += [("--split", split), ("--header", None if header == "auto" else header)]
+    return [word for flag, value in given if value is not None for word in (flag, value)]
+
+
+def _score(
+    models: Sequence[Path], committee: Committee, task: Task
+) -> tuple[list[report.TaskReport], tuple[report.TaskReport, Predictions]]:
+    """The reports of each model, and of all together with what they predict."""
+    with np.errstate(all="ignore"):  # what overflows is told by the loss
+        own, predictions = predict_members(committee.networks, committee.splits, task)
+    each = [report.report_of(one, task) for one in own]
+    for path, scores in zip(models, each, strict=True):
+        if not math.isfinite(scores.loss):
+            raise DataError(
+                f"{committee.source}: the loss of {path} on it is not finite: it overflows"
+            )
+    return each, (report.report_of(predictions, task), predictions)
+
+
+def _measure(committee: Committee, task: Task) -> Importances:
+    with np.errstate(all="ignore"):
+        return measure_importance(committee.networks, committee.splits, task)
+
+
+def _show_headlines(
+    console: Console,
+    models: Sequence[Path],
+    each: Sequence[report.TaskReport],
+    scores: report.TaskReport,
+) -> None:
+    for path, own in zip(models, each, strict=True):
+        console.result(report.headline(str(path), own))
+    if len(models) > 1:
+        console.result(report.headline(f"committee of {len(models)}", scores))
+
+
 def evaluate(
     console: Console,
     models: tuple[Path, ...],
@@ -117,7 +156,6 @@ def evaluate(
     data_dir: Path | None,
 ) -> None:
     """Score models on a split and print what they got right and wrong; `--report` writes a page."""
-
     sources = [data] if isinstance(data, str) else list(data or ())
     if report_file:
         _refuse_page(report_file, [*models, *sources])
@@ -130,43 +168,28 @@ def evaluate(
         header=header,
         split_name=split,
     )
-    source, rows, networks = committee.source, committee.splits[0], committee.networks
+    source, rows = committee.source, committee.splits[0]
     for notice in committee.notices:
         console.warning(notice)
     task = members[0].task
-    with np.errstate(all="ignore"):  # what overflows is told by the loss
-        own_predictions, predictions = predict_members(networks, committee.splits, task)
-    each = [report.report_of(own, task) for own in own_predictions]
-    scores = report.report_of(predictions, task)
-    for path, own in zip(models, each, strict=True):
-        if not math.isfinite(own.loss):
-            raise DataError(f"{source}: the loss of {path} on it is not finite: it overflows")
+    each, together = _score(models, committee, task)
+    scores, _ = together
 
-    importances = None
-    if importance or (report_file and _is_narrow_table(members[0])):
-        with np.errstate(all="ignore"):
-            importances = measure_importance(networks, committee.splits, task)
-
+    wanted = importance or (report_file and _is_narrow_table(members[0]))
+    importances = _measure(committee, task) if wanted else None
     labels = members[0].classes.tolist()
     names = [_named(label, members[0].data.class_names) for label in labels]
     if report_file:
         again = ["mlp", "evaluate", *map(str, models)]
-        again += [word for path in sources for word in ("--data", path)]
-        for flag, value in (("--label-column", label_column), ("--split", split)):
-            again += [flag, value] if value is not None else []
-        again += ["--header", header] * (header != "auto")
-        again += ["--importance"] * importance
-        again += ["--report", str(report_file)]
-        page = _page(members, each, committee, names, (scores, predictions), again, importances)
+        again += _flags(sources, label_column, split, header)
+        again += [*["--importance"] * importance, "--report", str(report_file)]
+        page = _page(members, each, committee, names, together, again, importances)
         write_text(report_file, html.page(page))
     about = report.as_json([str(path) for path in models], source, rows.name, labels, scores)
     asked = importances if importance else None
     console.json(about | ({"importance": asked.to_json()} if asked else {}))
     console.result(f"{source}, {rows.name} split: {scores.samples:,} samples")
-    for path, own in zip(models, each, strict=True):
-        console.result(report.headline(str(path), own))
-    if len(models) > 1:
-        console.result(report.headline(f"committee of {len(models)}", scores))
+    _show_headlines(console, models, each, scores)
     for table in report.tables(scores, names, labels):
         console.result("\n" + table)
     if asked:
