@@ -18,6 +18,11 @@ from mlpcli.errors import UsageError
 @click.argument("sources", nargs=-1, required=True, metavar="INPUT…", type=INPUT_FILE)
 @click.option("--probabilities", is_flag=True, help="Add a column per class: p_ and its label.")
 @click.option(
+    "--interval",
+    is_flag=True,
+    help="Add columns low and high, between which 90 % of new numbers to predict lie.",
+)
+@click.option(
     "--with-inputs", is_flag=True, help="Write the columns of the input beside each answer."
 )
 @click.option(
@@ -51,6 +56,7 @@ def predict(
     model_file: Path,
     sources: tuple[Path, ...],
     probabilities: bool,
+    interval: bool,
     with_inputs: bool,
     keep: str | None,
     label_column: str | None,
@@ -66,6 +72,7 @@ def predict(
       mlp predict model.npz new.csv --with-inputs -o labelled.csv
       mlp predict model.npz new.csv --keep name,2 --probabilities
       mlp predict runs/*.npz new.csv
+      mlp predict prices.npz new.csv --interval
       mlp predict mnist.npz photo.jpg scans/*.png
       cut -d, -f 2-5 all.csv | mlp predict iris.npz -
 
@@ -73,6 +80,9 @@ def predict(
     PNG and JPEG pictures. The columns of a table are matched by name, or by position if one side
     has no names; if it has a column of labels, stderr says how many were right. Several models
     answer together, as a committee.
+
+    --interval comes from the errors on the validation rows (split conformal prediction): a new row
+    like these lies between low and high with a probability of 90 %.
 
     A row or picture that cannot be read has an empty answer; stderr says why, and the exit code
     is 3.
@@ -91,6 +101,7 @@ def predict(
         Request(
             paths=(model_file, *sources),
             probabilities=probabilities,
+            interval=interval,
             label_column=label_column,
             header=header,
             no_prepare=no_prepare,

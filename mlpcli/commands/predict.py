@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,14 @@ from mlpcli.data.formats.inputs import Inputs, Opened, is_image, open_images, op
 from mlpcli.data.formats.registry import is_table
 from mlpcli.data.mismatch import compare_scale
 from mlpcli.errors import CheckpointError, DataError, UsageError
+from mlpcli.evaluation.conformal import PERCENT
 from mlpcli.evaluation.metrics import outputs_of
 from mlpcli.files import ensure_writable, is_stream, writing
 from mlpcli.nn.model_file import is_checkpoint
 from mlpcli.runs.committee import networks_of, refuse_other_question
-from mlpcli.runs.model import Model, load
+from mlpcli.runs.model import Model, interval_width, load
 from mlpcli.runs.own_data import count_unseen
-from mlpcli.tasks.classification import Classification
+from mlpcli.tasks.regression import Regression
 
 _BAD = 10  # rows that cannot be read, of which each is told
 
@@ -38,6 +39,7 @@ class Request:
     Attributes:
         paths: models, then inputs.
         probabilities: whether to write them.
+        interval: whether to write between which numbers 90 % of new rows lie.
         label_column, header: of a table.
         no_prepare: whether pictures are taken as they are.
         with_inputs: whether to write all of the input's columns, too.
@@ -47,6 +49,7 @@ class Request:
 
     paths: Sequence[Path]
     probabilities: bool = False
+    interval: bool = False
     label_column: str | None = None
     header: str = "auto"
     no_prepare: bool = False
@@ -67,6 +70,7 @@ class _Job:
         cells: what is.
         answers: class indices or numbers; None for a row that has none.
         bad: why it has none.
+        width: of an interval to either side of an answer, if one is asked for.
     """
 
     members: Sequence[Model]
@@ -76,6 +80,7 @@ class _Job:
     cells: Iterator[Sequence[str]] | None = None
     answers: list[Any] = field(default_factory=list)
     bad: dict[int, str] = field(default_factory=dict)
+    width: float | None = None
 
 
 def predict(console: Console, request: Request) -> None:
@@ -95,9 +100,10 @@ def predict(console: Console, request: Request) -> None:
     members = [_load(path, sources) for path in paths]
     for other in members[1:]:
         refuse_other_question(members[0], other)
+    width = interval_width(members) if request.interval else None
     with ExitStack() as stack:
         stack.enter_context(np.errstate(all="ignore"))  # what overflows is told by its row
-        job = _open(stack, console, request, members, sources)
+        job = replace(_open(stack, console, request, members, sources), width=width)
         file = stack.enter_context(writing(request.output)) if request.output else None
         for text in _table(job, probabilities=request.probabilities):
             if file:
@@ -187,9 +193,8 @@ def _table(job: _Job, *, probabilities: bool) -> Iterator[str]:
     """The table as CSV, some rows at a time; `job` learns the answers."""
     first, unread = job.members[0], job.inputs[0].bad
     names, task = first.data.class_names, first.task
-    head = [
-        f"predicted_{name}" if name in job.beside else name for name in task.answer_columns(names)
-    ]
+    head = task.answer_columns(names) + ["low", "high"] * (job.width is not None)
+    head = [f"predicted_{name}" if name in job.beside else name for name in head]
     head += [f"p_{label}" for label in first.classes.tolist()] if probabilities else []
     yield _csv([[*job.beside, *head]])
     for said in outputs_of(networks_of(job.members), [rows.X for rows in job.inputs]):
@@ -210,6 +215,8 @@ def _table(job: _Job, *, probabilities: bool) -> Iterator[str]:
                 job.answers.append(None)
                 continue
             line += task.answer_cells(answer, names)
+            if job.width is not None:
+                line += [f"{answer + off:.8g}" for off in (-job.width, job.width)]
             lines.append(line + ([f"{p:.6g}" for p in values] if probabilities else []))
             job.answers.append(answer)
         yield _csv(lines)
@@ -231,7 +238,7 @@ def _tell(console: Console, job: _Job) -> None:
         there &= rows.labelled if rows.labelled is not None else True
         if there.any():
             answers = np.array([a for a, kept in zip(job.answers, there, strict=True) if kept])
-            console.notice(_outcome(job.members[0], answers, rows.labels[there], job.source))
+            console.notice(_outcome(job, answers, rows.labels[there]))
     for text in list(job.bad.values())[1 : _BAD + 1]:
         console.warning(text)
 
@@ -243,14 +250,18 @@ def _say_bad(job: _Job) -> str:
     return f"{len(job.bad):,} of {len(job.answers):,} have no answer; the first: {first}"
 
 
-def _outcome(model: Model, predicted: Array, labels: Array, source: str) -> str:
+def _outcome(job: _Job, predicted: Array, labels: Array) -> str:
     """How many were right, of rows that have labels, or how far off the answers are."""
+    model, source = job.members[0], job.source
     true = model.task.encode(labels)
-    if not isinstance(model.task, Classification):
+    if isinstance(model.task, Regression):
         with np.errstate(over="ignore"):
             error = predicted - labels.astype(np.float64)
             rmse = np.sqrt(np.mean(error**2))
-        return f"{source}: RMSE {rmse:.4g} over {len(true):,} rows"
+        said = f"{source}: RMSE {rmse:.4g} over {len(true):,} rows"
+        if job.width is None:
+            return said
+        return f"{said}, {100 * np.mean(np.abs(error) <= job.width):.1f} % within the interval"
     right, N = int(np.count_nonzero(true == predicted)), len(true)
     text = f"{source}: {right:,} of {N:,} right ({100 * right / N:.2f} %)"
     unseen = int(np.count_nonzero(true < 0))
@@ -271,9 +282,12 @@ def _as_json(job: _Job, request: Request) -> dict[str, Any]:
         "unseen": rows.unseen,
         "missing": int(np.isnan(read).sum()) if read.dtype.kind == "f" else 0,
     }
+    if job.width is not None:
+        about["interval"] = {"share": PERCENT / 100, "half_width": job.width}
     if request.output is None:
+        numbers = isinstance(first.task, Regression)
         about["answers"] = [
-            None if answer is None else first.task.answer_cells(answer, None)[0]
+            answer if answer is None or numbers else first.task.answer_cells(answer, None)[0]
             for answer in job.answers
         ]
     return about

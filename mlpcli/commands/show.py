@@ -20,6 +20,7 @@ from mlpcli.config.options import OPTIONS
 from mlpcli.data.catalog import data_dir as where_data_lie
 from mlpcli.data.catalog import default_source
 from mlpcli.errors import CheckpointError, ExitCode, UsageError
+from mlpcli.evaluation.conformal import FEWEST, PERCENT, half_width
 from mlpcli.evaluation.figures import Run, require, save_curves
 from mlpcli.evaluation.pixels import save_distortions, save_weights
 from mlpcli.evaluation.text_report import differing
@@ -98,6 +99,7 @@ def _description(model: Model) -> str:
         f"  data       {data.source}: {data.rows:,} rows, {kind}{_target(model)}",
         f"  training   {model.epochs} epochs in {_seconds(model):.1f} s, weights of epoch "
         f"{model.epoch}, {_threads(model)}",
+        *_interval(model),
         f"  repeat     {train_command(model)}"
         + (" (not exactly: it was resumed with other options)" if model.changed else ""),
         "",
@@ -120,6 +122,15 @@ def _target(model: Model) -> str:
     labels = [str(label) for label in model.classes.tolist()]
     some = labels if len(labels) <= 12 else [*labels[:6], "…", labels[-1]]
     return f"{len(labels)} classes: {' '.join(some)}"
+
+
+def _interval(model: Model) -> list[str]:
+    """How far off the answers are at most, if that is known."""
+    rows = len(model.file.residuals)
+    if rows < FEWEST:
+        return []
+    width = half_width(model.file.residuals)
+    return [f"  interval   ± {width:.4g}, of {PERCENT} % of new rows ({rows:,} held-out ones)"]
 
 
 def _history(model: Model) -> list[str]:

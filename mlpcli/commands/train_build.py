@@ -7,13 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from mlpcli.arrays import Array
 from mlpcli.commands.begin import Request, name_data, same_file
 from mlpcli.commands.console import Console
 from mlpcli.config.config import Config
 from mlpcli.config.options import OPTIONS
 from mlpcli.data.catalog import data_dir as where_data_lie
+from mlpcli.evaluation.conformal import ResidualsOfBest, measure_residuals
 from mlpcli.files import ensure_writable, refuse_reading
 from mlpcli.nn.network import MLP
+from mlpcli.nn.parameters import Parameters
 from mlpcli.parallel.cores import Cores, allowed_cores
 from mlpcli.parallel.job import Job
 from mlpcli.parallel.mpi import Mpi
@@ -25,6 +30,7 @@ from mlpcli.runs.meta import Ancestor
 from mlpcli.runs.model import Model, new_meta
 from mlpcli.runs.seen import warn_of_seen
 from mlpcli.runs.start import scale_like, start_from
+from mlpcli.tasks.regression import Regression
 from mlpcli.text import name_ranks
 from mlpcli.training.log import MetricsLog
 from mlpcli.training.loop import Trainer
@@ -174,6 +180,7 @@ def build_keeper(run: Run, notice: Callable[[str], None]) -> Keeper:
         run.trainer.net.sizes,
         meta,
         weights_only=request.weights_only,
+        residuals=_residuals(run),
         continues=continues,
     )
     return Keeper(
@@ -184,6 +191,24 @@ def build_keeper(run: Run, notice: Callable[[str], None]) -> Keeper:
         unsaved=model is not None and (request.weights_only or not continues),
         notice=notice,
     )
+
+
+def _residuals(run: Run) -> ResidualsOfBest | None:
+    """What measures how far off the run's weights are of rows that they have not seen."""
+    config, material, task = run.config, run.material, run.material.task
+    val = material.splits.val
+    if not isinstance(task, Regression) or val is None or run.job.rank:
+        return None
+    if warn_of_seen(run.ancestors, config.data.label_column, material.data, val):
+        return None
+    net = build.network(config, *material.sizes)
+
+    def measure(weights: Array) -> Array:
+        net.adopt(Parameters(net.sizes, weights))
+        found = measure_residuals(net, material.encoding, task, val)
+        return found if np.isfinite(found).all() else np.empty(0)
+
+    return ResidualsOfBest(measure)
 
 
 def _changes(model: Model, config: Config) -> bool:

@@ -2,6 +2,7 @@
 
 W1, b1, W2, b2, …   the weights to use
 meta                a JSON text (`mlpcli.runs.meta` has its shape)
+residuals           of a regression's held-out rows (`mlpcli.evaluation.conformal`)
 resume/…            what an exact continuation needs (`mlpcli.runs.checkpoint`)
 """
 
@@ -33,6 +34,7 @@ MAX_LAYERS = 1001
 """No network has more, with the output layer; `--hidden` takes as many widths less one."""
 
 _LAYER = re.compile(r"[Wb][1-9]\d{0,5}")
+_RESIDUALS = "residuals"
 _PURPOSE = Purpose(
     CheckpointError,
     "a checkpoint of mlp",
@@ -95,6 +97,8 @@ class ModelFile:
         loss: the name of its loss.
         dropout, input_dropout: the shares dropped in training.
         params: {"W1": …, "b1": …}, finite, float32 or float64, with shapes that fit together.
+        residuals: (n,) distances of answers and targets, of held-out rows of a regression; n is 0
+            if there are none.
         resume: the arrays under "resume/", by the rest of their names.
     """
 
@@ -106,6 +110,7 @@ class ModelFile:
     dropout: float
     input_dropout: float
     params: dict[str, Array]
+    residuals: Array = field(default_factory=lambda: np.empty(0))
     resume: dict[str, Array] = field(default_factory=dict)
 
     @property
@@ -172,8 +177,22 @@ def _read(archive: Archive, path: Path, *, resume: bool) -> ModelFile:
         options.dropout,
         options.input_dropout,
         params,
+        _read_residuals(archive, path),
         extra,
     )
+
+
+def _read_residuals(archive: Archive, path: Path) -> Array:
+    if _RESIDUALS not in archive.names:
+        return np.empty(0)
+    found = archive.read(_RESIDUALS)
+    if (
+        found.ndim != 1
+        or found.dtype != np.float64
+        or not (np.isfinite(found) & (found >= 0)).all()
+    ):
+        raise CheckpointError(f"{path}: its residuals are no list of distances")
+    return found
 
 
 def dense_layers(sizes: Sequence[int], activation: str) -> list[Layer]:
@@ -229,7 +248,8 @@ def _read_meta(archive: Archive, path: Path) -> dict[str, Any]:
     if "meta" not in archive.names:
         raise CheckpointError(f"{path}: is not a checkpoint of mlp: it has no `meta`")
     for name in archive.names:
-        if name != "meta" and not name.startswith("resume/") and not _LAYER.fullmatch(name):
+        known = name in ("meta", _RESIDUALS) or name.startswith("resume/")
+        if not known and not _LAYER.fullmatch(name):
             raise CheckpointError(f"{path}: holds an array {quoted(name)}, which no checkpoint has")
     archive.bound(archive.names)
     try:

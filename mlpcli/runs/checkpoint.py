@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mlpcli.errors import CheckpointError, UsageError
+from mlpcli.evaluation.conformal import ResidualsOfBest
 from mlpcli.files import behind_link, keep, replacing
 from mlpcli.nn.model_file import is_checkpoint
 from mlpcli.nn.parameters import Parameters
@@ -99,6 +100,7 @@ class Writer:
         sizes: [D, H…, C].
         meta: all of `meta` but the history and the epoch, which are filled in.
         weights_only: leave out what continues the run.
+        residuals: measures those of a regression's validation rows; None if there are none.
         continues: whether the file at `path` is of this run, so that it need not be kept.
         kept: where a checkpoint of another run was kept, once it was.
     """
@@ -107,6 +109,7 @@ class Writer:
     sizes: list[int]
     meta: dict[str, Any]
     weights_only: bool = False
+    residuals: ResidualsOfBest | None = None
     continues: bool = False
     kept: Path | None = None
     _begun: float = field(default_factory=lambda: time.monotonic())
@@ -137,6 +140,8 @@ class Writer:
         }
         arrays = Parameters(self.sizes, snapshot.best).named()
         arrays["meta"] = np.array(json.dumps(meta, allow_nan=False))
+        if self.residuals:
+            arrays["residuals"] = self.residuals.of(snapshot.best, best)
         if not self.weights_only:
             arrays["resume/last"] = snapshot.last
             arrays |= {f"resume/optimizer/{name}": a for name, a in snapshot.optimizer.items()}

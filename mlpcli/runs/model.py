@@ -19,6 +19,7 @@ from mlpcli.data.encoding import Encoding, Pixels
 from mlpcli.data.formats.in_memory import read_rows
 from mlpcli.data.formats.inputs import Wanted
 from mlpcli.errors import CheckpointError, DataError, UsageError
+from mlpcli.evaluation.conformal import half_width
 from mlpcli.evaluation.metrics import Outputs, outputs_of
 from mlpcli.nn.model_file import FORMAT, ModelFile, dense_layers, read_model
 from mlpcli.nn.network import MLP
@@ -26,6 +27,7 @@ from mlpcli.runs.format1 import upgrade
 from mlpcli.runs.meta import Ancestor, DataRecord, Meta
 from mlpcli.schema import read, write
 from mlpcli.tasks.classification import Classification
+from mlpcli.tasks.regression import Regression
 from mlpcli.tasks.task import Task
 
 
@@ -155,6 +157,20 @@ class Model:
         parts = [said.values for _, said in self._answers(rows)]
         return np.concatenate(parts) if parts else np.empty((0, self.task.outputs))
 
+    def predict_interval(self, rows: Any) -> Array:
+        """(N, 2) float64 numbers between which the target is of 90 % of new rows.
+
+        See `mlpcli.evaluation.conformal`, and `predict` for the rows.
+
+        Raises:
+            DataError: as `predict`.
+            UsageError: the model predicts classes.
+            CheckpointError: it has too few held-out rows for an interval, or none.
+        """
+        width = interval_width([self])
+        intervals: Array = self.predict(rows)[:, np.newaxis] + np.array([-width, width])
+        return intervals
+
     def answer(self, X: Array) -> Iterator[tuple[Array, Outputs]]:
         """(class indices or numbers (n,), outputs) of raw columns X (N, R), chunk by chunk.
 
@@ -184,6 +200,35 @@ class Model:
     def network(self) -> MLP:
         """A network with the weights."""
         return MLP.of_file(self.file)
+
+
+def interval_width(members: Sequence[Model]) -> float:
+    """By how much an answer is off at most, of 90 % of new rows; see `evaluation.conformal`.
+
+    Of a committee the residuals of all members count, each of rows that it has not seen itself.
+
+    Raises:
+        UsageError: the models predict classes.
+        CheckpointError: one has no residuals, or all have too few.
+    """
+    for model in members:
+        if not isinstance(model.task, Regression):
+            raise UsageError(
+                f"{model.file.path}: predicts classes, and an interval is one of numbers; "
+                "--probabilities says how sure an answer is"
+            )
+        if not len(model.file.residuals):
+            raise CheckpointError(
+                f"{model.file.path}: has no rows that were held out of all its training, whose "
+                "residuals an interval comes from; train it with --val-fraction 0.1"
+            )
+    try:
+        return half_width(np.concatenate([model.file.residuals for model in members]))
+    except ValueError as error:
+        raise CheckpointError(
+            f"{members[0].file.path}: of held-out rows, whose residuals an interval comes from, "
+            f"{error}; train it with a larger --val-fraction"
+        ) from None
 
 
 def load(path: Path, *, resume: bool = False) -> Model:
