@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 
 from mlpcli.config.toml import own_configs
 from mlpcli.data.catalog import NAMES
-from mlpcli.data.formats.registry import DATA_SUFFIXES, INPUT_SUFFIXES
+from mlpcli.data.formats.registry import suffixes
 from mlpcli.export import EXPORTERS
 
 _FOLDERS = 50  # folders searched for files to offer
@@ -78,5 +78,5 @@ def _names(folder: str) -> list[str]:
 CHECKPOINT = FilePath(".npz")
 CONFIG_FILE = FilePath(".toml", words=own_configs)
 EXPORT = _ExportPath(".npz")
-DATA_FILE = FilePath(*DATA_SUFFIXES, words=lambda: NAMES)
-INPUT_FILE = FilePath(*INPUT_SUFFIXES)
+DATA_FILE = FilePath(*suffixes(training=True), words=lambda: NAMES)
+INPUT_FILE = FilePath(*suffixes(training=False))

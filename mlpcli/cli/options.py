@@ -15,7 +15,7 @@ from mlpcli.commands.console import Console
 from mlpcli.config.config import check_flag
 from mlpcli.config.kinds import Sources, Switch
 from mlpcli.config.options import OPTIONS, Option
-from mlpcli.data.formats.registry import TRAINING_FORMATS
+from mlpcli.data.formats.registry import training_formats
 from mlpcli.errors import ExitCode, UsageError
 from mlpcli.parallel.mpi import join
 from mlpcli.text import as_typed
@@ -79,7 +79,7 @@ def _join(_ctx: click.Context, _param: click.Parameter, given: tuple[str, ...]) 
 
 def _help(option: Option) -> str:
     if "{formats}" in option.help:
-        return option.help.format(formats=", ".join(TRAINING_FORMATS))
+        return option.help.format(formats=training_formats())
     if option.default is None or "Default:" in option.help or isinstance(option.kind, Switch):
         return option.help
     return f"{option.help} [{as_typed(option.default)}]"

@@ -260,7 +260,7 @@ def open_data(
             raise DataError(
                 f"{path or '(nothing)'}: no such data set or file"
                 + (nearest(path, NAMES) or ";")
-                + f" --data takes {', '.join(NAMES)}, or the path of {registry.TRAINING_KINDS}"
+                + f" --data takes {', '.join(NAMES)}, or the path of {registry.training_kinds()}"
             )
     from mlpcli.data.formats import rows
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.data.columns import Column, Layout, TableOptions
-from mlpcli.data.formats import idx, numpy_files, pictures
+from mlpcli.data.formats import idx, pictures
 from mlpcli.data.formats.collect import RawTable, collect
 from mlpcli.data.formats.header import find_column
-from mlpcli.data.formats.registry import PREDICTION_KINDS, STDIN, format_of, why_not
+from mlpcli.data.formats.registry import STDIN, format_of, is_table, prediction_kinds, why_not
 from mlpcli.data.formats.rows import refuse_options
 from mlpcli.data.formats.table import TableReader
 from mlpcli.data.formats.tables import open_tables
@@ -111,11 +111,11 @@ def open_inputs(
             `Inputs.bad`, if others can.
         UsageError: a label column was given for something that is no table.
     """
-    form, path = format_of(source), Path(source).expanduser()
+    path = Path(source).expanduser()
     try:
         if source != STDIN and path.is_dir():
-            raise DataError(f"{source}: is a folder; give {PREDICTION_KINDS}")
-        if form is not None and form.is_table:
+            raise DataError(f"{source}: is a folder; give {prediction_kinds()}")
+        if is_table(source):
             layouts = [w.layout or numbers_only(w.D, str(w.model)) for w in wanted]
             known = [name for layout in layouts for name in layout.names]
             with open_tables([source], options, known) as (table,):
@@ -132,7 +132,7 @@ def open_inputs(
         refuse_options(options, source)
         found = _arrays(path, source)
     except FileNotFoundError:
-        raise DataError(f"{source}: does not exist; give {PREDICTION_KINDS}") from None
+        raise DataError(f"{source}: does not exist; give {prediction_kinds()}") from None
     except OSError as error:
         raise DataError(f"{source}: cannot be read: {error.strerror or error}") from error
     R = found.X.shape[1]
@@ -211,12 +211,11 @@ def open_images(sources: Sequence[str], wanted: Wanted, *, prepare: bool) -> Inp
 
 
 def _arrays(path: Path, source: str) -> Inputs:
-    if path.suffix.lower() == ".npz":
-        return Inputs(*numpy_files.read_npz(path, source))
-    if path.suffix.lower() == ".npy":
-        return Inputs(numpy_files.read_npy(path, source))
+    form = format_of(source)
+    if form is not None and form.rows:
+        return Inputs(*form.opener("rows")(path, source))
     if "ubyte" not in path.name and ".idx" not in path.name.lower():
-        raise DataError(f"{source}: not a kind of file that can be read; give {PREDICTION_KINDS}")
+        raise DataError(f"{source}: not a kind of file that can be read; give {prediction_kinds()}")
     X = idx.read(path, 3)
     beside = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
     labels = None

@@ -64,8 +64,11 @@ def read_npz(path: Path, source: str) -> tuple[Array, Array | None]:
     return X.reshape(len(X), -1), y
 
 
-def read_npy(path: Path, source: str) -> Array:
+def read_npy(path: Path, source: str) -> tuple[Array, None]:
     """X (N, D) of a single .npy file, memory-mapped; images (N, height, width) are flattened.
+
+    Returns:
+        X, and no labels.
 
     Raises:
         DataError: what is wrong with it.
@@ -76,7 +79,7 @@ def read_npy(path: Path, source: str) -> Array:
     order: Literal["C", "F"] = "F" if header.fortran_order else "C"
     X = np.memmap(path, header.dtype, "r", offset=header.offset, shape=header.shape, order=order)
     _refuse_non_finite(X, np.arange(len(X)), source)
-    return X.reshape(len(X), -1)
+    return X.reshape(len(X), -1), None
 
 
 def _read_npz(

@@ -20,6 +20,11 @@ _ROWS = 65_536  # read at a time
 _HEAD_ROWS = 200
 
 
+def open_parquet(source: str, *_: object) -> ParquetTable:
+    """Open a Parquet file, whose kinds and names of columns nothing else has to tell."""
+    return ParquetTable(Path(source).expanduser(), source)
+
+
 class ParquetTable:
     """A Parquet file whose schema has been read; for the attributes see `TableReader`.
 

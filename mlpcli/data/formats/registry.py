@@ -7,58 +7,84 @@ reads it for its help.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of file.
+    """A kind of file, and what opens it, as "module:name", imported when it is needed.
 
     Attributes:
-        kind: "table", "parquet", "npz", "npy" or "picture".
         suffixes: of its files, in lower case.
         shown: what to call it in a list of what can be given.
-        trains, predicts: whether it can be trained on, and its rows predicted.
+        table: opens it as a `RawTable`, of (source, options, known names, an `ExitStack` that
+            closes what is opened); "" if it is no table.
+        data: opens it as a `Dataset` of arrays to train on, of (path, source).
+        rows: reads arrays to predict, (X, labels or None), of (path, source).
     """
 
-    kind: str
     suffixes: tuple[str, ...]
     shown: str
-    trains: bool = True
-    predicts: bool = True
+    table: str = ""
+    data: str = ""
+    rows: str = ""
+
+    def opener(self, what: Literal["table", "data", "rows"]) -> Any:
+        """What opens it so."""
+        module, name = getattr(self, what).split(":")
+        return getattr(import_module(module), name)
 
     @property
-    def is_table(self) -> bool:
-        """Whether it has columns that may have names."""
-        return self.kind in ("table", "parquet")
+    def trains(self) -> bool:
+        """Whether it can be trained on."""
+        return bool(self.table or self.data)
 
 
 _TEXT = (".csv", ".tsv", ".txt", ".data")
+_OWN = "mlpcli.data.formats"
 
-FORMATS = (
+FORMATS = [
     Format(
-        "table",
         (*_TEXT, *(f"{suffix}.gz" for suffix in _TEXT)),
         "a table (.csv, .tsv, .txt, .data, .gz)",
+        table=f"{_OWN}.tables:open_text",
     ),
-    Format("parquet", (".parquet", ".pq"), "a .parquet"),
-    Format("npz", (".npz",), "an .npz with X and y"),
-    Format("npy", (".npy",), "an .npy", trains=False),
-    Format("picture", (".png", ".jpg", ".jpeg"), "a .png or .jpg", trains=False),
-)
+    Format((".parquet", ".pq"), "a .parquet", table=f"{_OWN}.parquet:open_parquet"),
+    Format(
+        (".npz",),
+        "an .npz with X and y",
+        data=f"{_OWN}.numpy_files:open_npz",
+        rows=f"{_OWN}.numpy_files:read_npz",
+    ),
+    Format((".npy",), "an .npy", rows=f"{_OWN}.numpy_files:read_npy"),
+    Format((".png", ".jpg", ".jpeg"), "a .png or .jpg"),
+]
 
 STDIN = "-"
 """Stands for a table on standard input."""
 
-TRAINING_FORMATS = [form.shown for form in FORMATS if form.trains]
-_PREDICTED = [form.shown for form in FORMATS if form.predicts]
 
-TRAINING_KINDS = (
-    ", ".join(TRAINING_FORMATS) + ", a folder with X.npy and y.npy, or a folder of four IDX files"
-)
-PREDICTION_KINDS = ", ".join(_PREDICTED) + ", an IDX file, or - for a table on standard input"
+def training_formats() -> str:
+    """The files that can be trained on."""
+    return ", ".join(form.shown for form in FORMATS if form.trains)
 
-DATA_SUFFIXES = tuple(suffix for form in FORMATS if form.trains for suffix in form.suffixes)
-INPUT_SUFFIXES = tuple(suffix for form in FORMATS if form.predicts for suffix in form.suffixes)
+
+def training_kinds() -> str:
+    """All that can be trained on."""
+    return f"{training_formats()}, a folder with X.npy and y.npy, or a folder of four IDX files"
+
+
+def prediction_kinds() -> str:
+    """All whose rows can be predicted."""
+    shown = ", ".join(form.shown for form in FORMATS)
+    return f"{shown}, an IDX file, or - for a table on standard input"
+
+
+def suffixes(*, training: bool) -> list[str]:
+    """The suffixes of files to train on, or to predict."""
+    return [suffix for form in FORMATS if form.trains or not training for suffix in form.suffixes]
+
 
 _SAVE_SHEET = "save the sheet as CSV"
 _AS_CSV = "save the table as CSV or Parquet"
@@ -115,7 +141,7 @@ def format_of(source: str) -> Format | None:
 def is_table(source: str) -> bool:
     """Whether a path leads to a table, by its suffix."""
     form = format_of(source)
-    return form is not None and form.is_table
+    return form is not None and bool(form.table)
 
 
 def why_not(source: str) -> str:

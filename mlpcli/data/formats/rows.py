@@ -10,7 +10,7 @@ from mlpcli.data.columns import Layout, TableOptions
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.formats import idx, numpy_files
 from mlpcli.data.formats.collect import Table, combined_digest
-from mlpcli.data.formats.registry import STDIN, TRAINING_KINDS, is_table, why_not
+from mlpcli.data.formats.registry import STDIN, format_of, is_table, training_kinds, why_not
 from mlpcli.data.formats.tables import read_tables
 from mlpcli.errors import DataError, UsageError
 
@@ -44,7 +44,7 @@ def open_paths(
     try:
         for source in sources:
             if source != STDIN and not Path(source).expanduser().exists():
-                raise DataError(f"{source}: does not exist; give {TRAINING_KINDS}")
+                raise DataError(f"{source}: does not exist; give {training_kinds()}")
         if all(map(_is_table, (*sources, *filter(None, (test, val))))):
             return _open_tables(sources, options, layout, test, val)
         for source in sources:
@@ -143,13 +143,15 @@ def as_dataset(table: Table, sources: Sequence[str]) -> Dataset:
 
 def _open_arrays(path: Path, source: str) -> Dataset:
     if not path.is_dir():
-        if path.suffix.lower() == ".npz":
-            return numpy_files.open_npz(path, source)
-        raise DataError(f"{source}: not a kind of file that can be read; give {TRAINING_KINDS}")
+        form = format_of(source)
+        if form is not None and form.data:
+            data: Dataset = form.opener("data")(path, source)
+            return data
+        raise DataError(f"{source}: not a kind of file that can be read; give {training_kinds()}")
     if (path / "X.npy").exists() or (path / "y.npy").exists():
         return numpy_files.open_folder(path, source)
     if idx.holds_idx(path):
         return idx.open_folder(path, source)
     raise DataError(
-        f"{source}: a folder with neither X.npy and y.npy nor IDX files; give {TRAINING_KINDS}"
+        f"{source}: a folder with neither X.npy and y.npy nor IDX files; give {training_kinds()}"
     )

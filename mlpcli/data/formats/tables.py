@@ -12,7 +12,7 @@ from typing import IO
 
 from mlpcli.data.columns import Layout, TableOptions
 from mlpcli.data.formats.collect import RawTable, Table, collect
-from mlpcli.data.formats.registry import STDIN, format_of
+from mlpcli.data.formats.registry import FORMATS, STDIN, format_of
 from mlpcli.data.formats.table import TableReader
 
 _SUFFIXES_OF_TABS = (".tsv", ".tsv.gz")
@@ -41,17 +41,17 @@ def open_tables(
 ) -> Iterator[list[RawTable]]:
     """The tables of some files, whose heads have been read."""
     with ExitStack() as stack:
-        yield [_open(stack, source, options, known) for source in sources]
+        formats = [format_of(source) or FORMATS[0] for source in sources]
+        yield [
+            form.opener("table")(source, options, known, stack)
+            for form, source in zip(formats, sources, strict=True)
+        ]
 
 
-def _open(
-    stack: ExitStack, source: str, options: TableOptions | None, known: Iterable[str]
+def open_text(
+    source: str, options: TableOptions | None, known: Iterable[str], stack: ExitStack
 ) -> RawTable:
-    form = format_of(source)
-    if form is not None and form.kind == "parquet":
-        from mlpcli.data.formats.parquet import ParquetTable
-
-        return ParquetTable(Path(source).expanduser(), source)
+    """Open a text table, or standard input for `-`."""
     if source == STDIN:
         stream, name = _seekable(stack, sys.stdin.buffer), "stdin"
     else:
