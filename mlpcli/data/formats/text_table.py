@@ -1,0 +1,280 @@
+"""A table in text as cells: CSV, TSV and their like, from a file or a stream.
+
+It needs Python's standard library alone, as a model's exported Python file reads tables by it.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import IO
+
+from mlpcli.data.cells import parse_written
+from mlpcli.data.columns import TableOptions
+from mlpcli.data.formats.header import (
+    WHITE_SPACE,
+    clean_names,
+    find_column,
+    guess_delimiter,
+    has_decimal_comma,
+    is_header,
+    split_rows,
+    tabbed,
+)
+from mlpcli.data.formats.text_lines import TextLines, count_lines, split_lines
+from mlpcli.errors import DataError
+from mlpcli.text import name_columns, quoted
+
+_HEAD_ROWS = 200  # that tell what the table is like …
+_HEAD_CELLS = 100_000  # … or fewer, when they are very wide
+_HEAD_LINES = 100  # that tell what separates cells
+_COMMENT = ("#", "%")
+
+
+class TextTable:
+    """A text table whose head has been read: its columns are known, its rows are still to come.
+
+    Cells are separated by commas, semicolons, tabs, bars or white space, whatever the first lines
+    agree on. They may be quoted by `"`, where `""` is a quote, and then hold line breaks. Blank
+    lines, comments (`#`, `%`) before the first row and a delimiter after each row don't count.
+
+    Attributes:
+        source: what to call the table in messages.
+        header: the columns' names, or None.
+        unnamed: columns that have no name in the header.
+        may_have_header: whether the first row was taken for a sample though nobody said so.
+        width: the number of columns.
+        cells: how many of them a line has.
+        delimiter: what separates them, once runs of white space have become tabs.
+        head: the cells of the first rows.
+        first_row: the number of the line on which the rows begin.
+        decimal_comma: whether numbers have one.
+        notices: what was assumed that is not obvious.
+        bad_rows: {row from 0: why it could not be read} of the last pass, all of whose values are
+            NaN; None if such a row is an error.
+
+    Args:
+        stream: opened for reading bytes, at its beginning; it must be able to seek back there.
+        source: see above.
+        options: whether there is a header, and the columns that are named.
+        known: the names that a model's columns have.
+        delimiter: what separates cells, if it is known.
+
+    Raises:
+        DataError: the head is empty, or no text.
+    """
+
+    def __init__(
+        self,
+        stream: IO[bytes],
+        source: str,
+        options: TableOptions | None = None,
+        known: Iterable[str] = (),
+        delimiter: str | None = None,
+    ) -> None:
+        self.source = source
+        self.notices: list[str] = []
+        self.bad_rows: dict[int, str] | None = None
+        self.header: tuple[str, ...] | None = None
+        self.unnamed: frozenset[int] = frozenset()
+        self.lines = TextLines(stream, source)
+        self._read_head(options or TableOptions(), known, delimiter)
+
+    def find(self, wanted: str) -> int:
+        """The position of a column that is given as `--label-column` is; see `find_column`."""
+        return find_column(wanted, self.header, self.width, self.source)
+
+    def find_name(self, name: str) -> int:
+        """The position of a column of the header, by its name alone."""
+        return find_column(name, self.header or (), self.width, self.source, by_index=False)
+
+    def show(self, column: int) -> str:
+        """What to call a column in messages."""
+        return f"column {column + 1 if self.header is None else quoted(self.header[column])}"
+
+    def where(self, number: int, column: int) -> str:
+        """A cell's place in messages."""
+        return f"{self.source}: row {number}, {self.show(column)}"
+
+    # ------------------------------------------------------------------ the head
+
+    def _read_head(
+        self, options: TableOptions, known: Iterable[str], delimiter: str | None
+    ) -> None:
+        number, lines, comment = self._first_lines()
+        if match := re.fullmatch(r"sep=(.)", lines[0].strip()):  # Excel's own way to say it
+            delimiter = match[1]
+            number, lines = number + 1, lines[1:]
+        sample = [line for line in lines if line.strip()][:_HEAD_LINES]
+        if not sample:
+            raise DataError(f"{self.source}: is empty; one row per sample is expected")
+        if delimiter is None or not any(delimiter in line for line in sample):
+            delimiter = guess_delimiter(sample)
+        self._splits_white_space = delimiter == WHITE_SPACE
+        self.delimiter = "\t" if self._splits_white_space else delimiter
+        rows = self._head_rows(lines)
+        self.decimal_comma = has_decimal_comma((cells for _, cells in rows), delimiter)
+        self._take_widths(rows)
+        self.first_row = number + rows[0][0]
+        names = self._choose_names([cells for _, cells in rows], options, known, comment)
+        if names is not None and names is rows[0][1]:
+            if len(rows) == 1:
+                raise DataError(f"{self.source}: has a header and no rows")
+            self.first_row = number + rows[1][0]
+            rows = rows[1:]
+        if names is not None:
+            self.set_names(names)
+        self.head = [self._fit(cells) for _, cells in rows]
+
+    def _first_lines(self) -> tuple[int, list[str], str]:
+        """(number of the first line that is no comment, lines from it on, the last comment)."""
+        number, lines = 1, [""]
+        for first, block in self.lines.blocks():
+            if not any(map(str.strip, lines)):  # blank ones so far, which need not be kept
+                number, lines = first, []
+            lines += split_lines(block)
+            if sum(1 for _ in itertools.islice(filter(str.strip, lines), 3)) > 1:
+                break
+        filled = [index for index, line in enumerate(lines) if line.strip()]
+        if not filled:
+            raise DataError(f"{self.source}: is empty; one row per sample is expected")
+        rows = [index for index in filled if not lines[index].lstrip().startswith(_COMMENT)]
+        start = rows[0] if rows else filled[0]
+        comments = [lines[index] for index in filled if index < start]
+        return number + start, lines[start:], comments[-1].lstrip(" #%") if comments else ""
+
+    def _head_rows(self, lines: list[str]) -> list[tuple[int, list[str]]]:
+        rows: list[tuple[int, list[str]]] = []
+        cells = 0
+        for offset, row in self.split(self._separate(lines), 1):
+            rows.append((offset, row))
+            cells += len(row)
+            if len(rows) > _HEAD_ROWS or (cells > _HEAD_CELLS and len(rows) > 1):
+                break
+        return rows
+
+    def _take_widths(self, rows: Sequence[tuple[int, list[str]]]) -> None:
+        """How many columns there are, and how many cells a line has."""
+        first, below = rows[0][1], [cells for _, cells in rows[1:]]
+        self.width = self.cells = len(first)
+        self._unnamed_first = False
+        longer = bool(below) and all(len(cells) == len(first) + 1 for cells in below)
+        blank = longer and not any(cells[-1].strip() for cells in below)
+        if longer and (blank or not any(parse_written(cell) is not None for cell in first)):
+            self.cells += 1
+            if not blank:
+                self.width += 1
+                self._unnamed_first = True  # as R writes the names of rows
+        elif len(first) > 1 and not any(
+            cells[-1].strip() for cells in (first, *below) if len(cells) == len(first)
+        ):
+            self.width -= 1
+
+    def _choose_names(
+        self,
+        rows: list[list[str]],
+        options: TableOptions,
+        known: Iterable[str],
+        comment: str,
+    ) -> list[str] | None:
+        first = rows[0]
+        self.may_have_header = False
+        if options.header != "auto":
+            return first if options.header == "yes" else None
+        named = {name.strip().casefold() for name in options.mentioned() if not _is_index(name)}
+        label, folded = self.width - 1, [cell.strip().casefold() for cell in first]
+        if options.label_column is not None and _is_index(options.label_column):
+            label = int(options.label_column) % self.width
+        if self._unnamed_first or named & set(folded):
+            found, obvious = True, True
+        else:
+            fitted = [self._fit(row) for row in rows]
+            found, obvious = is_header(fitted, self.decimal_comma, label, known)
+        if not found and comment:
+            cells = next(iter(self.split(self._separate([comment]), 1)), (0, []))[1]
+            if len(cells) == self.width > 1:
+                return cells
+        self.may_have_header = not found
+        if not obvious:
+            self.notices.append(
+                "the first row is taken for the header; if it is a sample, --header no"
+                if found
+                else "the first row is taken for a sample; if it is the header, --header yes"
+            )
+        return first if found else None
+
+    def set_names(self, names: Sequence[str]) -> None:
+        """Take these, which may be blank or alike, for the header."""
+        names = ["", *names] if self._unnamed_first else names
+        self.header, numbered = clean_names(names[: self.width], self.source)
+        self.unnamed = frozenset(
+            j for j, name in enumerate(names[: self.width]) if not name.strip()
+        )
+        if numbered:
+            self.notices.append(
+                f"the header has {', '.join(map(quoted, dict.fromkeys(numbered)))} more than once; "
+                "those after the first are numbered"
+            )
+
+    # ------------------------------------------------------------------ the rows
+
+    def rows(self) -> Iterator[tuple[int, list[str]]]:
+        """(line number, cells) of every row but the header, as they are written.
+
+        Raises:
+            DataError: a row of another width, if that is an error.
+        """
+        for first, block in self.row_blocks():
+            for offset, cells in self.split(split_lines(block), first):
+                if self.bad_rows is not None:
+                    cells = [*cells, *[""] * self.width][: self.width]
+                yield first + offset, self.checked(cells, first + offset)
+
+    def row_blocks(self) -> Iterator[tuple[int, bytes]]:
+        """The lines from the first row on, with the number of the first."""
+        for first, block in self.lines.blocks():
+            before = self.first_row - first
+            if before > 0 and before >= count_lines(block):
+                continue
+            for _ in range(before):
+                block = block[block.index(b"\n") + 1 :]
+            if self._splits_white_space:
+                block = "\n".join(map(tabbed, split_lines(block))).encode()
+            yield first + max(before, 0), block
+
+    def split(self, lines: Sequence[str], first: int) -> Iterator[tuple[int, list[str]]]:
+        """(offset, cells) of each row of some lines from number `first` on."""
+        try:
+            yield from split_rows(lines, self.delimiter)
+        except csv.Error as error:
+            raise DataError(
+                f"{self.source}: row {first + int(str(error))} has a quote that is not closed, "
+                f"or a cell of more than {csv.field_size_limit():,} characters; "
+                "close the quote, or write a quote within a cell as two"
+            ) from error
+
+    def checked(self, cells: list[str], number: int) -> list[str]:
+        """The cells of row `number`, which must be one per column."""
+        cells = self._fit(cells)
+        if len(cells) != self.width:
+            raise DataError(
+                f"{self.source}: row {number} has {name_columns(len(cells))}, "
+                f"expected {self.width} as in the first row; "
+                f"fill it up, or quote the cells that hold a {quoted(self.delimiter)}"
+            )
+        return cells
+
+    def _separate(self, lines: list[str]) -> list[str]:
+        return list(map(tabbed, lines)) if self._splits_white_space else lines
+
+    def _fit(self, cells: list[str]) -> list[str]:
+        """The cells without blank ones beyond the last column."""
+        if len(cells) > self.width and not any(map(str.strip, cells[self.width :])):
+            return cells[: self.width]
+        return cells
+
+
+def _is_index(wanted: str) -> bool:
+    return re.fullmatch(r"[+-]?[0-9]{1,9}", wanted) is not None
