@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help train mnist gradcheck faults test test-pythons fuzz test-long test-lowest test-peers coverage lint format sweep bench exports larger tables reproduce records ingredients committee scaling clean
+.PHONY: help train mnist gradcheck faults test test-pythons fuzz test-long test-lowest test-peers coverage lint format sweep bench exports larger reading tables reproduce records ingredients committee scaling clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -107,7 +107,10 @@ exports: $(VENV)/installed-bench  ## sizes of exported models, and microseconds 
 larger: $(VENV)/installed  ## three million rows mapped from disk, compared with the same in memory
 	$(BIN)/python tests/bench/larger.py
 
-tables: $(VENV)/installed-bench  ## how fast a million rows of CSV are read, beside pandas, and the memory
+reading: $(VENV)/installed-bench  ## how fast a million rows of CSV are read, beside pandas, and the memory
+	$(BIN)/python tests/bench/reading.py
+
+tables: $(VENV)/installed-bench  ## the defaults on the tables of MLP_TEST_TABLES, beside other learners
 	$(BIN)/python tests/bench/tables.py
 
 reproduce: $(VENV)/installed  ## repeat published results that take minutes, over seeds

@@ -1,128 +1,294 @@
-"""`make tables`: how fast tables are read, beside pandas, and how much memory training takes.
+"""`make tables`: accuracy and errors of the defaults on real tables, beside other learners.
 
-    python tests/bench/tables.py --rows 1000000
+    python tests/bench/tables.py --splits 0-4 --only titanic,vehicle --realmlp
 
-Two tables of 20 columns are generated: numbers alone, and mixed columns (numbers, gaps, categories
-of 2 to 1,000 values, dates, truth values). Each is read by `pandas.read_csv` (the C engine) and by
-mlp in turn, each time in a process of its own, and the medians of processor seconds are shown. Then
-one epoch is trained on the mixed one, and its memory is compared with that of a run on 100 rows.
+The folder that MLP_TEST_TABLES names holds the tables, and a README.md whose table says of each
+file its task and target. A table is split 80/20 several times, seeded, classes in their shares;
+every learner gets the same rows. `mlp train` gets the raw CSV; the peers what tests/bench/
+table_peers.py makes of it. Every learner has one thread, and its seconds are of everything from
+the raw rows to the predictions; those of `mlp` include the start of its processes.
+
+Peers' results may be kept in a file (--cache); those of `mlp` never are.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import hashlib
+import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from statistics import median
+from typing import Any
 
-import numpy as np
+THREADS = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL", "LOKY_MAX")}
+os.environ |= THREADS  # before numpy is imported
 
-PROMISED = {"numbers": 0.40, "mixed": 0.15}  # of pandas' speed
-MOST_MEMORY = 3  # times the table as float32
-COLUMNS = 20
+import numpy as np  # noqa: E402
+import table_peers  # noqa: E402
 
-
-def generate(folder: Path, rows: int) -> None:
-    """Write the tables, and a beginning of the mixed one."""
-    rng = np.random.default_rng(0)
-    numbers = rng.standard_normal((rows, COLUMNS))
-    paths = {name: folder / f"{name}.csv" for name in ("numbers", "mixed", "small")}
-    names = ",".join(f"x{j}" for j in range(COLUMNS))
-    np.savetxt(paths["numbers"], numbers, "%.4f", ",", header=names, comments="")
-    columns: dict[str, np.ndarray] = {f"n{j}": numbers[:, j].round(3) for j in range(6)}
-    columns |= {f"i{j}": rng.integers(0, 10 ** (j + 1), rows) for j in range(4)}
-    for values in (2, 5, 20, 100, 1000):
-        texts = np.array([f"cat{k}" for k in range(values)])
-        columns[f"c{values}"] = texts[rng.integers(0, values, rows)]
-    gaps = rng.random(rows) < 0.1
-    columns["gaps"] = np.where(gaps, "", numbers[:, 7].round(2).astype(str))
-    columns["NA"] = np.where(gaps, "NA", rng.integers(0, 99, rows).astype(str))
-    days = np.datetime64("2015-01-01") + rng.integers(0, 2000, rows)
-    columns["date"] = days.astype(str)
-    columns["truth"] = rng.random(rows) < 0.5
-    columns["label"] = np.where(numbers[:, 0] + (columns["c5"] == "cat1") > 0, "yes", "no")
-    with paths["mixed"].open("w") as file, paths["small"].open("w") as small:
-        for number, row in enumerate([tuple(columns), *zip(*columns.values(), strict=True)]):
-            line = ",".join(map(str, row)) + "\n"
-            file.write(line)
-            small.write(line if number <= 100 else "")
+OURS, MEMBERS, REFERENCE = "mlp", "mlp, 4 members", "LightGBM"
+SCORES = {"classification": ("accuracy", "log-loss"), "regression": ("RMSE",)}
+_ROW = re.compile(r"\| `([^`]+)` \| (\w+) \| ([^|]+?) \|")
 
 
-def read(reader: str, path: str) -> None:
-    """Read the table and print the processor seconds; in a process of its own."""
-    if reader == "pandas":
-        import pandas as pd
+@dataclass(frozen=True)
+class Table:
+    """A table of the folder: where it is, its task and target, and its rows as text."""
 
-        begun = time.process_time()
-        pd.read_csv(path, engine="c")
-    else:
-        from mlpcli.data.formats.rows import open_paths
+    path: Path
+    task: str
+    target: str
 
-        begun = time.process_time()
-        open_paths([path])
-    print(time.process_time() - begun)
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    def read(self) -> tuple[list[str], list[list[str]]]:
+        """(names, rows); rows without a target are left out."""
+        with self.path.open(newline="") as file:
+            names, *rows = csv.reader(file)
+        k = names.index(self.target)
+        return names, [row for row in rows if row[k].strip() not in ("", "NA")]
+
+    def halves(self, split: int, folder: Path) -> tuple[Path, Path]:
+        """Write the training and the test rows of an outer split as two CSV files."""
+        names, rows = self.read()
+        order, k = np.random.default_rng(split).permutation(len(rows)), names.index(self.target)
+        labels = np.array([row[k].strip() for row in rows])
+        strata = labels if self.task == "classification" else np.full(len(rows), "")
+        held_out: set[int] = set()
+        for label in np.unique(strata):
+            mine = order[strata[order] == label]
+            held_out |= set(mine[: round(0.2 * len(mine))].tolist())
+        paths = folder / f"{self.name}-train.csv", folder / f"{self.name}-test.csv"
+        for path, test in zip(paths, (False, True), strict=True):
+            with path.open("w", newline="") as file:
+                chosen = [row for i, row in enumerate(rows) if (i in held_out) == test]
+                csv.writer(file).writerows([names, *chosen])
+        return paths
 
 
-def seconds(reader: str, path: Path) -> float:
-    command = [sys.executable, __file__, "--read", reader, "--path", str(path)]
-    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
-    output = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    return float(output.stdout)
+def tables_in(folder: Path) -> list[Table]:
+    """What the folder's README.md lists."""
+    rows = _ROW.findall((folder / "README.md").read_text())
+    return [Table(folder / file, task, target) for file, task, target in rows if task in SCORES]
 
 
-def training_memory(path: Path, folder: Path) -> float:
-    """The most memory of one epoch on the table, in bytes."""
-    command = [sys.executable, "-m", "mlpcli", "train", "--data", str(path), "--epochs", "1"]
-    command += ["--threads", "1", "-q", "-o", str(folder / "m.npz")]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    assert status == 0
-    return used.ru_maxrss * (1.0 if sys.platform == "darwin" else 1024.0)
+Result = dict[str, float]  # of one learner on one split
+
+
+class Ours:
+    """`mlp train` with its defaults, as a person calls it."""
+
+    def __init__(self, flags: list[str], members: int = 1) -> None:
+        self._flags = flags
+        self._members = members
+
+    def __call__(self, train: Path, test: Path, target: str, task: str) -> Result:
+        begun = time.perf_counter()
+        data = ["--data", str(train), "--label-column", target, "--test-fraction", "0"]
+        with tempfile.TemporaryDirectory() as folder:
+            models = [str(Path(folder, f"{number}.npz")) for number in range(self._members)]
+            trained = [
+                self._call("train", *data, *self._flags, "--seed", str(seed), "-o", model)
+                for seed, model in enumerate(models)
+            ]
+            said = self._call("evaluate", *models, "--data", str(test))
+        scores = _named(said)
+        if trained[0]["validation"] and self._members == 1:
+            held_out = _named(trained[0]["validation"])
+            scores |= {f"validation {name}": value for name, value in held_out.items()}
+        return scores | {"seconds": time.perf_counter() - begun}
+
+    @staticmethod
+    def _call(*words: str) -> Any:
+        command = [sys.executable, "-m", "mlpcli", *words, "--json"]
+        environment = os.environ | {"MLP_THREADS": "1"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"{' '.join(command)}: {done.stderr}")
+        return json.loads(done.stdout)
+
+
+def _named(said: dict[str, Any]) -> Result:
+    """The scores of `mlp`'s JSON by the names that they have here."""
+    names = {"accuracy": "accuracy", "loss": "log-loss"} if "accuracy" in said else {"rmse": "RMSE"}
+    return {ours: said[theirs] for theirs, ours in names.items()}
+
+
+class Kept:
+    """Results that are kept in a file from run to run, by learner, versions, table and split."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._results = json.loads(path.read_text()) if path and path.exists() else {}
+
+    def get(self, key: Iterable[object], compute: Callable[[], Result]) -> Result:
+        name = " ".join(map(str, key))
+        if name not in self._results:
+            self._results[name] = compute()
+            if self._path:
+                self._path.write_text(json.dumps(self._results))
+        result: Result = self._results[name]
+        return result
+
+
+def measure(asked: argparse.Namespace) -> dict[str, dict[str, list[Result]]]:
+    """{table: {learner: results, one per split}}."""
+    kept, peers = Kept(asked.cache), table_peers.installed(realmlp=asked.realmlp)
+    ours = {OURS: Ours(asked.flags.split())}
+    if asked.members:
+        ours[MEMBERS] = Ours(asked.flags.split(), members=4)
+    found: dict[str, dict[str, list[Result]]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for table in asked.tables:
+            digest = hashlib.sha256(table.path.read_bytes()).hexdigest()[:12]
+            by_label = found.setdefault(table.name, {label: [] for label in (*ours, *peers)})
+            for split in asked.splits:
+                given = *table.halves(split, Path(folder)), table.target, table.task
+                for label, learner in ours.items():
+                    by_label[label].append(learner(*given))
+                for label, peer in peers.items():
+                    key = label, peer.version, table.name, digest, split
+                    by_label[label].append(kept.get(key, partial(peer, *given)))
+                print(f"{table.name}, split {split}", file=sys.stderr)
+    return found
+
+
+def means(found: dict[str, dict[str, list[Result]]], score: str) -> dict[str, dict[str, float]]:
+    """{table: {learner: mean over the splits}}, of the tables that have this score."""
+    return {
+        table: {label: float(np.mean([r[score] for r in rs])) for label, rs in by_label.items()}
+        for table, by_label in found.items()
+        if score in by_label[OURS][0]
+    }
+
+
+def ranks(values: dict[str, float], *, higher: bool) -> dict[str, float]:
+    """1 for the best; equal ones share their mean rank."""
+    sign = -1 if higher else 1
+    return {
+        label: 1 + sum(sign * other < sign * value for other in values.values())
+        + (sum(other == value for other in values.values()) - 1) / 2
+        for label, value in values.items()
+    }  # fmt: skip
+
+
+def geometric(ratios: Iterable[float]) -> float:
+    return float(np.exp(np.mean(np.log([*ratios]))))
+
+
+def markdown(heads: list[str], rows: Iterable[list[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def show_tables(found: dict[str, dict[str, list[Result]]], task: str) -> None:
+    """Every table's means: accuracy in % and log-loss, or the RMSE and its ratio to LightGBM's."""
+    scores = SCORES[task]
+    by_score = [means(found, score) for score in scores]
+    labels = [*next(iter(by_score[0].values()))]
+
+    def cell(table: str, label: str) -> str:
+        first = by_score[0][table][label]
+        if task == "regression":
+            reference = by_score[0][table].get(REFERENCE)
+            return f"{first:.4g}" + (f" ({first / reference:.2f})" if reference else "")
+        return f"{100 * first:.1f} / {by_score[1][table][label]:.3f}"
+
+    rows = ([table, *(cell(table, label) for label in labels)] for table in by_score[0])
+    print(markdown([" / ".join(scores), *labels], rows))
+
+
+def summarise(found: dict[str, dict[str, list[Result]]], task: str) -> None:
+    """Means, ranks and ratios over all tables of a task, a line per learner."""
+    scores = {score: means(found, score) for score in SCORES[task]}
+    seconds = means({t: found[t] for t in scores[SCORES[task][0]]}, "seconds")
+    labels = [*next(iter(seconds.values()))]
+    heads, columns = ["learner"], []
+    for score, by_table in scores.items():
+        higher = score == "accuracy"
+        placed = [ranks(values, higher=higher) for values in by_table.values()]
+        if score == "accuracy":
+            heads.append("accuracy %")
+            columns.append(_mean(labels, by_table, "{:.2f}", 100))
+        elif score == "log-loss":
+            heads.append("log-loss")
+            columns.append(_mean(labels, by_table, "{:.4f}"))
+        if score != "accuracy" and REFERENCE in labels:
+            heads.append(f"geometric mean of {score} ÷ {REFERENCE}'s")
+            columns.append([
+                f"{geometric(v[label] / v[REFERENCE] for v in by_table.values()):.3f}"
+                for label in labels
+            ])  # fmt: skip
+        heads.append(f"rank of {score}")
+        columns.append([f"{np.mean([p[label] for p in placed]):.2f}" for label in labels])
+    heads.append("seconds per run")
+    columns.append(_mean(labels, seconds, "{:.2f}"))
+    print(markdown(heads, map(list, zip(labels, *columns, strict=True))))
+
+
+def _mean(
+    labels: list[str], by_table: dict[str, dict[str, float]], form: str, factor: float = 1
+) -> list[str]:
+    return [
+        form.format(factor * np.mean([v[label] for v in by_table.values()])) for label in labels
+    ]
+
+
+def show_worst(found: dict[str, dict[str, list[Result]]]) -> None:
+    """How optimistic validation was, and the tables on which logistic regression is far better."""
+    gaps = [
+        result["validation accuracy"] - result["accuracy"]
+        for by_label in found.values()
+        for result in by_label[OURS]
+        if "validation accuracy" in result
+    ]
+    if gaps:
+        print(f"validation accuracy − test accuracy, points: {100 * np.mean(gaps):+.2f}")
+    for table, values in means(found, "log-loss").items():
+        linear = values.get("logistic or ridge regression")
+        if linear is not None and values[OURS] > linear + max(0.02, 0.1 * linear):
+            print(f"{table}: log-loss {values[OURS]:.3f}, logistic regression {linear:.3f}")
+
+
+def _splits(text: str) -> list[int]:
+    first, _, last = text.partition("-")
+    return list(range(int(first), int(last or first) + 1))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--read", choices=["pandas", "mlp"], help=argparse.SUPPRESS)
-    parser.add_argument("--path", help=argparse.SUPPRESS)
-    parser.add_argument("--generate", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--splits", type=_splits, default=range(5), help="seeds, as in 0-4")
+    parser.add_argument("--only", help="names of tables")
+    parser.add_argument("--flags", default="", help="of mlp train, to compare other options")
+    parser.add_argument("--no-members", dest="members", action="store_false")
+    parser.add_argument("--realmlp", action="store_true", help="RealMLP-TD and -TD-S too: slow")
+    parser.add_argument("--cache", type=Path, help="a JSON file that keeps peers' results")
     asked = parser.parse_args()
-    if asked.generate:
-        generate(asked.generate, asked.rows)
-        return
-    if asked.read:
-        read(asked.read, asked.path)
-        return
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        paths = {table: folder / f"{table}.csv" for table in ("numbers", "mixed", "small")}
-        # In a process of its own: what this one has taken would count for those that it starts.
-        again = [sys.executable, __file__, "--rows", str(asked.rows), "--generate", str(folder)]
-        subprocess.run(again, check=True)
-        for table, promised in PROMISED.items():
-            both = [
-                [seconds(reader, paths[table]) for reader in ("pandas", "mlp")]
-                for _ in range(asked.repeats)
-            ]
-            theirs, ours = (median(column) for column in zip(*both, strict=True))
-            print(
-                f"{table:8s} {paths[table].stat().st_size / 1e6:6.1f} MB   "
-                f"pandas {theirs:6.2f} s   mlp {ours:6.2f} s   "
-                f"{theirs / ours:4.0%} of its speed (at least {promised:.0%})"
-            )
-        size = 4.0 * asked.rows * COLUMNS
-        extra = training_memory(paths["mixed"], folder) - training_memory(paths["small"], folder)
-        print(
-            f"training takes {extra / 2**20:.0f} MiB beyond the base, {extra / size:.2f} times the "
-            f"table as float32 (at most {MOST_MEMORY})"
-        )
+    folder = os.environ.get("MLP_TEST_TABLES")
+    if not folder:
+        raise SystemExit("MLP_TEST_TABLES names no folder of tables")
+    asked.tables = tables_in(Path(folder))
+    if asked.only:
+        asked.tables = [table for table in asked.tables if table.name in asked.only.split(",")]
+    found = measure(asked)
+    for task in SCORES:
+        if any(table.task == task for table in asked.tables):
+            show_tables(found, task)
+            summarise(found, task)
+    show_worst(found)
 
 
 if __name__ == "__main__":
