@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from contextlib import suppress
 from pathlib import Path
@@ -19,7 +20,8 @@ class MetricsLog:
 
     A new run starts a new file and keeps another run's as `path~`. A resumed run appends. So that
     each epoch is there once, it first removes what a killed run logged after its last checkpoint,
-    and a line that was cut off; the log as it was is then kept as `path~`.
+    and a line that was cut off; the log as it was is then kept as `path~`. Two runs at once would
+    write each epoch twice: a log that another one has open is refused.
 
     Attributes:
         kept: the file that keeps the old log, or None.
@@ -38,36 +40,53 @@ class MetricsLog:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.is_file():  # a pipe or a device stays what it is
-                if resumed is None:
-                    _refuse_others(behind_link(path))
-                    keep(path)
-                    with replacing(path):  # the old log has both names until the new one is there
-                        pass
-                else:
-                    self._mend(path, resumed)
+                with path.open("r+b") as old:
+                    self._lock(old)
+                    if resumed is None:
+                        _refuse_others(behind_link(path))
+                        keep(path)
+                        with replacing(path):  # the old log has both names until there is a new one
+                            pass
+                    else:
+                        self._mend(old, resumed)
             self._file = path.open("a", encoding="utf-8")
+            if path.is_file():
+                self._lock(self._file)
         except OSError as error:
             raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
 
-    def _mend(self, path: Path, done: int) -> None:
+    def _lock(self, file: IO[Any]) -> None:
+        """Refuse a file that another run writes. A lock ends with the process; ranks have none."""
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            self.close()
+            raise OutputError(
+                f"{self._path}: another run is writing it; wait for its end, or name another --log"
+            ) from None
+        except OSError:
+            pass  # a file system without locks
+
+    def _mend(self, file: IO[bytes], done: int) -> None:
         """Remove what comes after epoch `done`, and a last line that was cut off."""
-        clear_strays(path)
+        assert self._path is not None
+        clear_strays(self._path)
         last, end = b"\n", 0
-        with path.open("r+b") as file:
-            while line := file.readline(_MAX_LINE):
-                if _epoch_of(line) > done:
-                    self.kept = keep(path)
-                    with replacing(path) as mended:
-                        file.seek(0)
-                        while file.tell() < end:
-                            mended.write(file.read(min(_MAX_LINE, end - file.tell())))
-                    return
-                if len(line) < _MAX_LINE and _is_cut(line):
-                    file.truncate(end)
-                    return
-                last, end = line, file.tell()
-            if not last.endswith(b"\n"):
-                file.write(b"\n")
+        while line := file.readline(_MAX_LINE):
+            if _epoch_of(line) > done:
+                self.kept = keep(self._path)
+                with replacing(self._path) as mended:
+                    file.seek(0)
+                    while file.tell() < end:
+                        mended.write(file.read(min(_MAX_LINE, end - file.tell())))
+                return
+            if len(line) < _MAX_LINE and _is_cut(line):
+                file.truncate(end)
+                return
+            last, end = line, file.tell()
+        if not last.endswith(b"\n"):
+            file.write(b"\n")
+            file.flush()
 
     def write(self, event: str, values: dict[str, Any]) -> None:
         """Write one line, if there is a log."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 
@@ -154,3 +157,62 @@ def test_whatever_is_in_the_file_it_is_appended_to(
     assert (last, empty) == (b'{"event": "end"}', b"")
     if b"{" not in content:
         assert b"\n".join(before) == content.removesuffix(b"\n")
+
+
+WRITES_ON = """
+import sys
+from pathlib import Path
+from mlpcli.training.log import MetricsLog
+log = MetricsLog(Path("log.jsonl"), resumed=eval(sys.argv[1]))
+for epoch in (1, 2):
+    log.write("epoch", {"epoch": epoch})
+print(flush=True)
+sys.stdin.read()
+log.write("epoch", {"epoch": 3})
+"""
+
+
+@pytest.mark.parametrize("first", [None, 0])
+@pytest.mark.parametrize("second", [None, 1, 5])
+def test_a_log_that_another_run_writes_is_refused_and_left_alone(
+    tmp_path: Path, first: int | None, second: int | None
+) -> None:
+    path = tmp_path / "log.jsonl"
+    if first == 0:
+        path.write_text('{"event": "start"}\n')
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITES_ON, str(first)],
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"\n"
+        content, there = path.read_bytes(), sorted(os.listdir(tmp_path))
+        with pytest.raises(OutputError) as refused:
+            MetricsLog(path, resumed=second)
+        assert str(refused.value) == (
+            f"{path}: another run is writing it; wait for its end, or name another --log"
+        )
+        assert (path.read_bytes(), sorted(os.listdir(tmp_path))) == (content, there)
+        other.communicate(timeout=60)
+    log = MetricsLog(path, resumed=1)
+    log.write("epoch", {"epoch": 2})
+    log.close()
+    events = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [event["epoch"] for event in events if event["event"] == "epoch"] == [1, 2]
+
+
+def test_without_locks_a_log_is_written_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.lockf", none)
+    path = tmp_path / "log.jsonl"
+    for resumed in (None, 0):
+        log = MetricsLog(path, resumed=resumed)
+        log.write("epoch", {"epoch": 1})
+        log.close()
+    assert path.read_text() == '{"event": "epoch", "epoch": 1}\n'

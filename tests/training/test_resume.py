@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -233,3 +235,20 @@ def test_raised_epochs_go_on_toward_the_new_end_of_the_schedule(mlp, checkpoints
     assert rates[4:] == pytest.approx(
         [0.1 * (88 - step) / 88 for step in (54, 65, 76, 87)], rel=1e-5
     )
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_two_that_resume_one_run_at_once_write_no_epoch_twice_to_its_log(mlp, threads) -> None:
+    log = ("-q", "--log", "log.jsonl", "--threads", threads)
+    mlp.ok(
+        "train", "--data", "digits", "--hidden", "200", "--epochs", "40", "--stop-after", 1, *log
+    )
+    both = [mlp.process("train", "--resume", "model.npz", *log) for _ in range(2)]
+    said = [process.communicate(timeout=120)[1] for process in both]
+    ends = sorted(zip((process.returncode for process in both), said, strict=True))
+    refused = "log.jsonl: another run is writing it; wait for its end, or name another --log"
+    assert ends[0] == (0, "")
+    assert ends[1] in ((1, f"mlp: {refused}\n"), (0, ""))  # or one came after the other's end
+    events = [json.loads(line) for line in Path("log.jsonl").read_text().splitlines()]
+    epochs = [event["epoch"] for event in events if event["event"] == "epoch"]
+    assert epochs == list(range(1, 41))
