@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
+import io
 import os
 import secrets
+import select
 import shutil
 import stat
 import sys
@@ -18,6 +20,7 @@ from typing import IO
 from mlpcli.errors import OutputError, UsageError
 
 _SUFFIX = ".tmp"
+_PATIENCE = 5  # seconds, with a pipe to read from
 
 
 _REFUSED = (errno.EPERM, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP)
@@ -261,9 +264,34 @@ def refuse_reading(path: Path, reads: Iterable[Path | str | None]) -> None:
                     )
 
 
+def open_input(path: Path, *, pipes: bool = False) -> io.BufferedReader:
+    """Open a file to read, as `path.open("rb")`, which would wait for ever at a pipe.
+
+    Args:
+        pipes: whether a pipe or a device will do, from which something must come soon.
+
+    Raises:
+        OSError: it cannot be opened, or is no file.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        kind = os.fstat(handle).st_mode
+        if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
+            if not pipes:
+                raise OSError(errno.EINVAL, "it is a pipe or a device, not a file", str(path))
+            if not select.select([handle], [], [], _PATIENCE)[0]:
+                reason = f"nothing came from this pipe or device for {_PATIENCE} seconds"
+                raise OSError(errno.ETIMEDOUT, reason, str(path))
+            os.set_blocking(handle, True)
+        return open(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
 def sha256(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
+    with open_input(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

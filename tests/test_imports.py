@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "files": {"errors"},
     "schema": {"text"},
     "npz": {"errors", "text", "arrays"},
-    "config": {"errors", "text", "config"},
+    "config": {"errors", "text", "files", "config"},
     "nn": GROUND | {"nn"},
     "parallel": GROUND | {"parallel"},
     "tasks": GROUND | {"nn", "tasks"},

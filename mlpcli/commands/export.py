@@ -15,7 +15,7 @@ from mlpcli.data.catalog import data_dir as where_data_lie
 from mlpcli.errors import CheckpointError, OutputError, UsageError
 from mlpcli.export import EXPORTERS
 from mlpcli.export.request import MARK, Request
-from mlpcli.files import ensure_writable, replacing
+from mlpcli.files import ensure_writable, open_input, replacing
 from mlpcli.runs.committee import refuse_other_question, takes_same_columns
 from mlpcli.runs.model import Model, load
 from mlpcli.runs.repeat import train_command
@@ -86,7 +86,7 @@ def _checked(paths: Sequence[Path]) -> Sequence[Path]:
         if path.exists() and target.exists() and path.samefile(target):
             raise UsageError(f"{target}: is the model itself; name another target")
     if target.is_file():
-        with target.open("rb") as file:
+        with open_input(target) as file:
             head = file.read(_HEAD)
         if head and MARK.encode() not in head:
             raise OutputError(

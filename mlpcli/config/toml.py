@@ -8,6 +8,7 @@ from typing import Any
 
 from mlpcli.config.options import OPTIONS, SECTIONS
 from mlpcli.errors import ConfigError, InputError
+from mlpcli.files import open_input
 from mlpcli.text import cut, find_nearest, nearest
 
 _MAX_CONFIG = 1 << 17  # bytes of a config file, including comments
@@ -35,7 +36,7 @@ def read_config(path: Path) -> dict[str, Any]:
     if not path.is_file() and str(path) == path.name:
         path = own_configs().get(path.name, path)
     try:
-        with path.open("rb") as file:
+        with open_input(path, pipes=True) as file:
             content = file.read(_MAX_CONFIG + 1)
         _refuse_bomb(content, path)
         document = tomllib.loads(content.decode("utf-8-sig"))

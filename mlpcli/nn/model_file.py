@@ -21,6 +21,7 @@ import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.errors import CheckpointError
+from mlpcli.files import open_input
 from mlpcli.nn.activations import ACTIVATIONS
 from mlpcli.nn.losses import LOSSES
 from mlpcli.npz import Archive, Purpose, open_archive
@@ -127,7 +128,7 @@ class ModelFile:
 def is_checkpoint(path: Path) -> bool:
     """Whether a file has the arrays that only a checkpoint has; it may still be damaged."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_input(path) as file, zipfile.ZipFile(file) as archive:
             names = archive.namelist()
     except (OSError, zipfile.BadZipFile, ValueError):
         return False
@@ -141,7 +142,7 @@ def read_model(path: Path, *, resume: bool = False) -> ModelFile:
         CheckpointError: it is missing, not a checkpoint, of an unknown format, or damaged.
     """
     try:
-        with path.open("rb") as file, open_archive(file, str(path), _PURPOSE) as archive:
+        with open_input(path) as file, open_archive(file, str(path), _PURPOSE) as archive:
             return _read(archive, path, resume=resume)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such file; `mlp train -o {path}` makes one") from None

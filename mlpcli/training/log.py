@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mlpcli.errors import OutputError, UsageError
-from mlpcli.files import behind_link, clear_strays, keep, replacing
+from mlpcli.files import behind_link, clear_strays, keep, open_input, replacing
 
 _START = b'{"event": "'  # how every line of a log begins
 _MAX_LINE = 1 << 20  # bytes; anything longer is no line of ours
@@ -109,7 +109,7 @@ def _refuse_others(path: Path) -> None:
     """Refuse to replace a file that lies where the old log would be kept, and is none."""
     kept = path.with_name(path.name + "~")
     if kept.is_file():
-        with kept.open("rb") as file:
+        with open_input(kept) as file:
             head = file.read(len(_START))
         if head and head != _START:
             raise UsageError(

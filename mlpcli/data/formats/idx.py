@@ -27,6 +27,7 @@ import numpy as np
 from mlpcli.arrays import Array
 from mlpcli.data.dataset import Dataset
 from mlpcli.errors import DataError
+from mlpcli.files import open_input
 from mlpcli.text import times
 
 # A data set is these four, in this order; .gz may follow, and a dot may stand before "idx".
@@ -109,7 +110,7 @@ def read(path: Path, dimensions: int) -> Array:
         DataError: it cannot be read, is not IDX, or its size is not what its header says.
     """
     try:
-        with path.open("rb") as file:
+        with open_input(path) as file:
             start = file.read(len(_GZIP_MAGIC))
             file.seek(0)
             if start == _GZIP_MAGIC:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from mlpcli.arrays import Array
 from mlpcli.data.dataset import Dataset
 from mlpcli.errors import DataError
+from mlpcli.files import open_input
 from mlpcli.npz import Archive, Header, Purpose, open_archive, read_header
 from mlpcli.text import quoted, times
 
@@ -73,7 +74,7 @@ def read_npy(path: Path, source: str) -> tuple[Array, None]:
     Raises:
         DataError: what is wrong with it.
     """
-    with path.open("rb") as stream:
+    with open_input(path) as stream:
         header = read_header(stream, path.stat().st_size, source, _PURPOSE)
     _check_inputs(header)
     order: Literal["C", "F"] = "F" if header.fortran_order else "C"
@@ -86,7 +87,7 @@ def _read_npz(
     path: Path, source: str, *, labelled: bool = True
 ) -> tuple[dict[str, Array], dict[str, Header], str]:
     """The arrays of an archive, their headers, and the file's digest."""
-    with path.open("rb") as file:
+    with open_input(path) as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         with open_archive(file, source, _PURPOSE) as archive:
             arrays, headers = _unpack(archive, source, labelled=labelled)
@@ -108,7 +109,7 @@ def open_folder(path: Path, source: str) -> Dataset:
     files = {name: path / f"{name}.npy" for name in _ARRAYS if (path / f"{name}.npy").exists()}
     headers: dict[str, Header] = {}
     for name, file in files.items():
-        with file.open("rb") as stream:
+        with open_input(file) as stream:
             headers[name] = read_header(stream, file.stat().st_size, str(file), _PURPOSE)
     _check_headers(headers, source, ".npy")
     arrays: dict[str, Array] = {}
@@ -294,7 +295,7 @@ def _folder_digest(files: dict[str, Path]) -> str:
     for name, file in files.items():
         size = sizes[name]
         sha256.update(f"{name} {size}\n".encode())
-        with file.open("rb") as stream:
+        with open_input(file) as stream:
             if in_full or size <= _DIGEST_BLOCK * _DIGEST_BLOCKS:
                 sha256.update(hashlib.file_digest(stream, "sha256").digest())
                 continue

@@ -14,6 +14,7 @@ from mlpcli.data.cells import FLOAT32_OVERFLOW
 from mlpcli.data.formats.header import clean_names, find_column
 from mlpcli.data.readings import NumberCells, OddCellError, Reading
 from mlpcli.errors import DataError, MlpError, suggest_install
+from mlpcli.files import open_input
 from mlpcli.text import one_line, quoted
 
 _ROWS = 65_536  # read at a time
@@ -49,7 +50,7 @@ class ParquetTable:
             ) from None
         self.source = source
         self.bad_rows: dict[int, str] | None = None
-        with path.open("rb") as file:
+        with open_input(path) as file:
             self.digest = hashlib.file_digest(file, "sha256").hexdigest()
         try:
             self._file = parquet.ParquetFile(path)

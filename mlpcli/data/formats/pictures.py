@@ -15,6 +15,7 @@ import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.errors import DataError, MlpError, suggest_install
+from mlpcli.files import open_input
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 
@@ -154,7 +155,7 @@ def _read_grey(path: Path, *, shrink: bool) -> Array:
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(path, formats=("PNG", "JPEG")) as image:
+        with open_input(path) as file, Image.open(file, formats=("PNG", "JPEG")) as image:
             if image.width * image.height > _MAX_PIXELS:
                 raise DataError(f"{path}: has {image.width} × {image.height} pixels; scale it down")
             ImageOps.exif_transpose(image, in_place=True)

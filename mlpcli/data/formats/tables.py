@@ -14,6 +14,7 @@ from mlpcli.data.columns import Layout, TableOptions
 from mlpcli.data.formats.collect import RawTable, Table, collect
 from mlpcli.data.formats.registry import FORMATS, STDIN, format_of
 from mlpcli.data.formats.table import TableReader
+from mlpcli.files import open_input
 
 _SUFFIXES_OF_TABS = (".tsv", ".tsv.gz")
 
@@ -55,7 +56,9 @@ def open_text(
     if source == STDIN:
         stream, name = _seekable(stack, sys.stdin.buffer), "stdin"
     else:
-        stream = _seekable(stack, stack.enter_context(Path(source).expanduser().open("rb")))
+        stream = _seekable(
+            stack, stack.enter_context(open_input(Path(source).expanduser(), pipes=True))
+        )
         name = source
     tabs = source.lower().endswith(_SUFFIXES_OF_TABS)
     return TableReader(stream, name, options, known, "\t" if tabs else None)
