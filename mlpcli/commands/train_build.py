@@ -110,6 +110,7 @@ def build_run(
         log = _open_log(job, request, trainer if model else None, console)
     job.same("data", material.data.digest.encode())
     job.send(net.parameters.flat)
+    trainer.step.load_weights()
     return Run(request, job, cores, config, model, material, trainer, log, ancestors)
 
 

@@ -11,6 +11,7 @@ from mlpcli.arrays import Array
 from mlpcli.data.augment import Augmenter, Distortions
 from mlpcli.data.encoder import Encoder
 from mlpcli.data.encoding import Encoding
+from mlpcli.data.input_order import InputOrder, choose_order, count_used
 from mlpcli.data.split import Split
 
 _ORDER_STREAM = 1  # which of the streams of random numbers under a seed
@@ -31,6 +32,9 @@ class Batches:
         distortions: of images, in the batches of an epoch; those of batch b of epoch e are a
             function of (seed, e, b) alone.
         image_shape: (height, width), if there are distortions.
+
+    Attributes:
+        input_order: of the inputs as they are written, or None: as the encoding has them.
     """
 
     def __init__(
@@ -50,7 +54,10 @@ class Batches:
         self.encoding = encoding
         self._encoder = Encoder(encoding, split.X.dtype, dtype, may_miss=_has_gaps(split.X))
         self._seed = seed
+        self._dtype = np.dtype(dtype)
         self._raw = np.empty((self.size, split.X.shape[1]), split.X.dtype)
+        self._unsorted: Array | None = None
+        self.input_order: InputOrder | None = None
         self._augmenter: Augmenter | None = None
         if distortions is not None:
             assert image_shape is not None
@@ -69,6 +76,40 @@ class Batches:
 
     def __len__(self) -> int:
         return len(self.split)
+
+    def sort_inputs(self, units: int) -> InputOrder | None:
+        """Write inputs that are often 0 last from now on, if a first layer of `units` gains by it.
+
+        Returns the order, if so. Distorted images have their own zeros, and are left alone.
+        """
+        D = self.widths[0]
+        if self._augmenter is None and D:
+            self.input_order = choose_order(
+                *(self._find_used, self.in_order(), D),
+                size=self.size,
+                units=units,
+                itemsize=self._dtype.itemsize,
+            )
+        if self.input_order is not None:
+            self._unsorted = np.empty((self.size, D), self._dtype)
+        return self.input_order
+
+    def _find_used(self, rows: Array) -> Array:
+        """(n, D) bool: which inputs of these rows are not 0."""
+        D, K = self.widths
+        used = np.empty((len(rows), D), bool)
+        X, hot = np.empty((self.size, D), self._dtype), np.empty((self.size, K), np.intp)
+        for start in range(0, len(rows), self.size):
+            part = used[start : start + self.size]
+            n, raw = len(part), self._raw[: len(part)]
+            np.take(self.split.X, rows[start : start + n], axis=0, out=raw, mode="clip")
+            self._encoder.apply(raw, X[:n], hot[:n] if K else None)
+            np.not_equal(X[:n], 0, out=part)
+        return used
+
+    def count_used(self, X: Array) -> int:
+        """Return k, of which X (n, D) as it was cut is 0 from column k on; D in no order."""
+        return X.shape[1] if self.input_order is None else count_used(X)
 
     def order(self, epoch: int) -> Array:
         """(N,) the split's rows in the order of an epoch."""
@@ -113,7 +154,10 @@ class Batches:
             rng = np.random.default_rng([self._seed, _AUGMENT_STREAM, epoch, step])
             self._augmenter.apply(raw, y[:n], rng, X[:n], first=share.start or 0)
             raw = X[:n]
-        self._encoder.apply(raw, X[:n], None if hot is None else hot[:n])
+        written = X if self._unsorted is None else self._unsorted
+        self._encoder.apply(raw, written[:n], None if hot is None else hot[:n])
+        if self.input_order is not None:
+            self.input_order.sort(written[:n], X[:n])
         return n
 
 

@@ -175,7 +175,7 @@ class MLP:
             if drop and mask is not None and dropped is not None:
                 A = np.multiply(A, mask, out=dropped)
             Z = batch.outputs[layer]
-            if layer or batch.hot is None:
+            if layer:
                 np.matmul(A, W, out=Z)
             else:
                 one_hot.multiply(A, batch.hot, W, out=Z)
@@ -217,7 +217,7 @@ class MLP:
             dropped = batch.dropped[layer]
             if drop and dropped is not None:
                 A = dropped
-            if layer or batch.hot is None:
+            if layer:
                 np.matmul(A.T[rows], delta, out=gradient.W[layer][rows])
             else:
                 one_hot.collect(A, batch.hot, delta, rows, out=gradient.W[layer])

@@ -1,7 +1,7 @@
-"""Products with one-hot inputs, of which most are 0: only the place of the 1 is kept.
+"""Products with inputs of which most are 0: one-hot blocks, and columns that a batch does not use.
 
-X = [dense | one-hot], where `hot` (N, K) has for each sample which inputs of the K blocks are 1; -1
-if none of a block is. A row of W is added where the dense product would multiply it by 1:
+X = [dense | 0 | one-hot], where `hot` (N, K) has for each sample which inputs of the K blocks are
+1; -1 if none of a block is. A row of W is added where the dense product would multiply it by 1:
 
     X·W = dense·W[:M] + Σₖ W[hotₖ],   (Xᵀ·δ)ⱼ = Σ δ over the samples whose hotₖ is j, for j ≥ M
 """
@@ -13,10 +13,10 @@ import numpy as np
 from mlpcli.arrays import Array
 
 
-def multiply(dense: Array, hot: Array, W: Array, out: Array) -> Array:
-    """out (N, H) ← X·W of dense (N, M), hot (N, K) and W (D, H)."""
+def multiply(dense: Array, hot: Array | None, W: Array, out: Array) -> Array:
+    """out (N, H) ← X·W of dense (N, M), hot (N, K) or None, and W (D, H)."""
     np.matmul(dense, W[: dense.shape[1]], out=out)
-    for places in hot.T:
+    for places in hot.T if hot is not None else ():
         if places.min(initial=0) >= 0:
             out += W[places]
         else:
@@ -25,7 +25,7 @@ def multiply(dense: Array, hot: Array, W: Array, out: Array) -> Array:
     return out
 
 
-def collect(dense: Array, hot: Array, delta: Array, rows: slice, out: Array) -> None:
+def collect(dense: Array, hot: Array | None, delta: Array, rows: slice, out: Array) -> None:
     """out[rows] ← (Xᵀ·delta)[rows] of dense (N, M), hot (N, K), delta (N, H); out is (D, H)."""
     M = dense.shape[1]
     start, stop, _ = rows.indices(len(out))
@@ -33,7 +33,7 @@ def collect(dense: Array, hot: Array, delta: Array, rows: slice, out: Array) -> 
         np.matmul(dense.T[start : min(stop, M)], delta, out=out[start : min(stop, M)])
     first = max(start, M)
     out[first:stop] = 0
-    for places in hot.T:
+    for places in hot.T if hot is not None else ():
         samples = np.argsort(places, kind="stable")
         places = places[samples]
         low, high = np.searchsorted(places, (first, stop))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -84,7 +84,7 @@ class Buffers:
     """Every array that a pass over at most N samples writes to, made once and used for all batches.
 
     Attributes:
-        X: (N, D) the batch's inputs.
+        X: (N, D) the batch's inputs; or (N, k), if they are 0 from the k-th on.
         Y: (N, C) what the outputs should be; of classes, each row is a distribution over them.
         y: (N,) its targets as the task encodes them: class indices, or numbers.
         weights: (N, 1) the samples' weights, or None where all weigh the same.
@@ -114,6 +114,7 @@ class Buffers:
     ones: Array
     hot: Array | None = None
     _views: dict[tuple[int, int], Buffers] = field(default_factory=dict)
+    _narrowed: dict[int, Buffers] = field(default_factory=dict)
 
     @classmethod
     def allocate(
@@ -174,6 +175,14 @@ class Buffers:
                     return [cut(item) for item in value]
                 return None if value is None else value[rows]
 
-            fields = {k: cut(v) for k, v in vars(self).items() if k != "_views"}
+            fields = {k: cut(v) for k, v in vars(self).items() if k[0] != "_"}
             self._views[key] = Buffers(**fields)
         return self._views[key]
+
+    def narrow(self, k: int) -> Buffers:
+        """The same buffers if the inputs are 0 from the k-th on, and none is dropped."""
+        if k == self.X.shape[1]:
+            return self
+        if k not in self._narrowed:
+            self._narrowed[k] = replace(self, X=self.X[:, :k], _views={}, _narrowed={})
+        return self._narrowed[k]

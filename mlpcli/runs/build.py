@@ -20,6 +20,7 @@ from mlpcli.data.learning import learn_encoding
 from mlpcli.data.split import Split, Splits, split
 from mlpcli.errors import DataError, UsageError
 from mlpcli.evaluation.metrics import Scorer
+from mlpcli.nn.layout import Layout
 from mlpcli.nn.losses import OF_TASK
 from mlpcli.nn.network import MLP
 from mlpcli.nn.optimizers import optimizer
@@ -239,8 +240,14 @@ def training_step(config: Config, material: Material, net: MLP, ranks: Ranks) ->
         distortions=distortions(config, material),
         image_shape=material.data.image_shape,
     )
+    # Masks are drawn for the inputs as they come.
+    order = None if config.model.input_dropout else batches.sort_inputs(net.sizes[1])
+    layout = Layout(net, order.inputs if order else None)
+    whole, net = net, layout.network(net, ranks.zeros)
     return Step(
         net=net,
+        whole=whole,
+        layout=layout,
         optimizer=optimizer(train.optimizer, net, train.reg, ranks.zeros),
         batches=batches,
         task=material.task,

@@ -57,7 +57,8 @@ class Trainer:
 
     @property
     def net(self) -> MLP:
-        return self.step.net
+        """The network as a checkpoint has it, with the weights that an epoch's end is judged by."""
+        return self.step.whole
 
     @property
     def batches(self) -> Batches:
@@ -90,24 +91,34 @@ class Trainer:
 
     def snapshot(self) -> Snapshot:
         """A copy of the state, for a checkpoint."""
-        average = self.step.average
+        step, average = self.step, self.step.average
+
+        def own(flat: Array) -> Array:
+            return step.layout.restore(flat, out=np.empty_like(flat))
+
         return Snapshot(
             progress=copy.deepcopy(self.progress),
-            last=self.net.parameters.flat.copy(),
-            optimizer={name: array.copy() for name, array in self.step.optimizer.state().items()},
+            last=own(step.net.parameters.flat),
+            optimizer={name: own(array) for name, array in step.optimizer.state().items()},
             best=self.best.copy(),
-            average=average.flat.copy() if average else None,
+            average=own(average.flat) if average else None,
         )
 
     def restore(self, snapshot: Snapshot) -> None:
         """Continue from a snapshot, exactly."""
         self.progress = copy.deepcopy(snapshot.progress)
+        step, average = self.step, self.step.average
+
+        def arranged(flat: Array) -> Array:
+            return step.layout.arrange(flat, out=np.empty_like(flat))
+
         self.net.parameters.flat[:] = snapshot.last
-        self.step.optimizer.restore(snapshot.optimizer, self.progress.step)
+        step.load_weights()
+        state = {name: arranged(array) for name, array in snapshot.optimizer.items()}
+        step.optimizer.restore(state, self.progress.step)
         self.best[:] = snapshot.best
-        average = self.step.average
         if average is not None and snapshot.average is not None:
-            average.flat[:] = snapshot.average
+            average.flat[:] = arranged(snapshot.average)
             average.count = self.progress.averaged
 
     def use_best(self) -> None:
@@ -125,7 +136,7 @@ class Trainer:
             begun = time.perf_counter()
             rate = self.lr(now.step)
             last = now.batch == batches.steps - 1
-            before = self.net.parameters.flat[step.part].copy() if last else None
+            before = step.net.parameters.flat[step.part].copy() if last else None
             self._take_step(order, rate)
             if before is not None:
                 ratio = self._relative_change(before)
@@ -152,9 +163,9 @@ class Trainer:
         self, samples: int, seconds: float, probe: Array, diagnostics: dict[str, float]
     ) -> EpochResult:
         """Score the epoch, keep its weights if they are the best, and turn to the next one."""
-        now = self.progress
-        self.ranks.same(f"weights after epoch {now.epoch + 1}", self.net.parameters.flat)
-        finite = np.isfinite(self.net.parameters.flat).all()
+        now, weights = self.progress, self.step.net.parameters.flat
+        self.ranks.same(f"weights after epoch {now.epoch + 1}", weights)
+        finite = np.isfinite(weights).all()
         if not finite or not all(map(math.isfinite, diagnostics.values())):
             raise DivergedError(f"the weights overflowed in epoch {now.epoch + 1}")
         kept, scores = self._score()
@@ -194,18 +205,17 @@ class Trainer:
 
     def _score(self) -> tuple[Array, tuple[Scores, Scores] | None]:
         """The weights that an epoch's end is judged by, and their scores on the validation rows."""
-        net, average = self.net, self.step.average
-        trained = net.parameters
-        if average is not None and average.count:
-            net.adopt(Parameters(net.sizes, average.flat))
+        net, kept = self.net, self.net.parameters
+        weights = self.step.judged_weights()
+        net.adopt(Parameters(net.sizes, weights))
         try:
-            return net.parameters.flat, self.validation.score() if self.validation else None
+            return weights, self.validation.score() if self.validation else None
         finally:
-            net.adopt(trained)
+            net.adopt(kept)
 
     def _dead_units(self, rows: Array) -> float | None:
         """The share of hidden units that are 0 for every one of these rows."""
-        net, batches = self.net, self.batches
+        net, batches = self.step.net, self.batches
         hidden = net.sizes[1:-1]
         if not hidden or not isinstance(net.activation, ReLU):
             return None
@@ -226,7 +236,7 @@ class Trainer:
         norm = self._norm(before)
         if not norm:
             return 0.0
-        return self._norm(self.net.parameters.flat[self.step.part] - before) / norm
+        return self._norm(self.step.net.parameters.flat[self.step.part] - before) / norm
 
     def _norm(self, part: Array) -> float:
         """The Euclidean norm over all ranks' parts, which does not overflow."""

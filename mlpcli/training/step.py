@@ -18,6 +18,7 @@ import numpy as np
 from mlpcli.arrays import Array
 from mlpcli.data.batches import Batches
 from mlpcli.errors import DivergedError
+from mlpcli.nn.layout import Layout
 from mlpcli.nn.network import MLP
 from mlpcli.nn.optimizers import Optimizer
 from mlpcli.nn.parameters import Buffers
@@ -38,6 +39,8 @@ class Step:
 
     Attributes:
         net: its parameters live beside the optimizer's state.
+        whole: the same network as a checkpoint has it; `net` itself if `layout` is plain.
+        layout: how the parameters of `net` lie.
         optimizer: of `net`.
         batches: of the training rows.
         task: what the targets are, and what is counted.
@@ -52,6 +55,8 @@ class Step:
     """
 
     net: MLP
+    whole: MLP
+    layout: Layout
     optimizer: Optimizer
     batches: Batches
     task: Task
@@ -83,6 +88,22 @@ class Step:
         self.part = parameters.whole_rows(self.ranks.part(len(parameters.flat)))
         self._pieces = parameters.pieces(self.part)
         self.optimizer.update_only(self.part)
+
+    def load_weights(self) -> None:
+        """Take the weights of `whole`."""
+        self.layout.arrange(self.whole.parameters.flat, out=self.net.parameters.flat)
+
+    def judged_weights(self) -> Array:
+        """Return the weights that an epoch's end is judged by, (P,) as a checkpoint has them."""
+        average = self.average
+        flat = average.flat if average and average.count else self.net.parameters.flat
+        if self.layout.plain:
+            return flat
+        weights = self.whole.parameters.flat
+        if not (self.ranks.shared and self.ranks.rank):
+            self.layout.restore(flat, out=weights)
+        self.ranks.settle()
+        return weights
 
     def begin_epoch(self, epoch: int, batch: int) -> None:
         """Begin the epoch's stream of dropout masks, at the batch that comes next."""
@@ -119,6 +140,8 @@ class Step:
             epoch=epoch,
         )
         self._draw_masks(mine)
+        used = self.batches.count_used(mine.X)
+        mine = mine.narrow(used)
 
         task.fill_targets(mine.y, mine.Y)
         scores = net.forward_pass(mine, drop=self._drops)
@@ -128,10 +151,10 @@ class Step:
             net.evaluate_loss(mine)
         loss = net.weigh_loss(mine, N)
         net.propagate_back(mine, drop=self._drops)
-        loss, counts, stop = self._sum_up(loss, counts, asked)
+        loss, counts, stop, used = self._sum_up(loss, counts, asked, used)
         if not loss <= self.loss_limit:  # also when it is not a number
             raise DivergedError(f"the loss became {loss:.4g} in epoch {epoch + 1}")
-        seen = self._buffers.first(N) if ranks.shared else mine
+        seen = self._buffers.first(N).narrow(used) if ranks.shared else mine
         net.collect_gradient(seen, self.optimizer.gradient, self._pieces, drop=self._drops)
         ranks.sum_gradient(self.optimizer.gradient.flat)
         self._update(lr, momentum)
@@ -155,12 +178,19 @@ class Step:
         if self._drops:
             draw_dropout_masks(mine.masks, self.net.dropout_rates, self._masks)
 
-    def _sum_up(self, loss: float, counts: Array, asked: int) -> tuple[float, Array, int]:
-        """Sum up loss, tally and signal of the whole batch; this waits for every rank."""
-        figures = np.array([loss, asked == signal.SIGINT, asked == signal.SIGTERM, *counts])
-        self.ranks.total(figures)
+    def _sum_up(
+        self, loss: float, counts: Array, asked: int, used: int
+    ) -> tuple[float, Array, int, int]:
+        """Loss, tally, signal and used inputs of the whole batch; this waits for every rank."""
+        ranks = self.ranks
+        of_each = [0] * (ranks.size if ranks.shared else 1)
+        of_each[ranks.rank if ranks.shared else 0] = used
+        n = len(of_each)
+        interrupts = asked == signal.SIGINT, asked == signal.SIGTERM
+        figures = np.array([loss, *interrupts, *of_each, *counts])
+        ranks.total(figures)
         stop = signal.SIGINT if figures[1] else signal.SIGTERM if figures[2] else 0
-        return float(figures[0]), figures[3:], stop
+        return float(figures[0]), figures[3 + n :], stop, int(figures[3 : 3 + n].max())
 
     def _update(self, lr: float, momentum: float) -> None:
         """Turn the gradient into new weights, within their limits."""
