@@ -23,7 +23,7 @@ _MOVED = 32  # the most bytes that are moved at once
 # Nanoseconds of a core: to move neighbouring inputs, to look whether an input is 0, and to multiply
 # and add it forward and back.
 _MOVE, _LOOK, _PRODUCT = 0.75, 0.15, 0.03
-_WORTH = 1.5  # what is saved must be so much more than what it costs
+_WORTH = 2  # what is saved must be so much more than what it costs
 
 
 class InputOrder:
@@ -49,10 +49,13 @@ class InputOrder:
 
 def count_used(X: Array) -> int:
     """k, a multiple of 16 or D: X (n, D) is 0 from column k on."""
-    bits: Array = np.bitwise_or.reduce(X.view(f"u{X.itemsize}"), axis=0)
-    used = np.flatnonzero(bits)
-    last = int(used[-1]) + 1 if len(used) else 1
-    return min(-(-last // _STEP) * _STEP, int(X.shape[1]))
+    D = int(X.shape[1])
+    bits = X.view(f"u{X.itemsize}")
+    for start in (D // 2, 0):  # mostly the second half tells
+        used = np.flatnonzero(np.bitwise_or.reduce(bits[:, start:], axis=0))
+        if len(used):
+            return min(-(-(start + int(used[-1]) + 1) // _STEP) * _STEP, D)
+    return min(_STEP, D)
 
 
 def choose_order(
