@@ -17,7 +17,7 @@ from mlpcli.data.split import Split
 MOST_CATEGORIES = 1000
 """Inputs of a column of categories; if the training rows have more, the rarest are taken as one."""
 
-_CHUNK = 8192  # images at a time
+_CHUNK = 8192  # rows at a time
 
 
 def learn_encoding(kind: str, data: Dataset, train: Split) -> Encoding:
@@ -89,9 +89,12 @@ def _learn_numbers(
 
 def _learn_calendar(days: Array) -> dict[str, tuple[int, ...]]:
     """The months, weekdays and hours that there are, of each () if it is one alone."""
-    there = days[~np.isnan(days)].astype(np.float64)
-    seen = {f"{of}s": tuple(np.unique(fall_on(of, there)).tolist()) for of in CALENDAR}
-    return {name: values if len(values) > 1 else () for name, values in seen.items()}
+    seen: dict[str, set[int]] = {of: set() for of in CALENDAR}
+    for start in range(0, len(days), _CHUNK):
+        part = days[start : start + _CHUNK].astype(np.float64)
+        for of, values in seen.items():
+            values.update(np.unique(fall_on(of, part[~np.isnan(part)])).tolist())
+    return {f"{of}s": tuple(sorted(v)) if len(v) > 1 else () for of, v in seen.items()}
 
 
 def _learn_category(column: Column, codes: Array) -> Category:

@@ -13,7 +13,7 @@ import numpy as np
 from mlpcli.arrays import Array
 
 _CHUNK = 8192  # rows at a time
-_BLOCK = 1 << 22  # cells of whole columns at a time
+_BLOCK = 1 << 21  # cells of whole columns at a time
 _MOST = 1 << 25  # cells whose quantiles are taken; of more, those of evenly spaced rows
 _CACHED = 1 << 13  # cells clipped at a time
 _FAR = 1e9  # beyond it x/√(1 + (x/3)²) is ±3 in every digit
@@ -82,12 +82,12 @@ class Numbers:
         found = np.zeros((len(shares), len(self._columns)))
         for block, values in self._blocks(_MOST):
             np.copyto(values, self.median[block], where=np.isnan(values))
-            found[:, block] = np.quantile(values, shares, axis=0)
+            found[:, block] = np.quantile(values, shares, axis=0, overwrite_input=True)
         return found
 
     def _learn_medians(self) -> None:
         for block, values in self._blocks(_MOST if self.missing.any() else _ENOUGH):
-            self.median[block] = np.median(values, axis=0)
+            self.median[block] = np.median(values, axis=0, overwrite_input=True)
             for j in np.flatnonzero(self.missing[block]):
                 there = values[~np.isnan(values[:, j]), j]
                 self.median[block.start + j] = np.median(there) if len(there) else 0.0
@@ -105,7 +105,8 @@ class Numbers:
         width = max(1, _BLOCK // count)
         for start in range(0, M, width):
             block = slice(start, min(start + width, M))
-            yield block, self._X[rows[:, np.newaxis], self._columns[block]].astype(np.float64)
+            values = self._X[rows[:, np.newaxis], self._columns[block]]
+            yield block, values.astype(np.float64, copy=False)
 
 
 @dataclass(frozen=True)

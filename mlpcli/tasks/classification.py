@@ -15,6 +15,8 @@ from mlpcli.errors import DataError
 from mlpcli.tasks.task import Predictions, Scores
 from mlpcli.text import percent
 
+_PART = 1 << 16  # labels looked up at a time
+
 
 @dataclass(frozen=True)
 class Classification:
@@ -220,14 +222,25 @@ def find_classes(labels: Array) -> tuple[Array, Array]:
             codes = np.zeros(span, np.uint16)
             codes[there] = np.arange(len(there))
             return there + low, codes[offsets]
-    names, positions = np.unique(labels, return_inverse=True)
-    return names, positions.astype(np.uint16 if len(names) <= 1 << 16 else np.intp)
+    names = np.unique(np.concatenate([np.unique(labels[part]) for part in _parts(labels)]))
+    positions = np.empty(len(labels), np.uint16 if len(names) <= 1 << 16 else np.intp)
+    for part in _parts(labels):
+        positions[part] = np.searchsorted(names, labels[part])
+    return names, positions
 
 
 def _lookup(labels: Array, classes: Array, order: Array) -> Array:
-    position = np.searchsorted(classes, labels)
-    position[position == len(classes)] = 0
-    return np.where(classes[position] == labels, order[position], -1).astype(np.intp)
+    found = np.empty(len(labels), np.intp)
+    for part in _parts(labels):
+        position = np.searchsorted(classes, labels[part])
+        position[position == len(classes)] = 0
+        found[part] = np.where(classes[position] == labels[part], order[position], -1)
+    return found
+
+
+def _parts(labels: Array) -> list[slice]:
+    """Some labels at a time: arrays of text are wide."""
+    return [slice(start, start + _PART) for start in range(0, max(len(labels), 1), _PART)]
 
 
 def balanced_weights(y: Array, C: int) -> Array:
