@@ -10,7 +10,7 @@ from mlpcli.arrays import Array
 
 _CHUNK = 8192  # rows moved at a time
 _SAMPLE = 100  # rows of a block that tell whether float32 is enough
-_MERGED = 0.01  # the share of different values that float32 may make equal …
+_MERGED = 0.02  # the share of different values that float32 may make equal, as one by chance …
 _COARSE = 1e-5  # … and how far it may be off, in deviations of the column
 
 

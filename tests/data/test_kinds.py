@@ -262,6 +262,16 @@ def test_what_float32_would_lose_is_kept(cells: list[Any], wide: bool) -> None:
         assert table.X[:, 0].tolist() == cells
 
 
+def test_a_few_numbers_that_happen_to_be_alike_need_no_double_precision() -> None:
+    rng = np.random.default_rng(2)
+    values = rng.uniform(1, 2, 30_000).round(12)  # 600 kB, several blocks
+    values[640] = values[0] + 1e-9  # equal in float32
+    values[-3:] = [1.5, 1.500001, 1.500002]  # as a last, short block may be
+    other = rng.integers(0, 9, len(values))
+    labels = [f"{'ab'[i % 2]}" for i in range(len(values))]
+    assert read(values.tolist(), other.tolist(), labels, names="x,z,y").X.dtype == np.float32
+
+
 def test_it_is_kept_though_it_is_far_down(tmp_path: Any) -> None:
     cells = [i % 7 for i in range(100_000)] + [1_700_000_000 + i for i in range(100_000)]
     table = read(cells, ["x", "y"] * 100_000, names="a,kind")

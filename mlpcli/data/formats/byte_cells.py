@@ -37,6 +37,7 @@ _PLACE = _U(0x1020304050607080)
 _BEHIND = np.array([0, 7, 6, 5, 4, 3, 2, 1, *[0] * 8], np.intp)
 _POWERS = 10.0 ** np.arange(23)  # exact
 _SCALES = _POWERS[_BEHIND]
+_WHOLE = _U(10) ** np.arange(20, dtype=_U)
 _EXACT = _U(2**53)
 _MIXES = [_U(0x9E3779B97F4A7C15 * (2 * k + 1) % 2**64) for k in range(_TEXT_WORDS)]  # any odd ones
 
@@ -82,37 +83,43 @@ class ByteCells:
         first = np.frombuffer(self._block, np.uint8).take(starts, mode="clip")
         negative = first == ord("-")
         length = ends - starts - negative
-        digits, place, bad = _digits(self._words[ends], np.minimum(length, 8).view(_U))
-        plain = bad == 0
-        plain &= length > (place > 0)
-        values = digits.astype(np.float64)
-        values /= _SCALES.take(place)
         longer = np.flatnonzero(length > 8)
-        if len(longer):
-            parts = digits[longer], place[longer], plain[longer]
-            values[longer], plain[longer] = self._parse_longer(ends[longer], length[longer], *parts)
+        if len(longer) == len(length) > 0:
+            values, plain = self._parse_longer(ends, length)
+        else:
+            digits, place, bad = _digits(self._words[ends], np.minimum(length, 8).view(_U))
+            plain = bad == 0
+            plain &= length > (place > 0)
+            values = digits.astype(np.float64)
+            values /= _SCALES.take(place)
+            if len(longer):
+                values[longer], plain[longer] = self._parse_longer(ends[longer], length[longer])
         sign = values.view(_U)
         sign |= negative.astype(_U) << _63
         return values, plain
 
-    def _parse_longer(
-        self, ends: Array, length: Array, digits: Array, place: Array, plain: Array
-    ) -> tuple[Array, Array]:
-        """The same for cells of more than a word, of which the last one is parsed."""
-        points = (place > 0).astype(np.intp)
-        behind = _BEHIND[place]
-        for k in range(1, _WORDS):
-            rest = np.clip(length - 8 * k, 0, 8)
-            more, place, bad = _digits(self._words[np.maximum(ends - 8 * k, 0)], rest.view(_U))
-            below = np.clip(length, 0, 8 * k) - points  # digits in the words behind this one
-            plain = plain & ((bad == 0) | (rest == 0))
-            digits = digits + np.where(rest > 0, more, 0) * _U(10) ** below.astype(_U)
-            point = (place > 0) & (rest > 0)
-            behind = np.where(point, _BEHIND[place] + below, behind)
-            points += point
-        plain = plain & (points <= 1) & (length - points <= 19) & (length <= 8 * _WORDS)
-        behind = np.minimum(behind, 22)
-        values = digits.astype(np.float64) / _POWERS[behind]
+    def _parse_longer(self, ends: Array, length: Array) -> tuple[Array, Array]:
+        """The same for cells of more than a word, the last word first."""
+        words = min(-(-int(length.max()) // 8), _WORDS)
+        digits, bad = np.zeros(len(ends), _U), np.zeros(len(ends), _U)
+        points, behind = np.zeros(len(ends), np.intp), np.zeros(len(ends), np.intp)
+        for k in range(words):
+            rest = length - 8 * k
+            word = self._words[np.maximum(ends - 8 * k, 0)]
+            more, place, odd = _either(word, rest, last=k == words - 1)
+            if int(rest.min()) <= 0:
+                gone = np.flatnonzero(rest <= 0)
+                more[gone], place[gone], odd[gone] = 0, 0, 0
+            more *= _WHOLE.take(8 * k - points, mode="clip")  # the digits in the words behind
+            digits += more
+            bad |= odd
+            if place.any():
+                behind = np.where(place > 0, _BEHIND.take(place) + 8 * k, behind)
+                points += place > 0
+        plain = (bad == 0) & (points <= 1) & (length - points <= 19) & (length <= 8 * _WORDS)
+        np.minimum(behind, 22, out=behind)
+        values = digits.astype(np.float64)
+        values /= _POWERS.take(behind)
         large = np.flatnonzero(plain & (digits >= _EXACT))
         if len(large):
             values[large], plain[large] = _divide(digits[large], behind[large])
@@ -245,6 +252,27 @@ def split_block(block: bytes, delimiter: str, cells: int) -> ByteCells | None:
     return ByteCells(block, starts.reshape(rows, cells), ends.reshape(rows, cells))
 
 
+def _either(word: Array, length: Array, *, last: bool) -> tuple[Array, Array, Array]:
+    """As `_digits`, of lengths that may be beyond 8, sooner if most words are eight digits.
+
+    The `last` word of cells seldom is, as there the numbers begin.
+    """
+    if not last:
+        digits = word ^ _ZERO
+        bad = digits + _SIX
+        bad |= digits
+        bad &= _UPPER
+        others = np.flatnonzero((bad != 0) | (length < 8))
+        if 4 * len(others) < len(word):
+            digits = _add_up(digits)
+            place = np.zeros(len(word), np.intp)
+            if len(others):
+                some = np.clip(length[others], 0, 8).view(_U)
+                digits[others], place[others], bad[others] = _digits(word[others], some)
+            return digits, place, bad
+    return _digits(word, np.clip(length, 0, 8).view(_U))
+
+
 def _digits(word: Array, length: Array) -> tuple[Array, Array, Array]:
     """The number that the last `length` (up to 8) bytes of a word are, and where its point is.
 
@@ -278,8 +306,12 @@ def _digits(word: Array, length: Array) -> tuple[Array, Array, Array]:
     bad |= (digits & _UPPER) ^ _ZERO
     bad |= ((digits + _SIX) & _UPPER) ^ _ZERO
     digits -= _ZERO
-    # Neighbours are added up: digits to pairs, pairs to fours, fours to all eight.
-    pairs = digits * _10
+    return _add_up(digits), place.view(np.intp), bad
+
+
+def _add_up(digits: Array) -> Array:
+    """The number of eight digits (used up): to pairs, pairs to fours, fours to all eight."""
+    pairs: Array = digits * _10
     digits >>= _8
     pairs += digits
     later = pairs >> _16
@@ -289,7 +321,7 @@ def _digits(word: Array, length: Array) -> tuple[Array, Array, Array]:
     later *= _LOWER_HALF
     pairs += later
     pairs >>= _32
-    return pairs, place.view(np.intp), bad
+    return pairs
 
 
 def _divide(digits: Array, behind: Array) -> tuple[Array, Array]:

@@ -29,6 +29,9 @@ from mlpcli.errors import DataError
 from mlpcli.text import cut, quoted
 
 
+_FEW = 100  # rows of a last block
+
+
 class RawTable(Protocol):
     """What the readers of tables have in common; for the attributes see `TableReader`."""
 
@@ -226,7 +229,8 @@ class _Collector:
         dates = [j for j, reading in enumerate(self.readings) if isinstance(reading, DateCells)]
         days = block[:, dates]
         whole = (np.isnan(days) | (days == np.rint(days))).all()
-        return not whole or is_too_coarse(block[:, : len(self.readings)])
+        few = 0 < self.X.count and len(block) < _FEW  # of which nearly equal ones tell nothing
+        return not whole or (not few and is_too_coarse(block[:, : len(self.readings)]))
 
     def _revise(self) -> bool:
         """Replace readings that do not suit their columns; whether there were any."""
