@@ -12,7 +12,7 @@ from mlpcli.arrays import Array
 from mlpcli.data.cells import MISSING, parse_written
 from mlpcli.data.readings import MAX_NUMERIC_CLASSES, LabelCells, Reading
 from mlpcli.errors import DataError
-from mlpcli.text import quoted
+from mlpcli.text import join_words, quoted
 
 _CANONICAL = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _PADDED = re.compile(r"[+-]?0[0-9]")
@@ -45,13 +45,9 @@ def labels_of(
         return (np.where(present, values, 0).astype(np.int64) if exact else values), present
     names = reading.names
     codes = np.where(present, values, 0).astype(np.intp)
-    missing = [name.lower() in MISSING and name not in (classes or ()) for name in names]
-    if missing.count(False) < 2:  # as of + and -
-        missing = [
-            gone and name.lower() not in _MAY_BE_A_CLASS
-            for gone, name in zip(missing, names, strict=True)
-        ]
-    present &= ~np.array([*missing, True])[np.where(present, codes, -1)]
+    known = set(names) - texts_for_missing(names, classes)
+    there = np.array([*(name in known for name in names), False])
+    present &= there[np.where(present, codes, -1)]
     counts = np.bincount(codes[present], minlength=len(names))
     texts = [name if n else "" for name, n in zip(names, counts.tolist(), strict=True)]
     if classes:
@@ -60,6 +56,30 @@ def labels_of(
     else:
         labels = _as_written(texts, counts, where, reading.decimal_comma)
     return (labels if len(labels) else np.zeros(1, np.int64))[codes], present
+
+
+def texts_for_missing(names: Sequence[str], classes: Sequence[str] | None = None) -> set[str]:
+    """Which texts of a column of labels say that there is no label.
+
+    All that do so elsewhere (`MISSING`), but for a model's classes; for "none" beside other words
+    (none, mild, severe); for signs beside other signs (-, +); and for what would leave one class.
+    """
+    doubtful = {name for name in names if name.lower() in MISSING} - set(classes or ())
+    others = [name for name in names if name not in doubtful]
+    may_be: set[str] = set()
+    if classes is None and any(parse_written(name) is None for name in others):
+        may_be.add("none")
+    if classes is None and not any(character.isalnum() for name in others for character in name):
+        may_be.update("-.")
+    if len(others) < 2:
+        may_be.update(_MAY_BE_A_CLASS)
+    return {name for name in doubtful if name.lower() not in may_be}
+
+
+def tell_doubtful(labels: Array, names: Sequence[str]) -> list[str]:
+    """A line if a class has a name that stands for a missing value elsewhere."""
+    found = [name for name in names if name.lower() in MISSING and (labels == name).any()]
+    return [f"{join_words([*map(quoted, found)])} is taken for a class"] if found else []
 
 
 def _as_written(texts: list[str], counts: Array, where: str, decimal_comma: bool) -> Array:

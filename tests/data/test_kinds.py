@@ -340,3 +340,29 @@ def test_numbers_to_predict_are_numbers_however_few() -> None:
     cells = ["1.0", "2.5", ""] * 9
     assert labels(cells, numbers=True).tolist() == [1.0, 2.5] * 9
     assert labels(cells, numeric=("kind",)).tolist() == [1.0, 2.5] * 9
+
+
+@pytest.mark.parametrize(
+    ("cells", "classes", "doubtful"),
+    [
+        (["None", "Insomnia", "Apnea"], ["Apnea", "Insomnia", "None"], ["None"]),
+        (["none", "mild", "severe", ""], ["mild", "none", "severe"], ["none"]),
+        (["-", "+"], ["+", "-"], ["-"]),
+        (["-", "+", "++"], ["+", "++", "-"], ["-"]),
+        (["-", "+/-", "+", "?"], ["+", "+/-", "-"], ["-"]),
+        (["yes", "no", "-"], ["no", "yes"], []),
+        (["yes", "no", "NA", "NULL"], ["no", "yes"], []),
+        (["None", "1", "2"], [1, 2], []),
+        (["some", "None"], ["None", "some"], ["None"]),
+    ],
+)
+def test_labels_that_may_mean_missing(cells: list[str], classes: list[Any], doubtful: Any) -> None:
+    labels = [cells[i % len(cells)] for i in range(60)]
+    table = read([i * 7 % 13 / 4 for i in range(60)], labels, names="a,kind")
+    assert table.labels is not None
+    assert np.unique(table.labels).tolist() == classes
+    assert len(table.labels) == sum(cell in map(str, classes) for cell in labels)
+    assert table.dropped == 60 - len(table.labels)
+    assert table.dropped_as == tuple(sorted({c for c in cells if c and c not in map(str, classes)}))
+    said = [f"t.csv: column 'kind': '{cell}' is taken for a class" for cell in doubtful]
+    assert list(table.notices) == said

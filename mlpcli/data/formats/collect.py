@@ -14,7 +14,7 @@ from mlpcli.data.cells import is_missing
 from mlpcli.data.columns import UNSEEN, Column, Layout, LeftOut, TableOptions
 from mlpcli.data.formats.matching import Places, match_layout, match_options
 from mlpcli.data.growing import GrowingRows, is_too_coarse
-from mlpcli.data.labels import labels_of
+from mlpcli.data.labels import labels_of, tell_doubtful, texts_for_missing
 from mlpcli.data.left_out import USABLE, find_reason
 from mlpcli.data.readings import (
     CategoryCells,
@@ -27,7 +27,6 @@ from mlpcli.data.readings import (
 )
 from mlpcli.errors import DataError
 from mlpcli.text import cut, quoted
-
 
 _FEW = 100  # rows of a last block
 
@@ -74,6 +73,7 @@ class Table:
         groups: (N,) codes of the groups, or None.
         weights: (N,) float64 sample weights, or None.
         dropped: rows that were left out as they have no label.
+        dropped_as: what is written there instead, if anything is.
         unseen: cells of categories that the model does not know.
         notices: what there is to say of it.
         digest: SHA-256 of the bytes read.
@@ -91,6 +91,7 @@ class Table:
     groups: Array | None = None
     weights: Array | None = None
     dropped: int = 0
+    dropped_as: tuple[str, ...] = ()
     unseen: int = 0
     notices: tuple[str, ...] = ()
 
@@ -229,7 +230,7 @@ class _Collector:
         dates = [j for j, reading in enumerate(self.readings) if isinstance(reading, DateCells)]
         days = block[:, dates]
         whole = (np.isnan(days) | (days == np.rint(days))).all()
-        few = 0 < self.X.count and len(block) < _FEW  # of which nearly equal ones tell nothing
+        few = self.X.count > 0 and len(block) < _FEW  # of which nearly equal ones tell nothing
         return not whole or (not few and is_too_coarse(block[:, : len(self.readings)]))
 
     def _revise(self) -> bool:
@@ -288,7 +289,11 @@ class _Collector:
             weights=weights,
             dropped=dropped,
             unseen=self._count_unseen(X, columns),
-            notices=tuple(f"{t.source}: {text}" for t in self.tables for text in t.notices),
+            dropped_as=self._texts_for_missing() if dropped else (),
+            notices=(
+                *(f"{t.source}: {text}" for t in self.tables for text in t.notices),
+                *self._tell_doubtful(labels),
+            ),
         )
 
     def _labels(self, extra: list[Array]) -> tuple[Array | None, Array | None]:
@@ -306,6 +311,19 @@ class _Collector:
                 "name another by --label-column"
             )
         return labels, None if labelled.all() else labelled
+
+    def _texts_for_missing(self) -> tuple[str, ...]:
+        """What is written where a label is missing, if anything is."""
+        reading, known = self.extra[0], self.layout.classes if self.layout is not None else None
+        names = reading.names if isinstance(reading, LabelCells) else ()
+        return tuple(sorted(texts_for_missing(names, known)))
+
+    def _tell_doubtful(self, labels: Array | None) -> list[str]:
+        reading = self.extra[0] if self.place.label is not None else None
+        if labels is None or self.layout is not None or not isinstance(reading, LabelCells):
+            return []
+        where = f"{self.first.source}: {self.first.show(self.place.label or 0)}"
+        return [f"{where}: {line}" for line in tell_doubtful(labels, reading.names)]
 
     def _count_unseen(self, X: Array, columns: Sequence[Column]) -> int:
         """How many cells have a category that the model does not know."""

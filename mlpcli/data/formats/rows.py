@@ -13,6 +13,7 @@ from mlpcli.data.formats.collect import Table, combined_digest
 from mlpcli.data.formats.registry import STDIN, format_of, is_table, training_kinds, why_not
 from mlpcli.data.formats.tables import read_tables
 from mlpcli.errors import DataError, UsageError
+from mlpcli.text import quoted
 
 
 def open_paths(
@@ -116,7 +117,8 @@ def _count_dropped(table: Table, source: str) -> list[str]:
     if not table.dropped:
         return []
     rows = "1 row" if table.dropped == 1 else f"{table.dropped:,} rows"
-    return [f"{source}: {rows} without a label left out"]
+    written = f" ({', '.join(map(quoted, table.dropped_as))})" if table.dropped_as else ""
+    return [f"{source}: {rows} without a label left out{written}"]
 
 
 def as_dataset(table: Table, sources: Sequence[str]) -> Dataset:
