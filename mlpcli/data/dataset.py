@@ -34,6 +34,7 @@ class Dataset:
         groups: (N,) intp, rows of one group stay in one part of a split; None: each by itself.
         weights: (N,) float64, how much each row counts; None: all equally.
         X_val, y_val: rows for validation that come with the data, or None.
+        weights_val: how much each of these counts, or None.
         unseen: cells with a category that the model that they were read for does not know.
         notices: what there is to say of the files.
         class_names: what the labels 0 … C-1 stand for, if they are only numbers.
@@ -59,6 +60,7 @@ class Dataset:
     weights: Array | None = None
     X_val: Array | None = None
     y_val: Array | None = None
+    weights_val: Array | None = None
     unseen: int = 0
     notices: tuple[str, ...] = ()
     class_names: tuple[str, ...] | None = None

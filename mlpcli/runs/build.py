@@ -109,7 +109,8 @@ def split_as_configured(config: Config, data: Dataset, task: str) -> Splits:
         test_fraction=config.data.test_fraction,
         seed=config.train.seed,
     )
-    train, by_row, by_class = splits.train, _row_weights(data, splits.train), None
+    train, by_class = splits.train, None
+    by_row = _row_weights(data, splits)
     if config.data.class_weight != "none":
         if not isinstance(splits.task, Classification):
             raise UsageError(
@@ -120,33 +121,42 @@ def split_as_configured(config: Config, data: Dataset, task: str) -> Splits:
 
     def weighed(part: Split) -> Split:
         weights = None if by_class is None else by_class[part.y]
-        if by_row is not None and part.X is data.X:
-            weights = by_row if weights is None else weights * by_row
+        own = by_row[part.name]
+        if own is not None:
+            weights = own if weights is None else weights * own
         return replace(part, weights=weights)
 
     return replace(splits, train=weighed(train), val=splits.val and weighed(splits.val))
 
 
-def _row_weights(data: Dataset, train: Split) -> Array | None:
-    """(N,) how much each row counts, 1 on average of the training rows; None if all do equally.
+def _row_weights(data: Dataset, splits: Splits) -> dict[str, Array | None]:
+    """{"train": (N,), "val": …}: how much each row counts, 1 on average of the training rows.
+
+    None if all count equally.
 
     Raises:
-        DataError: a weight is missing or negative, or all are 0.
+        DataError: a weight is missing or negative, or all of a part are 0.
     """
-    if data.weights is None:
-        return None
-    bad = np.flatnonzero(~(data.weights >= 0))
-    if len(bad):
-        found = data.weights[bad[0]]
-        raise DataError(
-            f"{data.source}: the weight of sample {bad[0] + 1} is "
-            f"{'missing' if np.isnan(found) else f'{found:g}'}; weights are 0 or more"
-        )
-    mean = data.weights[train.rows].mean()
-    if not mean:
-        raise DataError(f"{data.source}: every training row has the weight 0")
-    weights: Array = data.weights / mean
-    return weights
+    given = {
+        "train": data.weights,
+        "val": data.weights_val if data.X_val is not None else data.weights,
+    }
+    found: dict[str, Array | None] = dict.fromkeys(given)
+    for part, name in ((splits.train, "training"), (splits.val, "validation")):
+        weights = None if part is None else given[part.name]
+        if part is None or weights is None or data.weights is None:
+            continue
+        bad = np.flatnonzero(~(weights >= 0))
+        if len(bad):
+            what = "missing" if np.isnan(weights[bad[0]]) else f"{weights[bad[0]]:g}"
+            where = data.source if weights is data.weights else f"{data.source}: the validation set"
+            raise DataError(
+                f"{where}: the weight of sample {bad[0] + 1} is {what}; weights are 0 or more"
+            )
+        if not weights[part.rows].any():
+            raise DataError(f"{data.source}: every {name} row has the weight 0")
+        found[part.name] = weights / data.weights[splits.train.rows].mean()
+    return found
 
 
 def complete(config: Config, material: Material) -> Config:

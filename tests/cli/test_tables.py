@@ -169,6 +169,49 @@ def test_rows_count_as_a_column_says(mlp) -> None:
     assert (code, text) == (3, "t.csv: the weight of sample 401 is -2; weights are 0 or more")
 
 
+def test_validation_rows_of_a_file_of_their_own_are_weighed_by_its_column(mlp) -> None:
+    """Rows of weight 0 choose no epoch: it is as if they were not there."""
+    rng = np.random.default_rng(3)
+
+    def write(name: str, count: int, sign: int, weight: int) -> list[str]:
+        x = rng.standard_normal((count, 2)).round(3)
+        y = sign * (x[:, 0] - x[:, 1]) + rng.standard_normal(count)
+        lines = [f"{b},{a},{int(c > 0)},{weight}" for (a, b), c in zip(x, y, strict=True)]
+        Path(name).write_text("\n".join(["b,a,y,w", *lines]) + "\n")
+        return lines
+
+    write("train.csv", 150, 1, 2)
+    write("val.csv", 60, 1, 5)
+    clean = Path("val.csv").read_text()
+    noise = write("noise.csv", 90, -1, 0)  # says the reverse
+    Path("both.csv").write_text(clean + "\n".join(noise))
+    words = ("--data", "train.csv", "--label-column", "y", "--hidden", 30, "--lr", 0.5, "-q")
+
+    def best(val: str, *more: object) -> bytes:
+        mlp.ok("train", *words, "--epochs", 20, "--val-data", val, *more, "-o", "m.npz")
+        with np.load("m.npz") as file:
+            return bytes(file["W1"].tobytes())
+
+    by_weight = best("both.csv", "--sample-weight", "w")
+    assert by_weight == best("val.csv", "--sample-weight", "w")
+    Path("bare.csv").write_text(clean.replace("y,w", "y").replace(",5\n", "\n"))
+    assert by_weight == best("bare.csv", "--sample-weight", "w")
+    Path("bare.csv").write_text(Path("both.csv").read_text().replace("y,w", "y,v"))
+    assert by_weight != best("bare.csv", "--sample-weight", "w")
+    said = mlp.ok(
+        "train", *words[:-1], "--epochs", 1, "--val-data", "bare.csv", "--sample-weight", "w"
+    )
+    assert "bare.csv: has no column 'w': its rows weigh the same" in said.err
+    Path("noise.csv").write_text("\n".join(["b,a,y,w", *noise]))
+    given = ("train", *words, "--val-data", "noise.csv", "--sample-weight", "w")
+    assert mlp.error(*given) == (3, "train.csv: every validation row has the weight 0")
+    Path("noise.csv").write_text("\n".join(["b,a,y,w", "1,2,1,1", "1,2,0,-1"]))
+    assert mlp.error(*given) == (
+        3,
+        "train.csv: the validation set: the weight of sample 2 is -1; weights are 0 or more",
+    )
+
+
 @pytest.mark.parametrize("command", ["evaluate", "predict"])
 def test_a_header_can_be_insisted_on_in_other_files(mlp, parts: None, command: str) -> None:
     mlp.ok("train", "--data", "1.csv", *SMALL)

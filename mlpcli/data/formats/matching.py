@@ -162,7 +162,16 @@ def match_layout(table: Named, options: TableOptions, layout: Layout, *, labelle
         for position, column in zip(features, layout.columns, strict=True)
         if column.name in options.numeric or str(column.position) in options.numeric
     }
-    return Places(features, label, group, numeric=frozenset(lenient))
+    weight = None if options.sample_weight is None else _find_weight(table, options, layout)
+    return Places(features, label, group, weight, numeric=frozenset(lenient))
+
+
+def _find_weight(table: Named, options: TableOptions, layout: Layout) -> int | None:
+    """The place of the weights, by name, or by index if the table is as wide as in training."""
+    wanted = str(options.sample_weight)
+    if wanted.lstrip("+-").isdigit() and table.width != layout.width:
+        return None
+    return _find_if_there(table, wanted, needed=False)
 
 
 def _find_names(table: Named, names: Sequence[str]) -> tuple[int, ...]:

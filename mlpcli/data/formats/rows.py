@@ -90,27 +90,32 @@ def _open_tables(
     data = as_dataset(table, sources)
     own = layout or (None if test is None and val is None else data.layout)
     if test is not None:
-        rows, data = _beside(data, test, options, own)
+        rows, data = _beside(data, test, _for_other_rows(options), own)
         data = replace(data, X_test=rows.X, y_test=rows.labels)
     if val is not None:
-        rows, data = _beside(data, val, options, own)
-        data = replace(data, X_val=rows.X, y_val=rows.labels)
+        weight = options.sample_weight if options else None
+        said = replace(_for_other_rows(options), sample_weight=weight)
+        rows, data = _beside(data, val, said, own)
+        data = replace(data, X_val=rows.X, y_val=rows.labels, weights_val=rows.weights)
+        if weight is not None and rows.weights is None:
+            missing = f"{val}: has no column {quoted(weight)}: its rows weigh the same"
+            data = replace(data, notices=(*data.notices, missing))
     return data
 
 
 def _beside(
-    data: Dataset, source: str, options: TableOptions | None, layout: Layout | None
+    data: Dataset, source: str, options: TableOptions, layout: Layout | None
 ) -> tuple[Table, Dataset]:
     """The rows of a table that is read like the data set's, which knows of it by its digest."""
-    rows = read_tables([source], _for_other_rows(options), layout)
+    rows = read_tables([source], options, layout)
     notices = (*data.notices, *rows.notices, *_count_dropped(rows, source))
     digest = combined_digest([data.digest, rows.digest])
     return rows, replace(data, digest=digest, notices=notices)
 
 
-def _for_other_rows(options: TableOptions | None) -> TableOptions | None:
+def _for_other_rows(options: TableOptions | None) -> TableOptions:
     """What is said of the training table, so far as it goes for a test set."""
-    return None if options is None else TableOptions(numeric=options.numeric)
+    return TableOptions() if options is None else TableOptions(numeric=options.numeric)
 
 
 def _count_dropped(table: Table, source: str) -> list[str]:
