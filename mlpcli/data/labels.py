@@ -12,7 +12,7 @@ from mlpcli.arrays import Array
 from mlpcli.data.cells import MISSING, parse_written
 from mlpcli.data.readings import MAX_NUMERIC_CLASSES, LabelCells, Reading
 from mlpcli.errors import DataError
-from mlpcli.text import join_words, quoted
+from mlpcli.text import quoted
 
 _CANONICAL = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _PADDED = re.compile(r"[+-]?0[0-9]")
@@ -76,10 +76,10 @@ def texts_for_missing(names: Sequence[str], classes: Sequence[str] | None = None
     return {name for name in doubtful if name.lower() not in may_be}
 
 
-def tell_doubtful(labels: Array, names: Sequence[str]) -> list[str]:
+def tell_doubtful(labels: Array, names: Sequence[str], where: str) -> list[str]:
     """A line if a class has a name that stands for a missing value elsewhere."""
     found = [name for name in names if name.lower() in MISSING and (labels == name).any()]
-    return [f"{join_words([*map(quoted, found)])} is taken for a class"] if found else []
+    return [f"{where}: {quoted(name)} is taken for a class" for name in found]
 
 
 def _as_written(texts: list[str], counts: Array, where: str, decimal_comma: bool) -> Array:

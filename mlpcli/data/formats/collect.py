@@ -146,6 +146,8 @@ class _Collector:
         self.readings = [self._choose(j, options) for j in range(len(self.place.features))]
         self.extra = self._choose_extra(options)
         self.double = False
+        self.dropped_as: tuple[str, ...] = ()
+        self.notices: list[str] = []
 
     def _cells(self, of: int) -> list[str]:
         """The first cells of a column that is the `of`-th of all that are read."""
@@ -289,11 +291,8 @@ class _Collector:
             weights=weights,
             dropped=dropped,
             unseen=self._count_unseen(X, columns),
-            dropped_as=self._texts_for_missing() if dropped else (),
-            notices=(
-                *(f"{t.source}: {text}" for t in self.tables for text in t.notices),
-                *self._tell_doubtful(labels),
-            ),
+            dropped_as=self.dropped_as if dropped else (),
+            notices=(*(f"{t.source}: {s}" for t in self.tables for s in t.notices), *self.notices),
         )
 
     def _labels(self, extra: list[Array]) -> tuple[Array | None, Array | None]:
@@ -302,28 +301,18 @@ class _Collector:
             return None, None
         known = self.layout.classes if self.layout is not None else None
         column = self.first.show(self.place.label)
-        labels, labelled = labels_of(
-            self.extra[0], extra.pop(0), f"{self.first.source}: {column}", known
-        )
+        reading, where = self.extra[0], f"{self.first.source}: {column}"
+        labels, labelled = labels_of(reading, extra.pop(0), where, known)
+        if isinstance(reading, LabelCells):
+            self.dropped_as = tuple(sorted(texts_for_missing(reading.names, known)))
+            if known is None:
+                self.notices = tell_doubtful(labels, reading.names, where)
         if not labelled.any() and self.layout is None:
             raise DataError(
                 f"{self.first.source}: no row has a label in {column}; "
                 "name another by --label-column"
             )
         return labels, None if labelled.all() else labelled
-
-    def _texts_for_missing(self) -> tuple[str, ...]:
-        """What is written where a label is missing, if anything is."""
-        reading, known = self.extra[0], self.layout.classes if self.layout is not None else None
-        names = reading.names if isinstance(reading, LabelCells) else ()
-        return tuple(sorted(texts_for_missing(names, known)))
-
-    def _tell_doubtful(self, labels: Array | None) -> list[str]:
-        reading = self.extra[0] if self.place.label is not None else None
-        if labels is None or self.layout is not None or not isinstance(reading, LabelCells):
-            return []
-        where = f"{self.first.source}: {self.first.show(self.place.label or 0)}"
-        return [f"{where}: {line}" for line in tell_doubtful(labels, reading.names)]
 
     def _count_unseen(self, X: Array, columns: Sequence[Column]) -> int:
         """How many cells have a category that the model does not know."""
