@@ -6,6 +6,8 @@ import math
 import re
 from datetime import date
 
+from mlpcli.text import quoted
+
 MISSING = frozenset(("", "?", "-", ".", "na", "n/a", "nan", "null", "none", "<na>", "#n/a"))
 """What stands for a missing value, in lower case."""
 
@@ -49,6 +51,13 @@ _EPOCH = date(1970, 1, 1).toordinal()
 ORDERS = ("day", "month")
 """Which of the two comes first in a date that ends with the year."""
 
+DATES = {
+    "": "a date that can be read in one way only",
+    "day": "a date whose day comes before its month",
+    "month": "a date whose month comes before its day",
+}
+"""What a date must be by the order that a model's training rows have; "" if they have none."""
+
 
 def is_missing(cell: str) -> bool:
     """Whether a cell says that there is no value."""
@@ -90,6 +99,29 @@ def parse_written(cell: str, decimal_comma: bool = False) -> float | None:
     return -value if negative else value
 
 
+def read_number(cell: str, decimal_comma: bool = False) -> float | None:
+    """The number that a person wrote, or None; NaN if it is missing; see `parse_written`.
+
+    Raises:
+        ValueError: it is not finite in float32.
+    """
+    if not decimal_comma:
+        try:
+            value = float(cell)
+        except ValueError:
+            pass
+        else:
+            if abs(value) < FLOAT32_OVERFLOW and "_" not in cell and cell.isascii():
+                return value
+    written = parse_written(cell, decimal_comma)
+    if written is not None and abs(written) >= FLOAT32_OVERFLOW:
+        raise ValueError(
+            f"{quoted(cell.strip())} is not finite in float32; "
+            "correct it, drop the row, or rescale the column"
+        )
+    return written
+
+
 def decimal_mark(cell: str) -> str:
     """ "." or "," if the cell is a number with that decimal mark alone, else ""."""
     text = cell.strip().translate(_SPACES)
@@ -115,6 +147,17 @@ def parse_date(cell: str, order: str) -> float | None:
             if name in (month, month[:3]) or (name == "sept" and number == 9):
                 return _days(match, str(number), match["day"] or match["day_"])
     return None
+
+
+def read_date(cell: str, order: str) -> float | None:
+    """Days since 1970-01-01 of a date in an order (or in any, if that is ""); NaN if missing.
+
+    None if it is no date, or in any order, if that makes a difference.
+    """
+    if is_missing(cell):
+        return math.nan
+    found = {parse_date(cell, each) for each in ([order] if order else ORDERS)} - {None}
+    return found.pop() if len(found) == 1 else None
 
 
 def _days(match: re.Match[str], month: str, day: str) -> float | None:

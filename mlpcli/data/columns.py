@@ -24,17 +24,24 @@ class Column:
         kind: "number", "category" or "date".
         categories: of a category, all that the file has, sorted; of one read for a model, those
             that the model has.
+        order: of a date that ends with the year, "day" or "month", whichever comes first; "" if
+            the rows do not tell.
     """
 
     name: str | None
     position: int
     kind: str = "number"
     categories: tuple[str, ...] = ()
+    order: str = ""
 
     @property
     def shown(self) -> str:
         """What to call it in messages."""
         return self.name if self.name is not None else f"column {self.position + 1}"
+
+    def is_among(self, wanted: Sequence[str]) -> bool:
+        """Whether it is one of those that these names and indices are of."""
+        return self.name in wanted or str(self.position) in wanted
 
 
 @dataclass(frozen=True)

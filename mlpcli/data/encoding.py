@@ -64,13 +64,14 @@ class Date(Number):
     """A column of dates: as a `Number`, days since 1970; and what varies in the training rows.
 
     `months` (0 to 11), `weekdays` (from Monday, 0 to 6) and `hours` are one-hot: those that the
-    training rows have, or none if it is one alone.
+    training rows have, or none if it is one alone. `order` is the column's; see `Column`.
     """
 
     kind: Literal["date"]  # type: ignore[assignment]
     months: Calendar = ()
     weekdays: Calendar = ()
     hours: Calendar = ()
+    order: Literal["", "day", "month"] = ""
 
     def calendar(self, of: str) -> Calendar:
         """The months, weekdays or hours that are one-hot, by the singular."""
@@ -159,7 +160,7 @@ class Encoding:
         if self.pixels:
             return None
         return tuple(
-            Column(part.column, part.position, part.kind, _known(part))
+            Column(part.column, part.position, part.kind, _known(part), _order(part))
             for part in self.parts
             if not isinstance(part, Pixels)
         )
@@ -255,6 +256,10 @@ def _place(item: tuple[int, str, tuple[str, ...]]) -> tuple[bool, int]:
 def _known(part: Part) -> tuple[str, ...]:
     """The categories of the training rows, in the order of their codes."""
     return (*part.categories, *part.rare) if isinstance(part, Category) else ()
+
+
+def _order(part: Part) -> str:
+    return part.order if isinstance(part, Date) else ""
 
 
 def _shown(column: Column, value: float) -> str:

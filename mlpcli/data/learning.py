@@ -82,7 +82,7 @@ def _learn_numbers(
         )
         if column.kind == "date":
             falls = _learn_calendar(train.X[train.rows, j])
-            number = Date(**{**vars(number), "kind": "date", **falls})
+            number = Date(**{**vars(number), "kind": "date", "order": column.order, **falls})
         parts.append(number)
     return parts
 

@@ -13,13 +13,15 @@ import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.data.cells import (
-    FLOAT32_OVERFLOW,
+    DATES,
     MISSING,
     ORDERS,
     is_missing,
     parse_date,
     parse_number,
     parse_written,
+    read_date,
+    read_number,
 )
 from mlpcli.data.columns import UNSEEN
 from mlpcli.text import CONTROL, quoted
@@ -44,6 +46,7 @@ class Reading:
 
     Attributes:
         kind: "number", "category", "date" or "label".
+        wanted: what its cells must be, in messages.
         fixed: whether the kind was asked for, or is the model's, and is not to be revised.
         in_digits: whether a cell of digits, with a sign and a point at most, is that number.
         odd: how many cells were not of this kind.
@@ -51,6 +54,7 @@ class Reading:
     """
 
     kind = ""
+    wanted = ""
     in_digits = False
 
     def __init__(self, *, fixed: bool = False) -> None:
@@ -86,6 +90,7 @@ class NumberCells(Reading):
     """Numbers as people write them; see `parse_written`."""
 
     kind = "number"
+    wanted = "a number"
 
     def __init__(
         self, decimal_comma: bool = False, *, fixed: bool = False, lenient: bool = False
@@ -96,25 +101,12 @@ class NumberCells(Reading):
         self.in_digits = not decimal_comma
 
     def read(self, cell: str) -> float:
-        if not self.decimal_comma:
-            try:
-                value = float(cell)
-            except ValueError:
-                pass
-            else:
-                if abs(value) < FLOAT32_OVERFLOW and "_" not in cell and cell.isascii():
-                    return value
-        written = parse_written(cell, self.decimal_comma)
-        if written is None:
+        value = read_number(cell, self.decimal_comma)
+        if value is None:
             if self.lenient:
                 return math.nan
-            raise OddCellError("is not a number")
-        if abs(written) >= FLOAT32_OVERFLOW:
-            raise ValueError(
-                f"{quoted(cell.strip())} is not finite in float32; "
-                "correct it, drop the row, or rescale the column"
-            )
-        return written
+            raise OddCellError(f"is not {self.wanted}")
+        return value
 
     def revise(self, values: Array) -> Reading | None:
         if self.fixed or not self.odd:
@@ -130,13 +122,15 @@ class NumberCells(Reading):
 class DateCells(Reading):
     """Dates, as days since 1970-01-01; see `parse_date`.
 
-    Of a date that ends with the year, the day or the month comes first in the whole column.
+    Of a date that ends with the year, the day or the month comes first in the whole column, and in
+    all that is read for the model. If training met none, what can be read in one way only is taken.
     """
 
     kind = "date"
 
     def __init__(self, order: str = "", *, fixed: bool = False) -> None:
         super().__init__(fixed=fixed)
+        self.wanted = DATES[order] if fixed else "a date"
         self.orders = [order] if order else list(ORDERS)
         self._read_as = self.orders[0]
         self._known: dict[str, float] = {}
@@ -149,13 +143,23 @@ class DateCells(Reading):
                 self._known[cell] = days
         return days
 
+    @property
+    def order(self) -> str:
+        """Which comes first, "day" or "month"; "" if no cell tells."""
+        return self.orders[0] if len(self.orders) == 1 else ""
+
     def _parse(self, cell: str) -> float:
+        if self.fixed:
+            known = read_date(cell, self.order)
+            if known is None:
+                raise OddCellError(f"is not {self.wanted}")
+            return known
         if is_missing(cell):
             return math.nan
         found = {order: parse_date(cell, order) for order in ORDERS}
         possible = [order for order in self.orders if found[order] is not None]
         if not possible:
-            raise OddCellError("is not a date")
+            raise OddCellError(f"is not {self.wanted}")
         if set(found.values()) != {found[possible[0]]}:
             self.doubtful = True
         self.orders = possible

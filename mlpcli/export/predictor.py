@@ -16,22 +16,23 @@ from __future__ import annotations
 
 import argparse
 import csv
-import datetime
 import functools
 import io
 import itertools
 import math
 import os
-import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from types import SimpleNamespace
 from typing import Any
 
-from mlpcli.data.cells import MISSING, parse_number
-from mlpcli.data.formats.header import find_name
-from mlpcli.data.formats.matching import match_positions
+from mlpcli.data.cells import DATES, is_missing, read_date, read_number
+from mlpcli.data.formats.matching import find_columns
+from mlpcli.data.formats.text_table import TextTable
+from mlpcli.errors import DataError
 from mlpcli.export.predictor_inputs import encoders_of
 from mlpcli.export.predictor_network import forward, say, unpack
+from mlpcli.text import quoted
 
 CHUNK = 1024  # rows at a time
 
@@ -41,14 +42,14 @@ def predict(rows: Iterable[Any]) -> list[Any]:
 
     A row is a sequence of values, or a dict by column.
     """
-    return [answer for answer, _ in _answers(rows)]
+    return [answer for answer, _ in _answers(_read(rows))]
 
 
 def predict_proba(rows: Iterable[Any]) -> list[list[float]]:
     """The probabilities of each row, in the order of classes()."""
     if not MODEL["classes"]:
         raise ValueError("the model predicts numbers, which have no probabilities")
-    return [probs for _, probs in _answers(rows)]
+    return [probs for _, probs in _answers(_read(rows))]
 
 
 def classes() -> list[Any]:
@@ -62,11 +63,11 @@ def columns() -> list[str] | None:
     return None if not names or None in names else names
 
 
-def _answers(rows: Iterable[Any]) -> Iterator[tuple[Any, list[float]]]:
-    """(answer, probabilities) of each row; a number stands for itself."""
+def _answers(rows: Iterable[list[Any]]) -> Iterator[tuple[Any, list[float]]]:
+    """(answer, probabilities) of each row of values; a number stands for itself."""
     numbered = enumerate(rows, 1)
     while chunk := list(itertools.islice(numbered, CHUNK)):
-        said = _ask([_values(row, number) for number, row in chunk])
+        said = _ask([row for _, row in chunk])
         for (number, _), (values, scores) in zip(chunk, said):
             if not all(map(math.isfinite, values)):
                 raise ValueError(f"row {number}: is too large: its scores overflow")
@@ -74,61 +75,61 @@ def _answers(rows: Iterable[Any]) -> Iterator[tuple[Any, list[float]]]:
             yield classes[scores.index(max(scores))] if classes else values[0], values
 
 
-# Cells to values: numbers, days since 1970-01-01, or texts; NaN or None is missing
+# Rows to values: numbers, days since 1970-01-01, or texts; NaN is missing
 
 
-def _values(row: Any, number: int) -> list[Any]:
-    """The values of a row, in the order of the columns."""
-    kinds = MODEL["columns"]
-    if isinstance(row, dict):
-        names = columns()
-        if not names:
-            raise ValueError("the columns have no names; give the values of a row in order")
-        for name in names:
-            if name not in row:
-                raise ValueError(f"row {number}: has no column {name!r}")
-        row = [row[name] for name in names]
-    if len(row) != MODEL["inputs"]:
-        raise ValueError(f"row {number}: has {len(row)} values, expected {MODEL['inputs']}")
-    if not kinds:
-        return [_pixel(value, number, j) for j, value in enumerate(row)]
-    return [_value(value, number, j, kinds[j]) for j, value in enumerate(row)]
+@functools.cache
+def _columns() -> list[dict[str, Any]]:
+    """The columns, also those of pixels, which are numbers."""
+    positions = MODEL["table"]["positions"]
+    named = MODEL["columns"] or [{"name": None, "kind": "number", "lenient": False}] * len(
+        positions
+    )
+    return [{**column, "position": position} for column, position in zip(named, positions)]
 
 
-def _pixel(value: Any, number: int, j: int) -> float:
-    try:
-        x = float(value)
-    except (TypeError, ValueError):
-        x = math.nan
-    if not math.isfinite(x):
-        raise ValueError(f"row {number}, column {j + 1}: {value!r} is not a number")
-    return x
+def _read(rows: Iterable[Any]) -> Iterator[list[Any]]:
+    """The values of each row, in the order of the columns."""
+    names = columns()
+    for number, row in enumerate(rows, 1):
+        if isinstance(row, dict):
+            if not names:
+                raise ValueError("the columns have no names; give the values of a row in order")
+            for name in names:
+                if name not in row:
+                    raise ValueError(f"row {number}: has no column {name!r}")
+            row = [row[name] for name in names]
+        if len(row) != MODEL["inputs"]:
+            raise ValueError(f"row {number}: has {len(row)} values, expected {MODEL['inputs']}")
+        yield [_value(value, number, column) for value, column in zip(row, _columns())]
 
 
-def _value(value: Any, number: int, j: int, column: dict[str, Any]) -> Any:
+def _value(value: Any, number: int, column: dict[str, Any]) -> Any:
     if type(value) is float and column["kind"] == "number" and math.isfinite(value):
         return value
     missing = value is None or value != value
-    cell = "" if missing else (value if isinstance(value, str) else str(value)).strip()
-    if cell.lower() in MISSING:
-        return None if column["kind"] == "category" else math.nan
-    if column["kind"] == "category":
-        return cell
-    x = parse_number(cell) if column["kind"] == "number" else _days(cell)
-    if x is None or not math.isfinite(x):
-        name = column["name"]
-        place = MODEL["table"]["positions"][j] + 1 if name is None else repr(name)
-        what = "number" if column["kind"] == "number" else "date"
-        raise ValueError(f"row {number}, column {place}: {value!r} is not a {what}")
-    return x
-
-
-def _days(cell: str) -> float | None:
     try:
-        moment = datetime.datetime.fromisoformat(cell).replace(tzinfo=None)
-    except ValueError:
-        return None
-    return (moment - datetime.datetime(1970, 1, 1)) / datetime.timedelta(days=1)
+        read = _read_cell("" if missing else str(value), column)
+    except ValueError:  # it is not finite
+        read = None
+    if read is None:
+        name = column["name"]
+        place = column["position"] + 1 if name is None else repr(name)
+        raise ValueError(f"row {number}, column {place}: {value!r} is not {_wanted(column)}")
+    return read
+
+
+def _read_cell(cell: str, column: dict[str, Any], decimal_comma: bool = False) -> Any:
+    """The value of a cell, or None if it is not what the column wants."""
+    if column["kind"] == "category":
+        return math.nan if is_missing(cell) else cell.strip()
+    if column["kind"] == "date":
+        return read_date(cell, column["order"])
+    return read_number(cell, decimal_comma)
+
+
+def _wanted(column: dict[str, Any]) -> str:
+    return DATES[column["order"]] if column["kind"] == "date" else "a number"
 
 
 # Networks
@@ -171,69 +172,49 @@ def _encode(network: dict[str, Any], encoders: Any, row: list[Any]) -> list[floa
     return inputs
 
 
-# Tables
+# Tables, which are read as mlp predict reads them
 
 
-def _read(stream: Any) -> Iterator[list[str]]:
-    """The rows of a CSV table, as lists of the D cells that the model takes."""
-    text = io.TextIOWrapper(stream, "utf-8-sig", newline="")
-    first = next((line for line in text if line.strip()), "")
-    bare = re.sub('"[^"]*"', "", first)
-    mark = next((mark for mark in ",;\t" if mark in bare), ",")
-    lines = itertools.chain([first], text)
-    reader = csv.reader(lines, delimiter=mark, skipinitialspace=True)
-    rows = (row for row in reader if any(map(str.strip, row)))
-    head = list(itertools.islice(rows, 21))
-    if not head:
-        raise ValueError("the table is empty")
-    names = [cell.strip() for cell in head[0]]
-    has_names = _is_header(names, head[1:])
-    if has_names:
-        head.pop(0)
-    chosen = _places(names, has_names)
-    for number, row in enumerate(itertools.chain(head, rows), 1):
-        if len(row) != len(names):
-            raise ValueError(f"row {number}: has {len(row)} cells, expected {len(names)}")
-        yield [row[j] for j in chosen]
+def _open(stream: Any, source: str, has_header: str) -> tuple[TextTable, Sequence[int]]:
+    """A table, and where the columns are in it."""
+    about = MODEL["table"]
+    layout: Any = SimpleNamespace(
+        columns=[SimpleNamespace(**column) for column in _columns()],
+        names=columns() or (),
+        label_name=about["label_name"],
+        label_position=about["label_position"],
+        width=about["width"],
+        model=os.path.basename(sys.argv[0]),
+    )
+    table = TextTable(
+        io.BytesIO(stream.read()),
+        source,
+        known=layout.names,
+        named=about["numeric"],
+        has_header=has_header,
+        delimiter="\t" if source.lower().endswith((".tsv", ".tsv.gz")) else None,
+    )
+    return table, find_columns(table, layout, None, labelled=False)[0]
 
 
-def _places(names: list[str], has_names: bool) -> Sequence[int]:
-    """Where the model's columns are: by name if both have names, and else by position."""
-    wanted, table = columns(), MODEL["table"]
-    if has_names and wanted:
-        return [_find(name, names) for name in wanted]
-    matches = match_positions(table["positions"], table["label"], table["width"], len(names))
-    if len(matches) != 1:
-        what = "give it a header" if matches else f"the model takes {MODEL['inputs']}"
-        raise ValueError(f"the table has {len(names)} columns; {what}")
-    return matches[0][0]
-
-
-def _find(name: str, names: list[str]) -> int:
-    place = find_name(name, names)
-    if place is None:
-        raise ValueError(f"the table has no column {name!r}")
-    return place
-
-
-def _is_header(names: list[str], below: list[list[str]]) -> bool:
-    """Whether a first row is one of names: it has one above cells that are mostly numbers."""
-    wanted = columns()
-    if wanted and all(find_name(name, names) is not None for name in wanted):
-        return True
-    for j, name in enumerate(names):
-        cells = [row[j] for row in below if j < len(row) and row[j].strip()]
-        if not _is_number(name) and 2 * sum(map(_is_number, cells)) > len(cells):
-            return True
-    return not below and not any(map(_is_number, names))
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+def _rows(table: TextTable, places: Sequence[int]) -> Iterator[list[Any]]:
+    """The values of each row."""
+    columns = list(zip(places, _columns()))
+    for number, cells in table.rows():
+        values = []
+        for place, column in columns:
+            cell, where = cells[place], table.where(number, place)
+            try:
+                value = _read_cell(cell, column, table.decimal_comma)
+            except ValueError as error:
+                raise DataError(f"{where}: {error}") from None
+            if value is None and column["lenient"]:
+                value = math.nan
+            if value is None:
+                what = f"{quoted(cell.strip())} is not {_wanted(column)}"
+                raise DataError(f"{where}: {what}; correct it, or leave it empty")
+            values.append(value)
+        yield values
 
 
 def main() -> None:
@@ -243,31 +224,46 @@ def main() -> None:
     parser.add_argument(
         "--probabilities", action="store_true", help="add a column for each class: p_ and its label"
     )
+    parser.add_argument(
+        "--header", choices=("auto", "yes", "no"), default="auto", help="does it name the columns?"
+    )
     arguments = parser.parse_args()
-    labels, names = MODEL["classes"], MODEL["names"]
-    probabilities = arguments.probabilities and labels
-    out = csv.writer(sys.stdout, lineterminator="\n")
+    source, text = arguments.table or "stdin", io.StringIO()
     try:
         with open(arguments.table, "rb") if arguments.table else sys.stdin.buffer as stream:
-            answers = _answers(_read(stream))
-            first = list(itertools.islice(answers, 1))  # or why there is none, before any output
-            head = ["label"] if labels else ["value"]
-            head += ["name"] if names else []
-            out.writerow(head + [f"p_{label}" for label in labels] if probabilities else head)
-            for answer, values in itertools.chain(first, answers):
-                line = [answer if labels else f"{answer:.8g}"]
-                if names:
-                    line.append(names[answer] if 0 <= answer < len(names) else "")
-                if probabilities:
-                    line += [f"{p:.6g}" for p in values]
-                out.writerow(line)
+            table, places = _open(stream, source, arguments.header)
+        _write(text, _answers(_rows(table, places)), arguments.probabilities)
+    except OSError as error:
+        sys.exit(_say(f"{source}: cannot be read: {error.strerror or error}"))
+    except (DataError, ValueError) as error:
+        sys.exit(_say(str(error)))
+    for notice in table.notices:
+        _say(f"{source}: {notice}")
+    try:
+        sys.stdout.buffer.write(text.getvalue().encode())
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read the answers has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError, csv.Error) as error:
-        text = "the table is not UTF-8 text" if isinstance(error, UnicodeError) else error
-        print(f"{os.path.basename(sys.argv[0])}: {text}", file=sys.stderr)
-        sys.exit(3)
+
+
+def _write(file: Any, answers: Iterable[tuple[Any, list[float]]], probabilities: bool) -> None:
+    """Write a table of answers."""
+    labels, names = MODEL["classes"], MODEL["names"]
+    out = csv.writer(file, lineterminator="\n")
+    head = (["label"] if labels else ["value"]) + (["name"] if names else [])
+    out.writerow(head + [f"p_{label}" for label in labels if probabilities])
+    for answer, values in answers:
+        line = [answer if labels else f"{answer:.8g}"]
+        if names:
+            named = isinstance(answer, int) and 0 <= answer < len(names)
+            line.append(names[answer] if named else "")
+        out.writerow(line + [f"{p:.6g}" for p in values if labels and probabilities])
+
+
+def _say(text: str) -> int:
+    """Tell a person a line; returns the exit code of what cannot be read."""
+    print(f"{os.path.basename(sys.argv[0])}: {text}", file=sys.stderr)
+    return 3
 
 
 MODEL: dict[str, Any] = {}  # filled in by mlp export

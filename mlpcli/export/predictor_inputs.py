@@ -1,7 +1,7 @@
 """Values to the inputs of a network, without NumPy, for `predictor`; see `mlpcli.data.encoder`.
 
-A number or a date (days since 1970-01-01) is a float, NaN if it is missing; a category is text, or
-None. What becomes of a column is a dict, as `meta` of a checkpoint has it.
+A number or a date (days since 1970-01-01) is a float, a category is text; NaN is missing. What
+becomes of a column is a dict, as `meta` of a checkpoint has it.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ def _category(part: Part) -> Any:
         x: place for x, place in zip(values, places.values()) if values.count(x) == 1
     }
 
-    def encode(text: str | None) -> list[float]:
-        if text is None:
+    def encode(text: Any) -> list[float]:
+        if text != text:
             return _one_hot(missing, width)
         place = places.get(text)
         x = parse_number(text) if place is None else None

@@ -34,6 +34,7 @@ def build(request: Request) -> bytes:
     about = describe(request)
     first = request.members[0]
     layout = first.layout or numbers_only(about.encoding.raw_width, str(first.file.path))
+    numeric = first.config.data.numeric
     positions = [column.position for column in layout.columns]
     model = {
         "repeat": list(request.commands),
@@ -41,12 +42,20 @@ def build(request: Request) -> bytes:
         "data digest": first.data.digest,
         "inputs": about.encoding.raw_width,
         "columns": [
-            {"name": column.name, "kind": column.kind} for column in about.encoding.columns or ()
+            {
+                "name": column.name,
+                "kind": column.kind,
+                "order": column.order,
+                "lenient": column.is_among(numeric),
+            }
+            for column in about.encoding.columns or ()
         ],
         "table": {
             "positions": positions,
-            "label": layout.label_position,
+            "label_name": layout.label_name,
+            "label_position": layout.label_position,
             "width": len(positions) + 1 if layout.width is None else layout.width,
+            "numeric": numeric,
         },
         "task": first.task.kind,
         "classes": list(about.classes),

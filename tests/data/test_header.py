@@ -88,6 +88,12 @@ def test_a_person_has_the_last_word() -> None:
     assert table.labels[0] == "kind"
 
 
+def test_a_number_that_is_there_once_does_not_name_numbers() -> None:
+    rows = "".join(f"{i / 7:.3f},{'ab'[i % 2]},{i % 3}\n" for i in range(1, 13))
+    table = read("0.5,a,2.0\n" + rows)
+    assert (table.label_name, len(table.X)) == (None, 13)
+
+
 ALL_TEXT = "".join(f"{'ab'[i % 2]},{'uvw'[i % 3]},{'pq'[i // 2 % 2]}\n" for i in range(12))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ LAYOUT = Layout(
 ROWS = [("7", "x", "1.5", "red", "hm"), ("8", "y", "2.5", "blue", "oh"), ("9", "x", "", "teal", "")]
 NAMES = ("id", "kind", "size", "colour", "note")
 X = [[1.5, 1], [2.5, 0], [np.nan, -1]]
+NEW_YEAR_2020 = 18_262  # days since 1970-01-01
 
 
 def read(
@@ -174,3 +176,41 @@ def test_an_odd_cell_is_refused_where_the_model_takes_a_number() -> None:
     said = TableOptions(numeric=("a",))
     table = collect([TableReader(io.BytesIO(content.encode()), "t.csv")], said, layout)
     assert np.isnan(table.X[:9, 0]).all()
+
+
+@pytest.mark.parametrize(
+    ("order", "cells", "days"),
+    [
+        ("month", ["01/12/2020", "2020-12-01", "1 Dec 2020", ""], [12, 336, 336, None]),
+        ("day", ["01/12/2020", "31/12/2020"], [336, 366]),
+        ("", ["31/12/2020", "12/31/2020", "05.05.2020"], [366, 366, 126]),
+    ],
+)
+def test_day_and_month_are_told_apart_as_in_the_rows_of_training(
+    order: str, cells: list[str], days: list[int | None]
+) -> None:
+    layout = Layout((Column("when", 0, "date", order=order), Column("x", 1)), "y", 2, 3, None)
+    content = "when,x\n" + "".join(f"{cell},1\n" for cell in cells)
+    reader = TableReader(io.BytesIO(content.encode()), "t.csv")
+    table = collect([reader], None, layout, labelled=False)
+    expected = [math.nan if day is None else NEW_YEAR_2020 + day - 1 for day in days]
+    assert table.X[:, 0].tolist() == pytest.approx(expected, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("order", "cell", "what"),
+    [
+        ("month", "25/12/2020", "a date whose month comes before its day"),
+        ("day", "12/25/2020", "a date whose day comes before its month"),
+        ("", "01/12/2020", "a date that can be read in one way only"),
+    ],
+)
+def test_a_date_that_could_be_another_one_is_refused(order: str, cell: str, what: str) -> None:
+    layout = Layout((Column("when", 0, "date", order=order), Column("x", 1)), "y", 2, 3, None)
+    content = f"when,x\n2020-01-05,1\n{cell},2\n"
+    reader = TableReader(io.BytesIO(content.encode()), "t.csv")
+    reader.bad_rows = {}
+    collect([reader], None, layout, labelled=False)
+    assert reader.bad_rows == {
+        1: f"t.csv: row 3, column 'when': '{cell}' is not {what}; correct it, or leave it empty"
+    }

@@ -59,6 +59,7 @@ def refusal(content: str | bytes, label: str | None = None) -> str:
         "# of 2020\n# by hand\na,b,label\n1,2.5,x\n-3e1,4,y\n",
         "# a,b,label\n1,2.5,x\n-3e1,4,y\n",
         "sep=;\na;b;label\n1;2.5;x\n-3e1;4;y\n",
+        "sep=\t\na\tb\tlabel\n1\t2.5\tx\n-3e1\t4\ty\n",
         "a;b;label\n1;2,5;x\n-30,0;4;y\n",
     ],
 )

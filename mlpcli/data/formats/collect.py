@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from mlpcli.arrays import Array
-from mlpcli.data.cells import is_missing
+from mlpcli.data.cells import is_missing, parse_written
 from mlpcli.data.columns import UNSEEN, Column, Layout, LeftOut, TableOptions
 from mlpcli.data.formats.matching import Places, match_layout, match_options
 from mlpcli.data.growing import GrowingRows, is_too_coarse
@@ -170,7 +170,7 @@ class _Collector:
             return (
                 NumberCells(comma, fixed=True, lenient=lenient)
                 if column.kind == "number"
-                else DateCells(fixed=True)
+                else DateCells(column.order, fixed=True)
             )
         if position in self.place.categorical:
             return CategoryCells(fixed=True)
@@ -247,14 +247,15 @@ class _Collector:
         return again
 
     def first_label_is_a_name(self) -> bool:
-        """Whether only the first row has its label, where every other one occurs at least twice."""
+        """Whether the first row alone has its label, others repeat, and not all are numbers."""
         label = self.extra[0] if self.place.label is not None else None
         if not isinstance(label, LabelCells) or self.rest.count < 3:
             return False
         codes = self.rest.array[:, 0]
         counts = label.count(codes)
         code = codes[0]
-        if not code >= 0 or is_missing(label.names[int(code)]):
+        numbers = all(parse_written(name, self.decimal_comma) is not None for name in label.names)
+        if not code >= 0 or numbers or is_missing(label.names[int(code)]):
             return False
         others = np.delete(counts, int(code))
         return bool(counts[int(code)] == 1 and len(others) and others.min() > 1)
@@ -332,9 +333,9 @@ class _Collector:
                     if self.layout is None
                     else "or leave it empty"
                 )
-                kind = "a date" if reading.kind == "date" else "a number"
                 raise DataError(
-                    f"{where}: {quoted(cell)} is not {kind}, as most are; correct it, {remedy}"
+                    f"{where}: {quoted(cell)} is not {reading.wanted}, as most are; "
+                    f"correct it, {remedy}"
                 )
 
     def _find_left_out(self) -> list[LeftOut]:
@@ -365,7 +366,8 @@ class _Collector:
         if self.layout is not None:
             return self.layout.columns[j]
         if not isinstance(reading, CategoryCells):
-            return Column(self._name(position), position, reading.kind)
+            first = reading.order if isinstance(reading, DateCells) else ""
+            return Column(self._name(position), position, reading.kind, order=first)
         codes = X[:, i]
         used = np.flatnonzero(reading.count(codes)).tolist()
         order = sorted(used, key=reading.names.__getitem__)

@@ -157,14 +157,15 @@ def _names_labels(
 ) -> bool:
     """Whether the first cell of the labels is a name: none below is alike.
 
-    It is text above numbers, or occurs once if every other one occurs at least twice.
+    It is text above numbers, or occurs once if every other one occurs at least twice, and is no
+    number among numbers.
     """
     cells = [row[label].strip() for row in below if label < len(row) and not is_missing(row[label])]
     name = first[label]
     if not cells or is_missing(name) or name in cells:
         return False
-    if not _is_number(name, decimal_comma) and all(_is_number(c, decimal_comma) for c in cells):
-        return True
+    if all(_is_number(c, decimal_comma) for c in cells):
+        return not _is_number(name, decimal_comma)
     return min(Counter(cells).values()) > 1
 
 

@@ -131,10 +131,7 @@ def _places(table: Named, options: TableOptions) -> Places:
 
 
 def match_layout(table: Named, options: TableOptions, layout: Layout, *, labelled: bool) -> Places:
-    """The places of a table that is read for a model.
-
-    By name if both have names, and else by position: where the label is, and other columns that
-    training left out, is told by how many columns there are.
+    """The places of a table that is read for a model; see `find_columns`.
 
     Args:
         table: the table.
@@ -146,6 +143,26 @@ def match_layout(table: Named, options: TableOptions, layout: Layout, *, labelle
         DataError: a column is missing, or it cannot be told which is which.
     """
     label = None if options.label_column is None else table.find(options.label_column)
+    features, label = find_columns(table, layout, label, labelled=labelled)
+    group = None if options.group is None else _find_if_there(table, options.group, needed=False)
+    lenient = {
+        features[j] for j, column in enumerate(layout.columns) if column.is_among(options.numeric)
+    }
+    weight = None if options.sample_weight is None else _find_weight(table, options, layout)
+    return Places(features, label, group, weight, numeric=frozenset(lenient))
+
+
+def find_columns(
+    table: Named, layout: Layout, label: int | None, *, labelled: bool
+) -> tuple[tuple[int, ...], int | None]:
+    """(the places of a model's columns, the label's or None) in a table.
+
+    By name if both have names, and else by position: where the label is, and other columns that
+    training left out, is told by how many columns there are.
+
+    Raises:
+        DataError: a column is missing, or it cannot be told which is which.
+    """
     if table.header is not None and layout.names:
         features = _find_names(table, layout.names)
         if label is None and layout.label_name is not None:
@@ -154,16 +171,8 @@ def match_layout(table: Named, options: TableOptions, layout: Layout, *, labelle
             label = None
         if label is None and labelled:
             raise DataError(f"{table.source}: which column has the labels? give --label-column")
-    else:
-        features, label = _match_positions(table, layout, label, labelled=labelled)
-    group = None if options.group is None else _find_if_there(table, options.group, needed=False)
-    lenient = {
-        position
-        for position, column in zip(features, layout.columns, strict=True)
-        if column.name in options.numeric or str(column.position) in options.numeric
-    }
-    weight = None if options.sample_weight is None else _find_weight(table, options, layout)
-    return Places(features, label, group, weight, numeric=frozenset(lenient))
+        return features, label
+    return _match_positions(table, layout, label, labelled=labelled)
 
 
 def _find_weight(table: Named, options: TableOptions, layout: Layout) -> int | None:

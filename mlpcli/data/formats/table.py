@@ -6,11 +6,13 @@ by cell, which gives the same values or the row and column of what is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import IO
 
 import numpy as np
 
 from mlpcli.arrays import Array
+from mlpcli.data.columns import TableOptions
 from mlpcli.data.formats.byte_cells import KnownTexts, split_block
 from mlpcli.data.formats.text_lines import split_lines
 from mlpcli.data.formats.text_table import TextTable
@@ -22,7 +24,31 @@ _KEPT = 1 << 22  # bytes
 
 
 class TableReader(TextTable):
-    """A text table whose columns are read by readings."""
+    """A text table whose columns are read by readings.
+
+    Args:
+        stream, source, known, delimiter: see `TextTable`.
+        options: whether there is a header, and the columns that are named.
+    """
+
+    def __init__(
+        self,
+        stream: IO[bytes],
+        source: str,
+        options: TableOptions | None = None,
+        known: Iterable[str] = (),
+        delimiter: str | None = None,
+    ) -> None:
+        options = options or TableOptions()
+        super().__init__(
+            stream,
+            source,
+            known=known,
+            named=options.mentioned(),
+            label=options.label_column,
+            has_header=options.header,
+            delimiter=delimiter,
+        )
 
     @property
     def digest(self) -> str:

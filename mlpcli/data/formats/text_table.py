@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import IO
 
 from mlpcli.data.cells import parse_written
-from mlpcli.data.columns import TableOptions
 from mlpcli.data.formats.header import (
     WHITE_SPACE,
     clean_names,
@@ -58,8 +57,10 @@ class TextTable:
     Args:
         stream: opened for reading bytes, at its beginning; it must be able to seek back there.
         source: see above.
-        options: whether there is a header, and the columns that are named.
         known: the names that a model's columns have.
+        named: names, and indices, of columns that it is said to have.
+        label: that of the labels' column; None if nothing is said.
+        has_header: "auto", "yes" or "no".
         delimiter: what separates cells, if it is known.
 
     Raises:
@@ -70,8 +71,11 @@ class TextTable:
         self,
         stream: IO[bytes],
         source: str,
-        options: TableOptions | None = None,
+        *,
         known: Iterable[str] = (),
+        named: Iterable[str] = (),
+        label: str | None = None,
+        has_header: str = "auto",
         delimiter: str | None = None,
     ) -> None:
         self.source = source
@@ -79,8 +83,23 @@ class TextTable:
         self.bad_rows: dict[int, str] | None = None
         self.header: tuple[str, ...] | None = None
         self.unnamed: frozenset[int] = frozenset()
+        self.may_have_header = False
         self.lines = TextLines(stream, source)
-        self._read_head(options or TableOptions(), known, delimiter)
+        number, rows, comment = self._read_head(delimiter)
+        texts = [cells for _, cells in rows]
+        self._take_widths(texts)
+        if has_header == "auto":
+            names = self._find_names(texts, comment, known, named, label)
+        else:
+            names = texts[0] if has_header == "yes" else None
+        if names is texts[0]:
+            if len(rows) == 1:
+                raise DataError(f"{source}: has a header and no rows")
+            del rows[0]
+        if names is not None:
+            self.set_names(names)
+        self.first_row = number + rows[0][0]
+        self.head = [self._fit(cells) for _, cells in rows]
 
     def find(self, wanted: str) -> int:
         """The position of a column that is given as `--label-column` is; see `find_column`."""
@@ -100,11 +119,10 @@ class TextTable:
 
     # ------------------------------------------------------------------ the head
 
-    def _read_head(
-        self, options: TableOptions, known: Iterable[str], delimiter: str | None
-    ) -> None:
+    def _read_head(self, delimiter: str | None) -> tuple[int, list[tuple[int, list[str]]], str]:
+        """(number of a line, (offset from it, cells) of the first rows, the comment before)."""
         number, lines, comment = self._first_lines()
-        if match := re.fullmatch(r"sep=(.)", lines[0].strip()):  # Excel's own way to say it
+        if match := re.fullmatch(r"sep=(.)", lines[0].strip(" ")):  # Excel's own way to say it
             delimiter = match[1]
             number, lines = number + 1, lines[1:]
         sample = [line for line in lines if line.strip()][:_HEAD_LINES]
@@ -116,17 +134,7 @@ class TextTable:
         self.delimiter = "\t" if self._splits_white_space else delimiter
         rows = self._head_rows(lines)
         self.decimal_comma = has_decimal_comma((cells for _, cells in rows), delimiter)
-        self._take_widths(rows)
-        self.first_row = number + rows[0][0]
-        names = self._choose_names([cells for _, cells in rows], options, known, comment)
-        if names is not None and names is rows[0][1]:
-            if len(rows) == 1:
-                raise DataError(f"{self.source}: has a header and no rows")
-            self.first_row = number + rows[1][0]
-            rows = rows[1:]
-        if names is not None:
-            self.set_names(names)
-        self.head = [self._fit(cells) for _, cells in rows]
+        return number, rows, comment
 
     def _first_lines(self) -> tuple[int, list[str], str]:
         """(number of the first line that is no comment, lines from it on, the last comment)."""
@@ -155,9 +163,9 @@ class TextTable:
                 break
         return rows
 
-    def _take_widths(self, rows: Sequence[tuple[int, list[str]]]) -> None:
+    def _take_widths(self, rows: Sequence[list[str]]) -> None:
         """How many columns there are, and how many cells a line has."""
-        first, below = rows[0][1], [cells for _, cells in rows[1:]]
+        first, below = rows[0], rows[1:]
         self.width = self.cells = len(first)
         self._unnamed_first = False
         longer = bool(below) and all(len(cells) == len(first) + 1 for cells in below)
@@ -172,26 +180,23 @@ class TextTable:
         ):
             self.width -= 1
 
-    def _choose_names(
+    def _find_names(
         self,
         rows: list[list[str]],
-        options: TableOptions,
-        known: Iterable[str],
         comment: str,
+        known: Iterable[str],
+        named: Iterable[str],
+        label: str | None,
     ) -> list[str] | None:
+        """The first row, or the cells of the comment before it, or None."""
         first = rows[0]
-        self.may_have_header = False
-        if options.header != "auto":
-            return first if options.header == "yes" else None
-        named = {name.strip().casefold() for name in options.mentioned() if not _is_index(name)}
-        label, folded = self.width - 1, [cell.strip().casefold() for cell in first]
-        if options.label_column is not None and _is_index(options.label_column):
-            label = int(options.label_column) % self.width
-        if self._unnamed_first or named & set(folded):
+        said = {name.strip().casefold() for name in named if not _is_index(name)}
+        if self._unnamed_first or said & {cell.strip().casefold() for cell in first}:
             found, obvious = True, True
         else:
+            place = int(label) % self.width if label and _is_index(label) else self.width - 1
             fitted = [self._fit(row) for row in rows]
-            found, obvious = is_header(fitted, self.decimal_comma, label, known)
+            found, obvious = is_header(fitted, self.decimal_comma, place, known)
         if not found and comment:
             cells = next(iter(self.split(self._separate([comment]), 1)), (0, []))[1]
             if len(cells) == self.width > 1:
