@@ -12,13 +12,14 @@ from mlpcli.evaluation import figures, pixels
 from mlpcli.evaluation.calibration import Calibration, calibration
 from mlpcli.evaluation.page import scrolled, section, table, tiles
 from mlpcli.evaluation.subject import Report
-from mlpcli.evaluation.text_report import CONFUSION_LIMIT
+from mlpcli.evaluation.text_report import CONFUSION_LIMIT, MATRIX_LIMIT
 from mlpcli.tasks.classification import ClassReport
 from mlpcli.tasks.task import Predictions
 from mlpcli.text import percent
 
 _MISTAKES = 24
 _CLASSES = 200  # rows of the per-class table
+_CONFUSIONS = 50  # of too many classes for a matrix
 _COLUMNS = 8  # of a table, whose values are shown of a row
 
 
@@ -69,7 +70,10 @@ def share_range(low: float, high: float) -> str:
 
 
 def _confusion(report: Report, scores: ClassReport) -> str:
-    confusion, C = scores.confusion, len(report.names)
+    C = len(report.names)
+    if C > MATRIX_LIMIT:
+        return _confused(report, scores)
+    confusion = scores.confusion
     note = "Rows are true classes, columns predicted ones."
     support = np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     if C > CONFUSION_LIMIT:
@@ -101,6 +105,18 @@ def _confusion(report: Report, scores: ClassReport) -> str:
     return section("Confusion matrix", f'<p class="note">{note}</p>{scrolled(table)}')
 
 
+def _confused(report: Report, scores: ClassReport) -> str:
+    """The commonest mistakes of very many classes, instead of a matrix."""
+    found = scores.confused()
+    rows = [[report.names[t], report.names[p], f"{n:,}"] for t, p, n in found[:_CONFUSIONS]]
+    note = (
+        f"Of {scores.classes:,} classes there is no confusion matrix. "
+        f"{len(rows):,} of {len(found):,} kinds of mistakes, the most frequent first."
+    )
+    shown = table(["true", "predicted", "samples"], rows)
+    return section("Confusions", f'<p class="note">{note}</p>{shown}')
+
+
 def _classes(report: Report, scores: ClassReport) -> str:
     """Precision, recall and F1 of each class, and what it is most often taken for."""
     figures_of = scores.per_class()
@@ -111,10 +127,8 @@ def _classes(report: Report, scores: ClassReport) -> str:
         note = f'<p class="note">The {_CLASSES} classes of lowest F1 of {len(figures_of)}.</p>'
     rows = []
     for k in chosen:
-        row, others = figures_of[k], scores.confusion[k].copy()
-        others[k] = 0
-        most = int(others.argmax())
-        taken = f"{report.names[most]} ({others[most]})" if others[most] else "–"
+        row = figures_of[k]
+        taken = next((f"{report.names[p]} ({n})" for _, p, n in scores.confused(k)), "–")
         shares = [percent(row[key]) for key in ("precision", "recall", "f1")]
         rows.append([report.names[k], *shares, f"{row['support']:,}", taken])
     means = [

@@ -24,6 +24,7 @@ REPEATS = 5
 """How often each column is shuffled."""
 
 _MOST = 5_000_000  # rows to score in all; of more, evenly spaced ones
+_UNITS = 1_000_000_000  # to compute for them in all, so that of very many classes it takes seconds
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,9 @@ def measure_importance(
     keys = [_keys(encoding) for _, encoding in members]
     if orders is None:
         rng = np.random.default_rng(0)
-        n = min(len(splits[0]), max(1, _MOST // (REPEATS * len(keys[0]))))
+        units = sum(sum(net.sizes) for net, _ in members)
+        most = min(_MOST, _UNITS // units) // (REPEATS * len(keys[0]))
+        n = min(len(splits[0]), max(1, most))
         orders = [rng.permutation(n) for _ in range(REPEATS)]
     parts = [_copied(split, len(orders[0])) for split in splits]
     figure = task.headline

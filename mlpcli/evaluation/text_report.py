@@ -97,6 +97,8 @@ def class_table(names: Sequence[str], report: ClassReport) -> str:
 
 def confusion_table(labels: Sequence[Any], report: ClassReport) -> str:
     """The confusion matrix; rows are true classes, columns predicted ones, `.` is 0."""
+    if len(labels) > MATRIX_LIMIT:
+        return f"(there is no confusion matrix of more than {MATRIX_LIMIT:,} classes)"
     if len(labels) > CONFUSION_LIMIT:
         return f"(the confusion matrix of {len(labels)} classes is in --json)"
     rows: list[tuple[str, ...]] = [("true \\ predicted", *map(str, labels))]

@@ -38,7 +38,7 @@ from mlpcli.nn.regularisation import l2_penalty
 CHUNK = 1024
 """At most so many samples per pass of a prediction, whose memory is bounded by this, not by N."""
 
-_OUTPUTS = 1 << 24  # of all layers in such a pass: of very wide networks it has fewer samples
+_OUTPUTS = 1 << 21  # of all layers in such a pass: of very wide networks it has fewer samples
 
 
 class MLP:

@@ -122,7 +122,7 @@ class Classification:
 
 @dataclass(frozen=True)
 class ClassReport:
-    """The figures of each class; memory grows with N + C, but for the confusion matrix.
+    """The figures of each class; memory grows with N + C, but for `confusion`.
 
     Attributes:
         y, predicted: (N,) class indices.
@@ -162,6 +162,19 @@ class ClassReport:
         """(C, C) int64 counts; rows are true classes, columns predicted ones."""
         C = self.classes
         return np.bincount(self.y * C + self.predicted, minlength=C * C).reshape(C, C)
+
+    def confused(self, true: int | None = None) -> list[tuple[int, int, int]]:
+        """(true class, predicted class, count) of mistakes, of one class or of all: most first."""
+        wrong = self.y != self.predicted
+        if true is not None:
+            wrong &= self.y == true
+        pairs = self.y[wrong].astype(np.int64) * self.classes + self.predicted[wrong]
+        which, counts = np.unique(pairs, return_counts=True)
+        order = np.argsort(-counts, kind="stable")
+        return [
+            (*divmod(pair, self.classes), count)
+            for pair, count in zip(which[order].tolist(), counts[order].tolist(), strict=True)
+        ]
 
     def per_class(self) -> list[dict[str, Any]]:
         """Precision, recall, F1 and support of each class; a ratio without a denominator is 0."""

@@ -216,12 +216,11 @@ def _draw_batch(
 ) -> Buffers:
     """A batch of samples, no two with the same inputs, with targets, weights and dropout masks."""
     inputs, targets = np.asarray(X, np.float64), np.asarray(Y)
-    if targets.ndim == 1:
-        targets = np.eye(net.sizes[-1])[targets]
     distinct = np.unique(inputs, axis=0, return_index=True)[1]
     rows = rng.choice(distinct, min(samples, len(distinct)), replace=False)
-    batch = net.buffers(len(rows), weighted=weights is not None)
-    batch.X[:], batch.Y[:] = inputs[rows], targets[rows]
+    batch, C = net.buffers(len(rows), weighted=weights is not None), net.sizes[-1]
+    batch.X[:] = inputs[rows]
+    batch.Y[:] = targets[rows] if targets.ndim == 2 else targets[rows, None] == np.arange(C)
     batch.X /= max(1.0, np.abs(batch.X).max() / LARGEST_INPUT)
     if batch.weights is not None:
         batch.weights[:, 0] = np.asarray(weights)[rows]

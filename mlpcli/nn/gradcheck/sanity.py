@@ -99,7 +99,7 @@ def _plain(net: MLP, batch: Buffers, n: int) -> Buffers:
     plain, C = net.buffers(n), net.sizes[-1]
     plain.X[:], plain.Y[:] = batch.X[:n], batch.Y[:n]
     if C > 1:
-        plain.Y[:] = np.eye(C)[plain.Y.argmax(axis=1)]
+        plain.Y[:] = plain.Y.argmax(axis=1)[:, None] == np.arange(C)
     return plain
 
 
