@@ -39,8 +39,8 @@ def run_within_bounds(folder: Path, *arguments: str) -> str:
 
 def test_memory_does_not_grow_with_the_square_of_the_classes(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    labels = np.arange(2 * C) % C
-    rows = [f"{a:.3f},{b:.3f},k{y}\n" for (a, b), y in zip(rng.random((2 * C, 2)), labels)]
+    values, labels = rng.random((2 * C, 2)), np.arange(2 * C) % C
+    rows = [f"{a:.3f},{b:.3f},k{y}\n" for (a, b), y in zip(values, labels, strict=True)]
     (tmp_path / "many.csv").write_text("".join(rows), encoding="ascii")
     (tmp_path / "few.csv").write_text("".join(rows[:50]), encoding="ascii")
     plan = ("--hidden", "4", "--epochs", "1", "--batch-size", "256", "--test-fraction", "0.02")
@@ -63,7 +63,8 @@ def test_what_classes_are_confused_is_counted() -> None:
     y, predicted = rng.integers(0, 3000, 5000), rng.integers(0, 3000, 5000)
     y[:40], predicted[:40] = 7, np.where(np.arange(40) < 30, 2999, 7)
     report = ClassReport(y, predicted, 3000, 0.0)
-    counts = Counter((t, p) for t, p in zip(y.tolist(), predicted.tolist()) if t != p)
+    pairs = zip(y.tolist(), predicted.tolist(), strict=True)
+    counts = Counter((t, p) for t, p in pairs if t != p)
     found = report.confused()
     assert {(t, p): n for t, p, n in found} == counts
     assert found[0] == (7, 2999, counts[7, 2999])
