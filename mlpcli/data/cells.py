@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from datetime import date
 
 from mlpcli.text import quoted
 
-MISSING = frozenset(("", "?", "-", ".", "na", "n/a", "nan", "null", "none", "<na>", "#n/a"))
+_ERRORS = ("#div/0!", "#value!", "#num!", "#ref!", "#name?", "#null!")  # a spreadsheet's
+_NULLS = ("na", "n/a", "nan", "-nan", "null", "none", "<na>", "#n/a", "#na", "\\n")
+MISSING = frozenset(("", "?", "-", ".", *_NULLS, *_ERRORS))
 """What stands for a missing value, in lower case."""
 
 FLOAT32_OVERFLOW = 2.0**128 - 2.0**103
 """What rounds to infinity in float32, as does all that is larger."""
 
 _SPACES = dict.fromkeys(map(ord, "\u00a0\u2007\u2009\u202f"), " ") | {ord("−"): "-", ord("’"): "'"}
-_MONEY = "$€£¥"
+_MONEY = (
+    "(?:[A-Z]{0,2}[$¢£¤¥\u20a0-\u20cf]|USD|EUR|GBP|CHF|JPY|CNY|RMB|INR|CAD|AUD|NZD|BRL|MXN|SEK|NOK"
+    "|DKK|PLN|CZK|HUF|RUB|TRY|ZAR|KRW|Rs\\.?|kr\\.?|Fr\\.|zł|Kč)"
+)
 
 
 def _written(point: str, marks: str) -> re.Pattern[str]:
     grouped = rf"[1-9][0-9]{{0,2}}(?P<mark>[{marks}' ])[0-9]{{3}}(?:(?P=mark)[0-9]{{3}})*"
     digits = rf"(?:{grouped}|[0-9]+)(?:{point}[0-9]*)?|{point}[0-9]+"
     power = "(?P<power>[eE][+-]?[0-9]+)?"
-    return re.compile(rf"(?P<sign>[+-]?) ?[{_MONEY}]? ?(?P<digits>{digits}){power} ?[%{_MONEY}]?")
+    before = rf"(?P<sign>[+-]?) ?(?P<open>\(?){_MONEY}? ?(?P<inner>[+-]?|\()"
+    after = rf" ?%? ?{_MONEY}?(?P<close>\)?) ?{_MONEY}?(?P<last>-?)"
+    return re.compile(rf"{before}(?P<digits>{digits}){power}{after}")
 
 
 _POINT, _COMMA = _written(r"\.", ","), _written(",", r"\.")
@@ -38,23 +46,27 @@ _YEAR_FIRST = re.compile(
     + ")?"
 )
 _YEAR_LAST = re.compile(
-    r"(?P<first>[0-9]{1,2})(?P<mark>[-/.])(?P<second_>[0-9]{1,2})(?P=mark)(?P<year>[0-9]{4})"
-    + _TIME
+    r"(?P<first>[0-9]{1,2})(?P<mark>[-/.]) ?(?P<second_>[0-9]{1,2})(?P=mark) ?"
+    r"(?P<year>[0-9]{4}|[0-9]{2})" + _TIME
 )
 _NAMED = re.compile(
+    r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? +)?"
     r"(?:(?P<day>[0-9]{1,2})[- .]+(?P<name>[A-Za-z]{3,9})"
-    r"|(?P<name_>[A-Za-z]{3,9})\.? +(?P<day_>[0-9]{1,2}))[- .,]+(?P<year>[0-9]{4})" + _TIME
+    r"|(?P<name_>[A-Za-z]{3,9})\.? +(?P<day_>[0-9]{1,2}))[- .,]+(?P<year>[0-9]{4}|[0-9]{2})" + _TIME
 )
 _MONTHS = "january february march april may june july august september october november december"
 _EPOCH = date(1970, 1, 1).toordinal()
 
-ORDERS = ("day", "month")
-"""Which of the two comes first in a date that ends with the year."""
+_PIVOT = 69  # years of two digits are from 1969 to 2068, as POSIX has it
+
+ORDERS = ("day", "month", "year")
+"""What comes first in a date of three numbers, the year being the last unless it is the first."""
 
 DATES = {
     "": "a date that can be read in one way only",
     "day": "a date whose day comes before its month",
     "month": "a date whose month comes before its day",
+    "year": "a date whose year comes first",
 }
 """What a date must be by the order that a model's training rows have; "" if they have none."""
 
@@ -79,7 +91,8 @@ def parse_written(cell: str, decimal_comma: bool = False) -> float | None:
     """The number that a person wrote, or None; NaN if it is missing.
 
     Thousands may be set apart by commas (points, with a decimal comma), spaces or apostrophes; a
-    sign of money or "%" may stand beside it, and is dropped; parentheses are a minus.
+    sign of money or "%" may stand beside it, and is dropped; parentheses are a minus, which may
+    also stand last.
     """
     text = cell.strip()
     if text.lower() in MISSING:
@@ -89,14 +102,25 @@ def parse_written(cell: str, decimal_comma: bool = False) -> float | None:
         if value is not None:
             return value
     text = text.translate(_SPACES)
-    negative = text.startswith("(") and text.endswith(")")
-    match = (_COMMA if decimal_comma else _POINT).fullmatch(text[1:-1] if negative else text)
+    match = _match(text, decimal_comma)
     if match is None:
         value = parse_number(text) or 0.0
         return value if math.isinf(value) else None
     digits = match["digits"].replace(match["mark"] or " ", "").replace(",", ".")
-    value = float(match["sign"] + digits + (match["power"] or ""))
-    return -value if negative else value
+    value = float(digits + (match["power"] or ""))
+    return -value if {"-", "("} & {match[part] for part in _SIGNS} else value
+
+
+_SIGNS = ("sign", "open", "inner", "last")
+
+
+def _match(text: str, decimal_comma: bool) -> re.Match[str] | None:
+    """The parts of a number as it is written, if it has one sign at most, or parentheses."""
+    match = (_COMMA if decimal_comma else _POINT).fullmatch(text)
+    if match is None:
+        return None
+    signs = [match[part] for part in _SIGNS if match[part]]
+    return match if len(signs) <= 1 and ("(" in signs) == bool(match["close"]) else None
 
 
 def read_number(cell: str, decimal_comma: bool = False) -> float | None:
@@ -125,27 +149,39 @@ def read_number(cell: str, decimal_comma: bool = False) -> float | None:
 def decimal_mark(cell: str) -> str:
     """ "." or "," if the cell is a number with that decimal mark alone, else ""."""
     text = cell.strip().translate(_SPACES)
-    point, comma = _POINT.fullmatch(text), _COMMA.fullmatch(text)
+    point, comma = _match(text, decimal_comma=False), _match(text, decimal_comma=True)
     return "" if (point is None) == (comma is None) else "." if point else ","
+
+
+def find_decimal_comma(cells: Iterable[str], otherwise: bool) -> bool:
+    """Whether a column's numbers have a decimal comma; `otherwise` if they do not tell."""
+    marks = {decimal_mark(cell) for cell in cells if "," in cell or "." in cell} - {""}
+    return marks == {","} if len(marks) == 1 else otherwise
 
 
 def parse_date(cell: str, order: str) -> float | None:
     """Days since 1970-01-01 of a date, with a fraction if it has a time; None if it is no date.
 
-    The year comes first, or last with the day or the month (`order`) before the other one; or the
-    month has an English name. A time that has a zone is brought to UTC.
+    The year comes first, or last with the day or the month (`order`) before the other one, or, of
+    two digits, first by the `order`; or the month has an English name. A time that has a zone is
+    brought to UTC.
     """
     text = cell.strip()
     if match := _YEAR_FIRST.fullmatch(text):
-        return _days(match, match["month"], match["day"] or "1")
+        return _days(match, match["year"], match["month"], match["day"] or "1")
     if match := _YEAR_LAST.fullmatch(text):
-        first, second = match["first"], match["second_"]
-        return _days(match, *((second, first) if order == "day" else (first, second)))
+        first, second, last = match["first"], match["second_"], match["year"]
+        if order == "year":
+            in_doubt = len(first) == len(last) == 2 and match["mark"] == "/"
+            return _days(match, first, second, last) if in_doubt else None
+        if len(last) == 2 and match["mark"] == "-":  # 10-20-30 may be anything
+            return None
+        return _days(match, last, *((second, first) if order == "day" else (first, second)))
     if match := _NAMED.fullmatch(text):
         name = (match["name"] or match["name_"]).lower()
         for number, month in enumerate(_MONTHS.split(), 1):
             if name in (month, month[:3]) or (name == "sept" and number == 9):
-                return _days(match, str(number), match["day"] or match["day_"])
+                return _days(match, match["year"], str(number), match["day"] or match["day_"])
     return None
 
 
@@ -160,9 +196,10 @@ def read_date(cell: str, order: str) -> float | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _days(match: re.Match[str], month: str, day: str) -> float | None:
+def _days(match: re.Match[str], year: str, month: str, day: str) -> float | None:
+    century = 0 if len(year) == 4 else 1900 if int(year) >= _PIVOT else 2000
     try:
-        days = float(date(int(match["year"]), int(month), int(day)).toordinal() - _EPOCH)
+        days = float(date(century + int(year), int(month), int(day)).toordinal() - _EPOCH)
     except ValueError:
         return None
     if match["hour"] is None:

@@ -24,8 +24,8 @@ class Column:
         kind: "number", "category" or "date".
         categories: of a category, all that the file has, sorted; of one read for a model, those
             that the model has.
-        order: of a date that ends with the year, "day" or "month", whichever comes first; "" if
-            the rows do not tell.
+        order: of a date of three numbers, what comes first: "day", "month" or "year"; "" if the
+            rows do not tell.
     """
 
     name: str | None

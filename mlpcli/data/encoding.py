@@ -71,7 +71,7 @@ class Date(Number):
     months: Calendar = ()
     weekdays: Calendar = ()
     hours: Calendar = ()
-    order: Literal["", "day", "month"] = ""
+    order: Literal["", "day", "month", "year"] = ""
 
     def calendar(self, of: str) -> Calendar:
         """The months, weekdays or hours that are one-hot, by the singular."""

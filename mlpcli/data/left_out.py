@@ -41,7 +41,7 @@ def find_reason(values: Array, reading: Reading, starts: Sequence[int], *, unnam
         return "constant"
     if _counts(values, starts):
         return "counts the rows"
-    return "numbers the rows" if unnamed and _ascends(values) else ""
+    return "numbers the rows" if unnamed and _are_different(values) else ""
 
 
 def _plainly_tells(values: Array) -> bool:
@@ -64,6 +64,6 @@ def _counts(values: Array, starts: Sequence[int]) -> bool:
     return np.array_equal(values, rows - within + values[0])
 
 
-def _ascends(values: Array) -> bool:
-    """Whether values are whole, and each is greater than the one before."""
-    return bool((np.diff(values) > 0).all() and (values == np.rint(values)).all())
+def _are_different(values: Array) -> bool:
+    """Whether values are whole, and no two are the same, as the names of shuffled rows are."""
+    return bool((values == np.rint(values)).all() and len(np.unique(values)) == len(values))

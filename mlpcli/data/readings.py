@@ -122,8 +122,8 @@ class NumberCells(Reading):
 class DateCells(Reading):
     """Dates, as days since 1970-01-01; see `parse_date`.
 
-    Of a date that ends with the year, the day or the month comes first in the whole column, and in
-    all that is read for the model. If training met none, what can be read in one way only is taken.
+    Of a date of three numbers the same one comes first in the whole column, and in all that is read
+    for the model. If training met none, what can be read in one way only is taken.
     """
 
     kind = "date"
@@ -145,7 +145,7 @@ class DateCells(Reading):
 
     @property
     def order(self) -> str:
-        """Which comes first, "day" or "month"; "" if no cell tells."""
+        """What comes first, see `ORDERS`; "" if no cell tells."""
         return self.orders[0] if len(self.orders) == 1 else ""
 
     def _parse(self, cell: str) -> float:
@@ -160,7 +160,7 @@ class DateCells(Reading):
         possible = [order for order in self.orders if found[order] is not None]
         if not possible:
             raise OddCellError(f"is not {self.wanted}")
-        if set(found.values()) != {found[possible[0]]}:
+        if len({found[order] for order in possible}) > 1:
             self.doubtful = True
         self.orders = possible
         days = found[self._read_as if self._read_as in possible else possible[0]]

@@ -26,7 +26,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
-from mlpcli.data.cells import DATES, is_missing, read_date, read_number
+from mlpcli.data.cells import DATES, find_decimal_comma, is_missing, read_date, read_number
 from mlpcli.data.formats.matching import find_columns
 from mlpcli.data.formats.text_table import TextTable
 from mlpcli.errors import DataError
@@ -199,13 +199,17 @@ def _open(stream: Any, source: str, has_header: str) -> tuple[TextTable, Sequenc
 
 def _rows(table: TextTable, places: Sequence[int]) -> Iterator[list[Any]]:
     """The values of each row."""
-    columns = list(zip(places, _columns()))
+    commas = [
+        find_decimal_comma((row[j] for row in table.head if j < len(row)), table.decimal_comma)
+        for j in places
+    ]
+    columns = list(zip(places, _columns(), commas))
     for number, cells in table.rows():
         values = []
-        for place, column in columns:
+        for place, column, comma in columns:
             cell, where = cells[place], table.where(number, place)
             try:
-                value = _read_cell(cell, column, table.decimal_comma)
+                value = _read_cell(cell, column, comma)
             except ValueError as error:
                 raise DataError(f"{where}: {error}") from None
             if value is None and column["lenient"]:

@@ -229,3 +229,23 @@ def test_what_was_said_of_a_models_columns_is_not_held_against_an_array(mlp, poi
     np.save("rows.npy", np.array(features, np.float64))
     answers = mlp.ok("predict", "model.npz", "rows.npy").out
     assert answers == mlp.ok("predict", "model.npz", points).out
+
+
+def test_dates_of_new_rows_are_read_in_the_order_of_the_training_rows(mlp) -> None:
+    """A single new date leaves it open whether the day or the month comes first."""
+    rng = np.random.default_rng(4)
+    drawn = rng.integers(1, [13, 29], (200, 2))
+    when = [f"{month}/{day}/2021" for month, day in drawn]
+    late = [int(cell.split("/")[0]) > 6 for cell in when]
+    rows = [f"{cell},{int(y)}" for cell, y in zip(when, late, strict=True)]
+    Path("us.csv").write_text("\n".join(["when,y", *rows]) + "\n")
+    mlp.ok("train", "--data", "us.csv", "--hidden", 16, "--epochs", 60, "-q")
+    Path("new.csv").write_text("when\n3/12/2021\n12/3/2021\n")
+    assert mlp.ok("predict", "model.npz", "new.csv").out.split() == ["label", "0", "1"]
+    iso = "\n".join("2021-{:0>2}-{:0>2},{}".format(*r.split("/")[:2], r[-1]) for r in rows)
+    Path("iso.csv").write_text(f"when,y\n{iso}\n")
+    mlp.ok("train", "--data", "iso.csv", "--hidden", 16, "--epochs", 2, "-q")
+    assert mlp.error("predict", "model.npz", "new.csv")[1] == (
+        "new.csv: row 2, column 'when': '3/12/2021' is not a date that can be read in one way only; "
+        "correct it, or leave it empty"
+    )

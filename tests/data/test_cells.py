@@ -32,6 +32,30 @@ from mlpcli.data.cells import decimal_mark, is_missing, parse_date, parse_number
         ("1\u202f234,5", None, 1234.5),
         ("1'234.50", 1234.5, None),
         ("(1,200)", -1200.0, -1.2),
+        ("$(1,234.00)", -1234.0, None),
+        ("($5.50)", -5.5, None),
+        ("-$ 3", -3.0, -3.0),
+        ("$-3", -3.0, -3.0),
+        ("123-", -123.0, -123.0),
+        ("(5 %)", -5.0, -5.0),
+        ("(7) €", -7.0, -7.0),
+        ("USD 1,200", 1200.0, 1.2),
+        ("1200 EUR", 1200.0, 1200.0),
+        ("US$20", 20.0, 20.0),
+        ("R$ 1.234,50", None, 1234.5),
+        ("₹99", 99.0, 99.0),
+        ("CHF 1'200.50", 1200.5, None),
+        ("Rs. 40", 40.0, 40.0),
+        ("$5 USD", 5.0, 5.0),
+        ("-(5)", None, None),
+        ("(-5)", None, None),
+        ("--5", None, None),
+        ("-5-", None, None),
+        ("(5", None, None),
+        ("5)", None, None),
+        ("((5))", None, None),
+        ("USD", None, None),
+        ("5 ABC", None, None),
         ("\u22125", -5.0, -5.0),
         ("1e3", 1000.0, 1000.0),
         (".5", 0.5, None),
@@ -58,7 +82,24 @@ def test_any_number_that_python_writes_is_itself(value: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "cell", ["", " ", "?", "-", ".", "NA", "n/a", "NaN", "null", "None", "<NA>", "#N/A"]
+    "cell",
+    [
+        "",
+        " ",
+        "?",
+        "-",
+        ".",
+        "NA",
+        "n/a",
+        "NaN",
+        "null",
+        "None",
+        "<NA>",
+        "#N/A",
+        "\\N",
+        "#DIV/0!",
+        "-nan",
+    ],
 )
 def test_what_is_missing(cell: str) -> None:
     assert is_missing(cell)
@@ -102,6 +143,8 @@ def days(moment: datetime) -> float:
         ("09-feb-2020", datetime(2020, 2, 9)),
         ("February 9, 2020 1:05 PM", datetime(2020, 2, 9, 13, 5)),
         ("Feb 9, 2020 12:05 am", datetime(2020, 2, 9, 0, 5)),
+        ("09-Feb-20", datetime(2020, 2, 9)),
+        ("Sun, 9 Feb 2020 10:20:30", datetime(2020, 2, 9, 10, 20, 30)),
     ],
 )
 def test_dates_in_which_there_is_no_doubt(cell: str, moment: datetime) -> None:
@@ -122,6 +165,10 @@ def test_a_zone_is_taken_into_account() -> None:
         ("3/4/2020", (2020, 4, 3), (2020, 3, 4)),
         ("31.12.2020", (2020, 12, 31), None),
         ("12-31-2020", None, (2020, 12, 31)),
+        ("12/31/20", None, (2020, 12, 31)),
+        ("1/2/99", (1999, 2, 1), (1999, 1, 2)),
+        ("24.12.68", (2068, 12, 24), None),
+        ("24. 12. 1969", (1969, 12, 24), None),
     ],
 )
 def test_day_and_month_in_either_order(
@@ -130,6 +177,13 @@ def test_day_and_month_in_either_order(
     for order, expected in (("day", day_first), ("month", month_first)):
         wanted = None if expected is None else days(datetime(*expected, tzinfo=UTC))
         assert parse_date(cell, order) == wanted
+
+
+def test_a_year_of_two_digits_may_come_first() -> None:
+    assert parse_date("19/11/24", "year") == days(datetime(2019, 11, 24, tzinfo=UTC))
+    assert parse_date("19/11/24", "day") == days(datetime(2024, 11, 19, tzinfo=UTC))
+    for cell in ("24.12.19", "1/2/03", "3/4/2020"):
+        assert parse_date(cell, "year") is None
 
 
 @pytest.mark.parametrize(

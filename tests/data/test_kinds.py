@@ -366,3 +366,26 @@ def test_labels_that_may_mean_missing(cells: list[str], classes: list[Any], doub
     assert table.dropped_as == tuple(sorted({c for c in cells if c and c not in map(str, classes)}))
     said = [f"t.csv: column 'kind': '{cell}' is taken for a class" for cell in doubtful]
     assert list(table.notices) == said
+
+
+@pytest.mark.parametrize("name", ["", "Unnamed: 0", '" "'])
+def test_an_index_of_shuffled_rows_without_a_name_is_left_out(name: str) -> None:
+    order = np.random.default_rng(0).permutation(N).tolist()
+    table = read(order, PLAIN, Y, names=f"{name},a,kind")
+    assert [(c.position, c.reason) for c in table.left_out] == [(0, "numbers the rows")]
+    twice = [*order[:-1], order[0]]  # two rows of one name: not an index
+    assert not read(twice, PLAIN, Y, names=f"{name},a,kind").left_out
+    assert not read(order, PLAIN, Y, names="weight,a,kind").left_out
+
+
+def test_the_decimal_mark_is_a_columns_own() -> None:
+    euros = [f'"{1000 + 37 * i % 500:,}'.replace(",", ".") + f',{i % 90 + 10} €"' for i in range(N)]
+    table = read(euros, PLAIN, Y, names="price,a,kind")
+    assert [column.kind for column in table.columns] == ["number", "number"]
+    expected = [1000 + 37 * i % 500 + (i % 90 + 10) / 100 for i in range(N)]
+    np.testing.assert_allclose(table.X[:, 0], expected, rtol=1e-6)
+    np.testing.assert_allclose(table.X[:, 1], PLAIN, rtol=1e-6)
+    comma = [str(value).replace(".", ",") for value in PLAIN]
+    mixed = read(comma, [f"{i % 7}.5" for i in range(N)], Y, names="a,b,kind", mark=";")
+    np.testing.assert_allclose(mixed.X[:, 0], PLAIN, rtol=1e-6)
+    assert mixed.X[:, 1].tolist() == [i % 7 + 0.5 for i in range(N)]

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from mlpcli.arrays import Array
-from mlpcli.data.cells import is_missing, parse_written
+from mlpcli.data.cells import find_decimal_comma, is_missing, parse_written
 from mlpcli.data.columns import UNSEEN, Column, Layout, LeftOut, TableOptions
 from mlpcli.data.formats.matching import Places, match_layout, match_options
 from mlpcli.data.growing import GrowingRows, is_too_coarse
@@ -161,12 +161,13 @@ class _Collector:
 
     def _choose(self, j: int, options: TableOptions) -> Reading:
         """The reading of feature j."""
-        position = self.place.features[j]
+        position, cells = self.place.features[j], self._cells(j)
+        comma = find_decimal_comma(cells, self.decimal_comma)
         if self.layout is not None:
             column = self.layout.columns[j]
             if column.kind == "category":
                 return CategoryCells(column.categories)
-            comma, lenient = self.first.decimal_comma, position in self.place.numeric
+            lenient = position in self.place.numeric
             return (
                 NumberCells(comma, fixed=True, lenient=lenient)
                 if column.kind == "number"
@@ -175,26 +176,28 @@ class _Collector:
         if position in self.place.categorical:
             return CategoryCells(fixed=True)
         if position in self.place.numeric:
-            return NumberCells(self.decimal_comma, fixed=True, lenient=True)
-        return suit(self._cells(j), self.decimal_comma)
+            return NumberCells(comma, fixed=True, lenient=True)
+        return suit(cells, comma)
 
     def _choose_extra(self, options: TableOptions) -> list[Reading]:
         """The readings of label, group and weight, of those that there are."""
         readings: list[Reading] = []
         count = len(self.place.features)
         if self.place.label is not None:
+            cells = self._cells(count)
+            comma = find_decimal_comma(cells, self.decimal_comma)
             if self.layout is None:
                 readings.append(
-                    LabelCells(decimal_comma=self.decimal_comma)
+                    LabelCells(decimal_comma=comma)
                     if self.place.label in self.place.categorical
-                    else NumberCells(self.decimal_comma)
+                    else NumberCells(comma)
                     if options.numbers or self.place.label in self.place.numeric
-                    else suit_labels(self._cells(count), self.decimal_comma)
+                    else suit_labels(cells, comma)
                 )
             elif self.layout.classes is None:
-                readings.append(NumberCells(self.decimal_comma, fixed=True))
+                readings.append(NumberCells(comma, fixed=True))
             else:
-                readings.append(LabelCells(self.layout.classes, self.decimal_comma))
+                readings.append(LabelCells(self.layout.classes, comma))
         if self.place.group is not None:
             cells = self._cells(count + (self.place.label is not None))
             readings.append(suit(cells, self.decimal_comma))
@@ -370,12 +373,12 @@ class _Collector:
             return Column(self._name(position), position, reading.kind, order=first)
         codes = X[:, i]
         used = np.flatnonzero(reading.count(codes)).tolist()
-        order = sorted(used, key=reading.names.__getitem__)
+        by_name = sorted(used, key=reading.names.__getitem__)
         new = np.full(len(reading.names) + 1, UNSEEN)  # the last one is for UNSEEN itself
-        new[order] = np.arange(len(order))
+        new[by_name] = np.arange(len(by_name))
         known = ~np.isnan(codes)
         codes[known] = new[codes[known].astype(np.intp)]
-        names = tuple(reading.names[code] for code in order)
+        names = tuple(reading.names[code] for code in by_name)
         return Column(self._name(position), position, "category", names)
 
     def _name(self, position: int | None) -> str | None:

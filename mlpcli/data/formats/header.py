@@ -208,6 +208,12 @@ def clean_names(names: Sequence[str], source: str) -> tuple[tuple[str, ...], lis
     return tuple(result), numbered
 
 
+def find_unnamed(names: Sequence[str]) -> frozenset[int]:
+    """Where a name is blank, or one that pandas gives to an index without a name."""
+    made_up = re.compile(r"\s*|Unnamed: [0-9]+|__index_level_[0-9]+__")
+    return frozenset(j for j, name in enumerate(names) if made_up.fullmatch(name))
+
+
 def find_name(wanted: str, names: Sequence[str]) -> int | None:
     """The position of a name, or None; case and spaces around it count only among several."""
     if wanted in names:

@@ -11,7 +11,7 @@ import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.data.cells import FLOAT32_OVERFLOW
-from mlpcli.data.formats.header import clean_names, find_column
+from mlpcli.data.formats.header import clean_names, find_column, find_unnamed
 from mlpcli.data.readings import NumberCells, OddCellError, Reading
 from mlpcli.errors import DataError, MlpError, suggest_install
 from mlpcli.files import open_input
@@ -38,7 +38,6 @@ class ParquetTable:
 
     decimal_comma = False
     may_have_header = False
-    unnamed: frozenset[int] = frozenset()
 
     def __init__(self, path: Path, source: str) -> None:
         try:
@@ -62,6 +61,7 @@ class ParquetTable:
             ) from error
         self.header, numbered = clean_names(list(schema.names), source)
         self.width = len(self.header)
+        self.unnamed = find_unnamed(schema.names)
         self.notices = [f"has {quoted(name)} more than once; numbered" for name in numbered]
         if head is None or not head.num_rows or not self.width:
             raise DataError(f"{source}: has no rows")

@@ -16,6 +16,7 @@ from mlpcli.data.formats.header import (
     WHITE_SPACE,
     clean_names,
     find_column,
+    find_unnamed,
     guess_delimiter,
     has_decimal_comma,
     is_header,
@@ -214,9 +215,7 @@ class TextTable:
         """Take these, which may be blank or alike, for the header."""
         names = ["", *names] if self._unnamed_first else names
         self.header, numbered = clean_names(names[: self.width], self.source)
-        self.unnamed = frozenset(
-            j for j, name in enumerate(names[: self.width]) if not name.strip()
-        )
+        self.unnamed = find_unnamed(names[: self.width])
         if numbered:
             self.notices.append(
                 f"the header has {', '.join(map(quoted, dict.fromkeys(numbered)))} more than once; "
