@@ -8,8 +8,10 @@ import numpy as np
 
 from mlpcli.arrays import Array
 
+SAMPLE = 100
+"""Rows of a block that tell whether float32 is enough."""
+
 _CHUNK = 8192  # rows moved at a time
-_SAMPLE = 100  # rows of a block that tell whether float32 is enough
 _MERGED = 0.02  # the share of different values that float32 may make equal, as one by chance …
 _COARSE = 1e-5  # … and how far it may be off, in deviations of the column
 
@@ -54,7 +56,7 @@ class GrowingRows:
 
 def is_too_coarse(block: Array) -> bool:
     """Whether float32 would make values of a column equal that are not, or too coarse for it."""
-    step = -(-len(block) // _SAMPLE) or 1
+    step = -(-len(block) // SAMPLE) or 1
     sample = np.sort(block[::step], axis=0)  # missing ones come last
     single = sample.astype(np.float32)
     differ = (np.diff(sample, axis=0) > 0).sum(axis=0)

@@ -246,6 +246,6 @@ def test_dates_of_new_rows_are_read_in_the_order_of_the_training_rows(mlp) -> No
     Path("iso.csv").write_text(f"when,y\n{iso}\n")
     mlp.ok("train", "--data", "iso.csv", "--hidden", 16, "--epochs", 2, "-q")
     assert mlp.error("predict", "model.npz", "new.csv")[1] == (
-        "new.csv: row 2, column 'when': '3/12/2021' is not a date that can be read in one way only; "
-        "correct it, or leave it empty"
+        "new.csv: row 2, column 'when': '3/12/2021' is not a date that can be read in one way "
+        "only; correct it, or leave it empty"
     )

@@ -13,7 +13,7 @@ from mlpcli.arrays import Array
 from mlpcli.data.cells import find_decimal_comma, is_missing, parse_written
 from mlpcli.data.columns import UNSEEN, Column, Layout, LeftOut, TableOptions
 from mlpcli.data.formats.matching import Places, match_layout, match_options
-from mlpcli.data.growing import GrowingRows, is_too_coarse
+from mlpcli.data.growing import SAMPLE, GrowingRows, is_too_coarse
 from mlpcli.data.labels import labels_of, tell_doubtful, texts_for_missing
 from mlpcli.data.left_out import USABLE, find_reason
 from mlpcli.data.readings import (
@@ -27,8 +27,6 @@ from mlpcli.data.readings import (
 )
 from mlpcli.errors import DataError
 from mlpcli.text import cut, quoted
-
-_FEW = 100  # rows of a last block
 
 
 class RawTable(Protocol):
@@ -235,7 +233,7 @@ class _Collector:
         dates = [j for j, reading in enumerate(self.readings) if isinstance(reading, DateCells)]
         days = block[:, dates]
         whole = (np.isnan(days) | (days == np.rint(days))).all()
-        few = self.X.count > 0 and len(block) < _FEW  # of which nearly equal ones tell nothing
+        few = self.X.count > 0 and len(block) < SAMPLE  # of which nearly equal ones tell nothing
         return not whole or (not few and is_too_coarse(block[:, : len(self.readings)]))
 
     def _revise(self) -> bool:
