@@ -1,7 +1,7 @@
 // Ask it: give the network something of one's own or a test sample, and see its answers move.
 
 import { form } from "./form.mjs";
-import { h, number, percent } from "./dom.mjs";
+import { h, measure, number, percent } from "./dom.mjs";
 import { bar } from "./panels.mjs";
 import { DAY } from "./decode.mjs";
 import { isPlane, kindOf, plane } from "./plane.mjs";
@@ -83,7 +83,7 @@ export function shownSample(lesson, one) {
     const value = one.values[i];
     if (Number.isNaN(value)) return "–";
     if (column.kind === "category") return column.values?.[value] ?? "?";
-    return column.kind === "date" ? new Date(value * DAY).toISOString().slice(0, 10) : number(value, 3);
+    return column.kind === "date" ? new Date(value * DAY).toISOString().slice(0, 10) : measure(value, column);
   });
   return h("span", { class: `values ${lesson.regression ? "" : kindOf(one.label)}` }, values.join(" · ") + (columns.length > 3 ? " …" : ""));
 }

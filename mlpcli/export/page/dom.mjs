@@ -72,6 +72,15 @@ export function number(x, digits = 4) {
   return minus(size >= 1000 ? x.toFixed(0) : x.toPrecision(digits));
 }
 
+/** A value of a column, in about as many digits as its usual range needs.
+ * @param {number} x @param {{low?: number, high?: number, whole?: boolean}} column */
+export function measure(x, { low = 0, high = 1, whole }) {
+  if (!Number.isFinite(x) || Math.abs(x) >= 1e9) return number(x);
+  const places = whole ? 0 : Math.min(Math.max(Math.ceil(1.5 - Math.log10(high - low || Math.abs(high) || 1)), 0), 9);
+  const text = x.toFixed(places);
+  return minus(Number(text) === 0 ? text.replace("-", "") : text);
+}
+
 /** @param {string} text */
 const minus = (text) => text.replace(/^-/, "−");
 

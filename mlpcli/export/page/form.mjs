@@ -1,7 +1,7 @@
 // A table's row as a form: a field per column, with its usual range or its categories.
 
 import { DAY } from "./decode.mjs";
-import { h, number } from "./dom.mjs";
+import { h, measure } from "./dom.mjs";
 
 /** @typedef {import("./lesson.mjs").Lesson} Lesson */
 /** @typedef {import("./lesson.mjs").Column} Column */
@@ -49,7 +49,8 @@ function dated({ name, timed, missing, middle = 0 }, set) {
 }
 
 /** @param {Column} column @param {(value: number) => void} set */
-function measured({ name, low = 0, high = 1, missing, whole }, set) {
+function measured(column, set) {
+  const { name, low = 0, high = 1, missing, whole } = column;
   const span = high - low || Math.abs(high) || 1;
   const unit = whole ? 1 : 10 ** Math.floor(Math.log10(span / 100));
   const box = h("input", { type: "number", step: "any", "aria-label": name, oninput: () => box.value !== "" && set(Number(box.value)) });
@@ -59,8 +60,8 @@ function measured({ name, low = 0, high = 1, missing, whole }, set) {
   });
   const gap = h("input", { type: "checkbox", onchange: () => set(gap.checked ? NaN : Number(slider.value)) });
   return {
-    element: h("div", { class: "field" }, h("span", { class: "name" }, name), box, slider,
-      h("span", { class: "range" }, `${number(low, 3)} to ${number(high, 3)}`),
+    element: h("div", { class: "field" }, h("span", { class: "name" }, name), slider, box,
+      h("span", { class: "range" }, `${measure(low, column)} to ${measure(high, column)}`),
       missing ? h("label", { class: "gap" }, gap, "missing") : null),
     show: (/** @type {number} */ value) => {
       gap.checked = Number.isNaN(value);

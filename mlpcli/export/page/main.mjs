@@ -16,7 +16,7 @@ function head({ facts }) {
   byId("about").append(h("strong", {}, facts.name), `: ${sizes.join("–")}, ${sizes.length > 2 ? facts.network.activation : "no hidden layer"}, ${facts.network.loss}, trained on ${facts.source}. `, told(facts));
   const { dtype } = facts.network.params.W1;
   if (dtype === "float16") byId("made").append(h("p", {}, "To keep this file small, its weights are rounded to half precision, about three digits."));
-  byId("made").append(`Made by ${facts.made}, again and the same by: `, h("pre", {}, facts.commands.join("\n")));
+  byId("made").append(`Made by ${facts.made}. These commands make the same again:`, h("pre", {}, facts.commands.join("\n")));
 }
 
 /** @param {import("./lesson.mjs").Facts} facts */

@@ -21,7 +21,7 @@ export function ticks(low, high, count) {
   return result;
 }
 
-const SIZE = { width: 460, height: 240, left: 46, right: 12, top: 14, bottom: 34 };
+const SIZE = { width: 460, height: 240, left: 46, right: 12, top: 26, bottom: 34 };
 
 /** A chart. @param {string} title for those who don't see it
  * @param {{series: Series[], x: string, y: string, from?: number, xRange?: [number, number], yRange?: [number, number],
