@@ -30,8 +30,9 @@ def show(browser, lesson_of) -> Iterator[Callable[..., Any]]:
         return browser
 
     yield open_it
-    assert browser.said == []
-    assert browser.asked == [opened[-1].resolve().as_uri()]
+    if opened:  # else the test is skipped
+        assert browser.said == []
+        assert browser.asked == [opened[-1].resolve().as_uri()]
 
 
 def text(browser: Any, selector: str) -> str:
