@@ -10,7 +10,7 @@ MlpError (1)
 │   └── CheckpointError (3)    a model file
 ├── DivergedError (4)          training ran away
 ├── GradientCheckError (5)     the backward pass does not agree with central differences
-├── RanksError                 what one rank of an MPI run found, told by all, with its exit code
+├── RanksError                 what one process of a run found, told by all, with its exit code
 └── StoppedError (130, 143)    interrupted or terminated
 
 Interruption (130, 143)        a signal, wherever it came
@@ -92,7 +92,7 @@ class GradientCheckError(MlpError):
 
 
 class RanksError(MlpError):
-    """What one rank of an MPI run found, told by all."""
+    """What one rank of an MPI run found, told by all; or one member of a run, told by the first."""
 
     of_all_ranks = True
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import math
 import os
@@ -127,6 +128,7 @@ class Archive:
 
     def __init__(self, archive: zipfile.ZipFile, size: int, where: str, purpose: Purpose) -> None:
         self._archive, self._size, self._where, self._purpose = archive, size, where, purpose
+        self._below = ""
         self._members: dict[str, zipfile.ZipInfo] = {}
         for info in archive.infolist():
             name = info.filename.removesuffix(".npy")
@@ -136,7 +138,14 @@ class Archive:
 
     @property
     def names(self) -> list[str]:
-        return list(self._members)
+        return [name.removeprefix(self._below) for name in self._members]
+
+    def below(self, prefix: str) -> Archive:
+        """The arrays whose names begin with a prefix, without it."""
+        part = copy.copy(self)
+        part._below = self._below + prefix
+        part._members = {k: m for k, m in self._members.items() if k.startswith(part._below)}
+        return part
 
     def bound(self, names: Iterable[str], *, freely: int = 0) -> None:
         """Refuse arrays that unpack, one or all of them, to more than is plausible.
@@ -144,7 +153,7 @@ class Archive:
         That is MAX_RATIO times their size, or `freely` bytes if that is more; and never more than
         the machine has memory.
         """
-        infos = [self._members[name] for name in names]
+        infos = [self._members[self._below + name] for name in names]
         total = sum(info.file_size for info in infos)
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         # Several names may stand for the same bytes, so the size of the file counts.
@@ -164,11 +173,13 @@ class Archive:
 
     def header(self, name: str) -> Header:
         """Read the header of an array, but not its values."""
+        name = self._below + name
         with self._archive.open(self._members[name]) as stream:
             return self._header(name, stream)
 
     def read(self, name: str) -> Array:
         """Read an array, C-ordered or not, in the dtype and byte order that it was saved in."""
+        name = self._below + name
         with self._archive.open(self._members[name]) as stream:
             header = self._header(name, stream)
             raw = np.empty(math.prod(header.shape) * header.dtype.itemsize, np.uint8)

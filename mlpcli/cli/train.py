@@ -82,13 +82,16 @@ def train(
       mlp train --data points.csv --label-column species
       mlp train --hidden 800,800 --dropout 0.5 --epochs 50 -o wide.npz
       mlp train --resume wide.npz --epochs 80
+      mlp train --data points.csv --members 4        four networks, one checkpoint
+      mlp train --data points.csv --folds 5          only score, by cross-validation
       mlp train --config mnist --json | jq .validation.accuracy
       mpirun -n 8 mlp train --mpi --config mnist
 
     Training never looks at the test rows. Ctrl-C writes the checkpoint and says how to resume.
     """
     asked = {f.name: options[f.name] for f in fields(Request) if f.name in options}
-    request = Request(output=output or asked["resume"] or Path("model.npz"), **asked)
+    where = output or asked["resume"] or Path("model.npz")
+    request = Request(output=where, chosen=output is not None, **asked)
     job = join() if request.mpi else Job()
     try:
         with job.whole():
@@ -103,6 +106,11 @@ def train(
                     click.echo(config.to_toml(), nl=False)
                 return
 
+            if config.networks:
+                from mlpcli.commands.train_members import train_members
+
+                train_members(console, request, cores, config, model)
+                return
             from mlpcli.commands.train import train as run
 
             run(console, job, request, cores, config, model)

@@ -23,6 +23,7 @@ class Request:
 
     Attributes:
         output: the checkpoint to write.
+        chosen: whether the command line names it.
         resume: the checkpoint of the run to continue.
         init_from: the checkpoint whose weights start a new run.
         config_file: options from a file.
@@ -34,6 +35,7 @@ class Request:
     """
 
     output: Path = Path("model.npz")
+    chosen: bool = False
     resume: Path | None = None
     init_from: Path | None = None
     config_file: Path | None = None
@@ -64,13 +66,35 @@ def begin(request: Request, flags: dict[str, Any]) -> tuple[Model | None, Config
     if log and same_file(log, output):
         raise UsageError(f"--log {log}: is where the checkpoint goes; name another file")
     if request.resume is None:
-        return None, resolve(flags, request.config_file)
+        config = resolve(flags, request.config_file)
+        _refuse_folds(request, config)
+        return None, config
     from mlpcli.runs.model import load
 
     model = load(request.resume, resume=True)
     config = resolve(flags, request.config_file, model.config)
     _refuse_changes(model, config)
+    _refuse_folds(request, config)
     return model, config
+
+
+def _refuse_folds(request: Request, config: Config) -> None:
+    """Refuse what does not go with several networks."""
+    if config.networks and request.mpi:
+        flag = "--members" if config.train.members else "--folds"
+        raise UsageError(
+            f"{flag}: its networks are trained side by side on one machine; leave out --mpi, or "
+            "train one network per mpirun and give all files to mlp evaluate"
+        )
+    if config.train.folds is None:
+        return
+    for flag, given in (
+        ("-o", request.chosen),
+        ("--resume", request.resume),
+        ("--weights-only", request.weights_only),
+    ):
+        if given:
+            raise UsageError(f"--folds only scores, and writes no checkpoint; leave out {flag}")
 
 
 def name_data(config: Config, data_dir: Path, console: Console, doing: str) -> Config:

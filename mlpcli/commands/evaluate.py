@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from mlpcli.evaluation.importance import Importances, importance_table, measure_
 from mlpcli.evaluation.metrics import predict_members
 from mlpcli.files import ensure_writable, is_stream, write_text
 from mlpcli.runs.committee import Committee, open_committee
-from mlpcli.runs.model import Model, load
+from mlpcli.runs.model import Model, describe_members, load
 from mlpcli.runs.repeat import train_command
 from mlpcli.tasks.task import Predictions, Task
 
@@ -31,7 +32,7 @@ _COLUMNS = 100  # of a table, whose importance a page has unasked
 
 def _member(model: Model, scores: report.TaskReport) -> subject.Member:
     return subject.Member(
-        name=str(model.file.path),
+        name=model.file.name,
         scores=scores,
         sizes=model.file.sizes,
         options=model.config.values(),
@@ -112,16 +113,17 @@ def _flags(
 
 
 def _score(
-    models: Sequence[Path], committee: Committee, task: Task
+    members: Sequence[Model], committee: Committee, task: Task
 ) -> tuple[list[report.TaskReport], tuple[report.TaskReport, Predictions]]:
     """The reports of each model, and of all together with what they predict."""
     with np.errstate(all="ignore"):  # what overflows is told by the loss
         own, predictions = predict_members(committee.networks, committee.splits, task)
     each = [report.report_of(one, task) for one in own]
-    for path, scores in zip(models, each, strict=True):
+    for model, scores in zip(members, each, strict=True):
         if not math.isfinite(scores.loss):
             raise DataError(
-                f"{committee.source}: the loss of {path} on it is not finite: it overflows"
+                f"{committee.source}: the loss of {model.file.name} on it is not finite: it "
+                "overflows"
             )
     return each, (report.report_of(predictions, task), predictions)
 
@@ -131,16 +133,27 @@ def _measure(committee: Committee, task: Task) -> Importances:
         return measure_importance(committee.networks, committee.splits, task)
 
 
+def _describe_members(
+    members: Sequence[Model], each: Sequence[report.TaskReport]
+) -> dict[str, Any]:
+    """What `--json` says of the members of one file, and of how each does on the rows."""
+    alone = len({model.file.path for model in members}) == 1
+    about = describe_members(members) if alone else {}
+    for entry, own in zip(about.get("members", ()), each, strict=bool(about)):
+        entry |= {"loss": own.loss, **report.figures_of(own)}
+    return about
+
+
 def _show_headlines(
     console: Console,
-    models: Sequence[Path],
+    members: Sequence[Model],
     each: Sequence[report.TaskReport],
     scores: report.TaskReport,
 ) -> None:
-    for path, own in zip(models, each, strict=True):
-        console.result(report.headline(str(path), own))
-    if len(models) > 1:
-        console.result(report.headline(f"committee of {len(models)}", scores))
+    for model, own in zip(members, each, strict=True):
+        console.result(report.headline(model.file.name, own))
+    if len(members) > 1:
+        console.result(report.headline(f"committee of {len(members)}", scores))
 
 
 def evaluate(
@@ -159,7 +172,7 @@ def evaluate(
     sources = [data] if isinstance(data, str) else list(data or ())
     if report_file:
         _refuse_page(report_file, [*models, *sources])
-    members = [load(path) for path in models]
+    members = [member for path in models for member in load(path).each]
     committee = open_committee(
         members,
         where_data_lie(data_dir),
@@ -172,7 +185,7 @@ def evaluate(
     for notice in committee.notices:
         console.warning(notice)
     task = members[0].task
-    each, together = _score(models, committee, task)
+    each, together = _score(members, committee, task)
     scores, _ = together
 
     wanted = importance or (report_file and _is_narrow_table(members[0]))
@@ -186,10 +199,11 @@ def evaluate(
         page = _page(members, each, committee, names, together, again, importances)
         write_text(report_file, html.page(page))
     about = report.as_json([str(path) for path in models], source, rows.name, labels, scores)
+    about |= _describe_members(members, each)
     asked = importances if importance else None
     console.json(about | ({"importance": asked.to_json()} if asked else {}))
     console.result(f"{source}, {rows.name} split: {scores.samples:,} samples")
-    _show_headlines(console, models, each, scores)
+    _show_headlines(console, members, each, scores)
     for table in report.tables(scores, names, labels):
         console.result("\n" + table)
     if asked:

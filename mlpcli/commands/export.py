@@ -16,8 +16,8 @@ from mlpcli.errors import CheckpointError, OutputError, UsageError
 from mlpcli.export import EXPORTERS
 from mlpcli.export.request import MARK, Request
 from mlpcli.files import ensure_writable, open_input, replacing
-from mlpcli.runs.committee import refuse_other_question, takes_same_columns
-from mlpcli.runs.model import Model, load
+from mlpcli.runs.committee import refuse_other_question
+from mlpcli.runs.model import Model, load, takes_same_columns
 from mlpcli.runs.repeat import train_command
 
 _HEAD = 1024  # bytes, in which an exported file has its mark
@@ -39,14 +39,14 @@ def export(
     """
     *files, target = _checked(paths)
     build = _exporter(target)
-    models = [load(path) for path in files]
+    models = [member for path in files for member in load(path).each]
     for other in models[1:]:
         _refuse_mismatch(models[0], other)
     chosen = ["--member", str(member)] if member is not None else []
     command = shlex.join(["mlp", "export", *map(str, files), str(target), *chosen])
     request = Request(
         members=_chosen(models, member),
-        commands=[*map(train_command, models), command],
+        commands=[*dict.fromkeys(map(train_command, models)), command],
         data_dir=where_data_lie(data_dir),
         notice=console.notice,
     )
@@ -65,7 +65,7 @@ def _refuse_mismatch(first: Model, other: Model) -> None:
     refuse_other_question(first, other)
     if not takes_same_columns(first, other):
         raise CheckpointError(
-            f"{other.file.path}: takes other columns than {first.file.path}, or in another order; "
+            f"{other.file.name}: takes other columns than {first.file.path}, or in another order; "
             "export each by itself"
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from mlpcli.nn.gradcheck.check import check_network
 from mlpcli.nn.gradcheck.outcome import GradientCheck, ParameterCheck
 from mlpcli.nn.network import MLP
 from mlpcli.runs import build
-from mlpcli.runs.model import load
+from mlpcli.runs.model import Model, load
 from mlpcli.runs.own_data import rows_to_evaluate
 from mlpcli.tasks.task import Task
 from mlpcli.text import dashed
@@ -33,7 +33,7 @@ _OF_A_MODEL = ("data", "label_column", "reg", "label_smoothing", "seed")  # what
 _POOL = 200  # rows that the samples are drawn from
 
 
-def _of_config(config: Config, directory: Path, console: Console) -> tuple[MLP, Config, _Rows]:
+def _of_config(config: Config, directory: Path, console: Console) -> list[_Case]:
     """The network of a configuration, and rows to check it on."""
     config = name_data(config, directory, console, "checking")
     material = build.prepare(config, directory)
@@ -41,20 +41,21 @@ def _of_config(config: Config, directory: Path, console: Console) -> tuple[MLP, 
     net = build.network(config, *material.sizes)
     rows = _draw(material.splits.train, material.encoding, config, material.task)
     _announce(net, config, material.data.source, console)
-    return net, config, rows
+    return [_Case("", net, config, rows)]
 
 
-def _of_model(
-    path: Path, flags: dict[str, Any], directory: Path, console: Console
-) -> tuple[MLP, Config, _Rows]:
-    """The same of a checkpoint, on its own training rows, or other data that were given.
+def _of_model(path: Path, flags: dict[str, Any], directory: Path, console: Console) -> list[_Case]:
+    """The networks of a checkpoint, on their training rows, or other data that were given.
 
-    Where its own are gone, inputs are drawn at random: the equations are the same for them.
+    If their own are gone, inputs are drawn at random: the equations are the same for them.
     """
     for name in flags:
         if name not in _OF_A_MODEL:
             raise UsageError(f"{OPTIONS[name].flag}: {path} has its own; leave one of them out")
-    saved = load(path)
+    return [_of_network(member, flags, directory, console) for member in load(path).each]
+
+
+def _of_network(saved: Model, flags: dict[str, Any], directory: Path, console: Console) -> _Case:
     config = resolve(flags, None, saved.config)
     net, source = saved.network(), flags.get("data")
     try:
@@ -72,8 +73,37 @@ def _of_model(
         console.notice(f"{error}; checking on random inputs")
         where = "random inputs"
         drawn = _draw_random(net, config, saved.task)
-    _announce(net, config, where, console)
-    return net, config, drawn
+    number = saved.file.member
+    if not number:
+        _announce(net, config, where, console)
+    return _Case("" if number is None else f"members/{number}/", net, config, drawn)
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A network to check, with its options and rows; `name` begins those of its arrays."""
+
+    name: str
+    net: MLP
+    config: Config
+    rows: _Rows
+
+    def check(self, tolerance: float) -> GradientCheck:
+        """Check it."""
+        found = check_network(
+            self.net,
+            self.rows.X,
+            self.rows.Y,
+            reg=self.config.train.reg,
+            weights=self.rows.weights,
+            tolerance=tolerance,
+            seed=self.config.train.seed,
+        )
+        return GradientCheck(
+            tolerance,
+            [replace(one, name=self.name + one.name) for one in found.parameters],
+            [replace(one, name=self.name + one.name) for one in found.checks],
+        )
 
 
 @dataclass(frozen=True)
@@ -116,12 +146,13 @@ def _announce(net: MLP, config: Config, where: str, console: Console) -> None:
 
 def _show(check: GradientCheck, parameters: int, console: Console) -> None:
     """The table of parameters, the other checks, and the outcome."""
+    width = max(6, *(len(parameter.name) for parameter in check.parameters))
     console.result(
-        f"{'array':6} {'shape':>11} {'checked':>8} {'kinks':>6} {'max rel. error':>15}  "
+        f"{'array':{width}} {'shape':>11} {'checked':>8} {'kinks':>6} {'max rel. error':>15}  "
         f"{'at':13} {'backpropagation':>17} {'central difference':>19}"
     )
     for parameter in check.parameters:
-        console.result(_row(parameter))
+        console.result(_row(parameter, width))
     console.result("")
     for item in check.checks:
         console.result(f"{'ok' if item.passed else 'FAILED':6} {item.name}: {item.detail}")
@@ -133,9 +164,9 @@ def _show(check: GradientCheck, parameters: int, console: Console) -> None:
     )
 
 
-def _row(p: ParameterCheck) -> str:
+def _row(p: ParameterCheck, width: int) -> str:
     shape = "x".join(map(str, p.shape))
-    counts = f"{p.name:6} {shape:>11} {p.checked:>8,} {p.kinks_skipped:>6,}"
+    counts = f"{p.name:{width}} {shape:>11} {p.checked:>8,} {p.kinks_skipped:>6,}"
     if p.worst_index is None:
         return counts
     index = f"[{', '.join(map(str, p.worst_index))}]"
@@ -161,19 +192,16 @@ def gradcheck(
         if model:
             if config_file:
                 raise UsageError(f"--config {config_file}: {model} has its own; give one of them")
-            net, config, rows = _of_model(model, flags, directory, console)
+            cases = _of_model(model, flags, directory, console)
         else:
-            net, config, rows = _of_config(resolve(flags, config_file), directory, console)
-        check = check_network(
-            net,
-            rows.X,
-            rows.Y,
-            reg=config.train.reg,
-            weights=rows.weights,
-            tolerance=tolerance,
-            seed=config.train.seed,
-        )
+            cases = _of_config(resolve(flags, config_file), directory, console)
+        found = [case.check(tolerance) for case in cases]
+    check = GradientCheck(
+        tolerance,
+        [one for each in found for one in each.parameters],
+        [one for each in found for one in each.checks],
+    )
     console.json(check.to_json())
-    _show(check, len(net.parameters.flat), console)
+    _show(check, sum(len(case.net.parameters.flat) for case in cases), console)
     if failure := check.failure():
         raise GradientCheckError(failure)

@@ -24,8 +24,8 @@ from mlpcli.evaluation.conformal import PERCENT
 from mlpcli.evaluation.metrics import outputs_of
 from mlpcli.files import ensure_writable, is_stream, writing
 from mlpcli.nn.model_file import is_checkpoint
-from mlpcli.runs.committee import networks_of, refuse_other_question
-from mlpcli.runs.model import Model, interval_width, load
+from mlpcli.runs.committee import refuse_other_question
+from mlpcli.runs.model import Model, interval_width, load, networks_of
 from mlpcli.runs.own_data import count_unseen
 from mlpcli.tasks.regression import Regression
 
@@ -97,7 +97,7 @@ def predict(console: Console, request: Request) -> None:
         ):
             named = f"{request.output.stem}.csv"
             raise UsageError(f"-o {request.output}: what comes out is CSV; name it {named}")
-    members = [_load(path, sources) for path in paths]
+    members = [member for path in paths for member in _load(path, sources).each]
     for other in members[1:]:
         refuse_other_question(members[0], other)
     width = interval_width(members) if request.interval else None
@@ -272,7 +272,7 @@ def _outcome(job: _Job, predicted: Array, labels: Array) -> str:
 
 def _as_json(job: _Job, request: Request) -> dict[str, Any]:
     """The shape of `predict --json`; without a file to write, the answers are there."""
-    paths, first = [str(model.file.path) for model in job.members], job.members[0]
+    paths, first = list(dict.fromkeys(str(m.file.path) for m in job.members)), job.members[0]
     rows = job.inputs[0]
     read = np.delete(rows.X, list(rows.bad), axis=0) if rows.bad else rows.X
     about: dict[str, Any] = {

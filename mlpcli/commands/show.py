@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from mlpcli.commands.console import Console
+from mlpcli.commands.members_display import describe_out_of_fold
 from mlpcli.commands.show_columns import column_table
 from mlpcli.config.config import resolve
 from mlpcli.config.options import OPTIONS
@@ -26,7 +27,7 @@ from mlpcli.evaluation.pixels import save_distortions, save_weights
 from mlpcli.evaluation.text_report import differing
 from mlpcli.files import ensure_writable
 from mlpcli.runs import build, own_data
-from mlpcli.runs.model import Model, load
+from mlpcli.runs.model import Model, describe_members, load
 from mlpcli.runs.repeat import train_command
 from mlpcli.tasks.regression import Regression
 from mlpcli.text import aligned, as_typed, dashed, sparkline
@@ -68,16 +69,20 @@ def _rank(model: Model) -> tuple[float, float]:
 
 
 def _best(model: Model) -> dict[str, Any]:
-    """The history's entry of the epoch that the weights are of; empty where it has none."""
-    return next((entry for entry in model.history if entry.get("epoch") == model.epoch), {})
+    """The history's entry of the epoch that the weights are of; of members, what they held out."""
+    score = model.out_of_fold
+    if not model.members:
+        return model.best
+    figures = {"loss": score.loss, **score.figures} if score else {}
+    return {f"val_{name}": value for name, value in figures.items()}
 
 
 def _seconds(model: Model) -> float:
-    return float(model.history[-1]["seconds"]) if model.history else 0.0
+    return float(sum(one.history[-1]["seconds"] for one in model.each if one.history))
 
 
 def _parameters(model: Model) -> int:
-    return sum(array.size for array in model.file.params.values())
+    return sum(array.size for one in model.each for array in one.file.params.values())
 
 
 def _threads(model: Model) -> str:
@@ -86,7 +91,12 @@ def _threads(model: Model) -> str:
 
 
 def _layers(model: Model) -> str:
-    return dashed(model.file.sizes)
+    return f"{len(model.members)} of " * bool(model.members) + dashed(model.file.sizes)
+
+
+def _epoch(model: Model) -> str:
+    """The epoch that the weights are of, or of which those of each member are."""
+    return ",".join(str(one.epoch) for one in model.each)
 
 
 def _description(model: Model) -> str:
@@ -98,7 +108,8 @@ def _description(model: Model) -> str:
         f"{config.model.activation}, {config.model.loss}",
         f"  data       {data.source}: {data.rows:,} rows, {kind}{_target(model)}",
         f"  training   {model.epochs} epochs in {_seconds(model):.1f} s, weights of epoch "
-        f"{model.epoch}, {_threads(model)}",
+        f"{_epoch(model)}, {_threads(model)}",
+        *_members(model),
         *_interval(model),
         f"  repeat     {train_command(model)}"
         + (" (not exactly: it was resumed with other options)" if model.changed else ""),
@@ -114,6 +125,21 @@ def _description(model: Model) -> str:
     return "\n".join(lines)
 
 
+def _members(model: Model) -> list[str]:
+    """How the members of a file do on what they held out."""
+    if not model.members:
+        return []
+    planned, score = model.config.train.members, model.out_of_fold
+    there = f"{len(model.members)} of {planned}: " if len(model.members) != planned else ""
+    name, show = model.task.headline_name, model.task.show
+    figures = [one.validation for one in model.members]
+    each = [show(figure[model.task.headline]) if figure else "-" for figure in figures]
+    lines = [f"  members    {there}{name} {', '.join(each)} on what each held out"]
+    if score:
+        lines.append(f"  together   {describe_out_of_fold(score, model.task)}")
+    return [*lines, f"  below      member {model.file.member}"]
+
+
 def _target(model: Model) -> str:
     """What is predicted."""
     task, name = model.task, model.data.label_name
@@ -126,16 +152,17 @@ def _target(model: Model) -> str:
 
 def _interval(model: Model) -> list[str]:
     """How far off the answers are at most, if that is known."""
-    rows = len(model.file.residuals)
+    residuals = np.concatenate([one.file.residuals for one in model.each])
+    rows = len(residuals)
     if rows < FEWEST:
         return []
-    width = half_width(model.file.residuals)
+    width = half_width(residuals)
     return [f"  interval   ± {width:.4g}, of {PERCENT} % of new rows ({rows:,} held-out ones)"]
 
 
 def _history(model: Model) -> list[str]:
     """A line a curve: its first value, the curve, its last, and its value at the best epoch."""
-    best = _best(model)
+    best = model.best
     first_epoch = str(model.history[0]["epoch"]) if model.history else ""
     rows = [("epoch", first_epoch, "", str(model.epochs), f"kept: {model.epoch}")]
     for key, name, form in _CURVES:
@@ -189,7 +216,7 @@ def _table(models: Sequence[Model]) -> str:
                 "-" if loss is None else f"{loss:.4f}",
                 _layers(model),
                 *(as_typed(values[name]) for name in options),
-                f"{model.epoch}/{model.epochs}",
+                f"{_epoch(model)}/{model.epochs}",
                 f"{_seconds(model):.1f}",
             )
         )
@@ -206,7 +233,7 @@ def _as_json(model: Model) -> dict[str, Any]:
         "classes": model.classes.tolist(),
         "columns": model.encoding.to_json(),
         "epochs": model.epochs,
-        "best_epoch": model.epoch,
+        "best_epoch": None if model.members else model.epoch,
         **{
             part: _scores(best, short)
             for part, short in (("train", "train"), ("validation", "val"))
@@ -216,6 +243,7 @@ def _as_json(model: Model) -> dict[str, Any]:
         "ranks": model.ranks,
         "config": model.config.sections(),
         "history": model.history,
+        **describe_members(model.each),
     }
 
 
@@ -235,7 +263,7 @@ def _csv(models: Sequence[Model]) -> str:
                 "architecture": _layers(model),
                 "parameters": _parameters(model),
                 "epochs_done": model.epochs,
-                "best_epoch": model.epoch,
+                "best_epoch": None if model.members else model.epoch,
                 **{key: best.get(key) for key, *_ in _CURVES[:4]},
                 "seconds": _seconds(model),
                 **{
@@ -254,7 +282,9 @@ def _csv(models: Sequence[Model]) -> str:
 def _draw_curves(models: Sequence[Model], path: Path) -> None:
 
     ensure_writable(path, reads=[m.file.path for m in models])
-    save_curves(path, [Run(str(m.file.path), m.history, m.epoch) for m in models])
+    save_curves(
+        path, [Run(one.file.name, one.history, one.epoch) for m in models for one in m.each]
+    )
 
 
 def _draw_weights(model: Model, path: Path) -> str:

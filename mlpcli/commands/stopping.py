@@ -155,7 +155,7 @@ class Limits:
         config: of training.
         trainer: of the run.
         begun: when the command began, by the monotonic clock.
-        how_to_resume: the hint to print with it.
+        how_to_resume: the hint to print with it, if any.
     """
 
     def __init__(
@@ -181,4 +181,5 @@ class Limits:
         over = time.monotonic() - self._begun >= limit * 60
         if not self._trainer.ranks.agree(over):
             return None
-        return f"the time is up after epoch {self._trainer.progress.epoch}; {self._how_to_resume}"
+        hint = f"; {self._how_to_resume}" if self._how_to_resume else ""
+        return f"the time is up after epoch {self._trainer.progress.epoch}{hint}"

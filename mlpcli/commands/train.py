@@ -23,6 +23,7 @@ from mlpcli.commands.train_display import (
     how_to_resume,
     lower_rate,
     remedy,
+    say_done,
 )
 from mlpcli.config.config import Config
 from mlpcli.errors import DivergedError, Interruption, OutputError, StoppedError
@@ -62,20 +63,20 @@ def train(
                 run = replace(run, cores=Cores(cores.count // cores.processes))
             keeper = build_keeper(run, console.notice)
             display = TrainDisplay(console, run, keeper)
+            run.log.write("start", {"config": run.config.sections(), **run.description()})
+            if said := say_done([run]):
+                console.notice(said)
             try:
-                _train(console, run, keeper, display, begun)
+                train_network(console, run, keeper, display, begun)
             except Interruption as stop:  # another one, while the first was being answered
                 raise _give_up(stop, run, keeper) from None
             _report(run, keeper, display)
 
 
-def _train(console: Console, run: Run, keeper: Keeper, display: TrainDisplay, begun: float) -> None:
+def train_network(
+    console: Console, run: Run, keeper: Keeper, display: TrainDisplay, begun: float
+) -> None:
     """Train to the end of the plan, or until something stops it; keep the checkpoint."""
-    run.log.write("start", {"config": run.config.sections(), **run.description()})
-    done = run.trainer.progress.epoch
-    if done >= run.until:
-        more = "--epochs" if run.until == run.planned else "--stop-after"
-        console.notice(f"epoch {done} is already done; raise {more} to continue")
     try:
         with (
             run.job.watched(partial(_say_alone, run, keeper)),
@@ -120,7 +121,8 @@ def _run_epochs(
     begun: float,
 ) -> None:
     trainer = run.trainer
-    limits = Limits(run.config.train, trainer, begun, how_to_resume(run))
+    hint = how_to_resume(run) if run.member is None else ""
+    limits = Limits(run.config.train, trainer, begun, hint)
     reason = limits.patience_is_over()
     if not reason:
         for result in trainer.epochs(run.until, on_step):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,10 @@ from mlpcli.parallel.job import Job
 from mlpcli.parallel.mpi import Mpi
 from mlpcli.runs import build, own_data
 from mlpcli.runs.build import Material
-from mlpcli.runs.checkpoint import Writer, refuse_others, snapshot_of
+from mlpcli.runs.checkpoint import PartWriter, Writer, refuse_others, snapshot_of
 from mlpcli.runs.keeper import Keeper
 from mlpcli.runs.meta import Ancestor
-from mlpcli.runs.model import Model, new_meta
+from mlpcli.runs.model import Model, load, new_meta
 from mlpcli.runs.seen import warn_of_seen
 from mlpcli.runs.start import scale_like, start_from
 from mlpcli.tasks.regression import Regression
@@ -50,6 +50,7 @@ class Run:
         trainer: of the network, at the point where the run starts or resumes.
         log: of its metrics.
         ancestors: the checkpoints that its weights come from.
+        member: which of the networks it is that are trained together; None if it is alone.
     """
 
     request: Request
@@ -61,6 +62,12 @@ class Run:
     trainer: Trainer
     log: MetricsLog
     ancestors: Sequence[Ancestor] = ()
+    member: int | None = None
+
+    @property
+    def kind(self) -> str:
+        """What it is for a person, of networks that are trained together."""
+        return "fold" if self.config.train.folds else "member"
 
     @property
     def planned(self) -> int:
@@ -91,27 +98,95 @@ def build_run(
     """Open the data, build what trains, and make sure that the output can be written."""
     with job.together():
         if not job.rank:
-            refuse_others(request.output)
-            reads = [*request.reads, *config.data.files]
-            ensure_writable(request.output, clear=not request.dry_run, reads=reads)
-            if request.log_file:
-                refuse_reading(request.log_file, [*reads, request.resume, request.output])
-        config, material = _open(request, config, model, console)
-        net = build.network(config, *material.sizes)
-        ancestors = tuple(model.ancestors) if model else ()
-        if request.init_from and not job.rank:
-            ancestors = start_from(request.init_from, net, material)
-            _warn_of_seen(ancestors, config, material, console)
-        trainer = _trainer(job, cores, config, material, net)
+            _check_files(request, config)
+        directory = where_data_lie(request.data_dir)
         if model:
-            trainer.restore(snapshot_of(model, trainer))
-            trainer.seconds = float(model.history[-1]["seconds"]) if model.history else 0.0
+            material = own_data.own_material(model, config, directory)
+        else:
+            config = name_data(config, directory, console, "training")
+            material = build.prepare(config, directory)
+        origin = load(request.init_from) if request.init_from else None
+        if origin and origin.members:
+            console.notice(
+                f"starting from member 0 of the {len(origin.each)} of {request.init_from}"
+            )
+        run = _build(console, job, request, cores, config, model, material, origin)
+        log = _open_log(job, request, run.trainer.progress.epoch if model else None, console)
+    job.same("data", run.material.data.digest.encode())
+    job.send(run.trainer.net.parameters.flat)
+    run.trainer.step.load_weights()
+    return replace(run, log=log)
+
+
+def build_members(
+    console: Console, request: Request, cores: Cores, config: Config, model: Model | None
+) -> tuple[list[Run], MetricsLog]:
+    """The same for several networks, each with rows and a seed of its own; and their one log."""
+    _check_files(request, config)
+    directory, job = where_data_lie(request.data_dir), Job()
+    if model:
+        materials = own_data.own_materials(model, config, directory)
+    else:
+        config = name_data(config, directory, console, "training")
+        data = build.open_configured(config, directory)
+        materials = [build.prepare_opened(config, data, n) for n in range(config.networks or 1)]
+    config = build.complete(config, materials[0])
+    begun = {member.file.member: member for member in model.each} if model else {}
+    origins = load(request.init_from).each if request.init_from else []
+    runs = [
+        _build(
+            *(console, job, request, cores, config, begun.get(number), material),
+            origins[number % len(origins)] if origins else None,
+            member=number,
+        )
+        for number, material in enumerate(materials)
+    ]
+    for run in runs:
+        run.trainer.step.load_weights()
+    done = [run.trainer.progress.epoch for run in runs] if model else None
+    return runs, _open_log(job, request, done, console)
+
+
+def _check_files(request: Request, config: Config) -> None:
+    """Make sure that the output can be written, and that nothing is lost that way."""
+    reads = [*request.reads, *config.data.files]
+    if config.train.folds is None:
+        refuse_others(request.output)
+        ensure_writable(request.output, clear=not request.dry_run, reads=reads)
+    if request.log_file:
+        refuse_reading(request.log_file, [*reads, request.resume, request.output])
+
+
+def _build(
+    console: Console,
+    job: Job,
+    request: Request,
+    cores: Cores,
+    config: Config,
+    model: Model | None,
+    material: Material,
+    origin: Model | None,
+    member: int | None = None,
+) -> Run:
+    """A run on the material, without a log: one that goes on, or that starts from `origin`."""
+    if origin:
+        material = scale_like(origin, material)
+    config = build.complete(config, material)
+    own = config.of_member(member)
+    net = build.network(own, *material.sizes)
+    ancestors = tuple(model.ancestors) if model else ()
+    if origin and not job.rank:
+        ancestors = start_from(origin, net, material)
+        if not member:
+            _warn_of_seen(ancestors, config, material, console)
+    trainer = _trainer(job, cores, own, material, net, alone=member is not None)
+    if model:
+        trainer.restore(snapshot_of(model, trainer))
+        trainer.seconds = float(model.history[-1]["seconds"]) if model.history else 0.0
+        if not member:
             _compare_machines(model, job, cores, console)
-        log = _open_log(job, request, trainer if model else None, console)
-    job.same("data", material.data.digest.encode())
-    job.send(net.parameters.flat)
-    trainer.step.load_weights()
-    return Run(request, job, cores, config, model, material, trainer, log, ancestors)
+    log = MetricsLog(None, resumed=None)
+    return Run(request, job, cores, config, model, material, trainer, log, ancestors, member)
 
 
 def _warn_of_seen(
@@ -124,22 +199,11 @@ def _warn_of_seen(
             console.warning(said)
 
 
-def _open(
-    request: Request, config: Config, model: Model | None, console: Console
-) -> tuple[Config, Material]:
-    """(the complete configuration, the data)."""
-    directory = where_data_lie(request.data_dir)
-    if model:
-        material = own_data.own_material(model, config, directory)
-    else:
-        config = name_data(config, directory, console, "training")
-        material = build.prepare(config, directory)
-    if request.init_from:
-        material = scale_like(request.init_from, material)
-    return build.complete(config, material), material
-
-
-def _trainer(job: Job, cores: Cores, config: Config, material: Material, net: MLP) -> Trainer:
+def _trainer(
+    job: Job, cores: Cores, config: Config, material: Material, net: MLP, *, alone: bool
+) -> Trainer:
+    if alone:
+        return build.trainer(config, material, net)
     ranks = job if isinstance(job, Mpi) else build.ranks(config, material, net, cores.processes)
     return build.trainer(config, material, net, ranks)
 
@@ -160,8 +224,29 @@ def _compare_machines(model: Model, job: Job, cores: Cores, console: Console) ->
         )
 
 
-def build_keeper(run: Run, notice: Callable[[str], None]) -> Keeper:
-    """Return the run's keeper, which says what became of an earlier checkpoint."""
+def build_keeper(
+    run: Run,
+    notice: Callable[[str], None],
+    hand_on: Callable[[dict[str, Array]], None] | None = None,
+) -> Keeper:
+    """Return the run's keeper, which says what became of an earlier checkpoint.
+
+    With `hand_on` it writes no file, but hands on what there is to write.
+    """
+    request, model = run.request, run.model
+    writer = build_writer(run, hand_on)
+    return Keeper(
+        run.trainer,
+        writer,
+        minutes=run.config.train.checkpoint_every,
+        history=model.history if model else (),
+        unsaved=model is not None and (request.weights_only or not writer.continues),
+        notice=notice,
+    )
+
+
+def build_writer(run: Run, hand_on: Callable[[dict[str, Array]], None] | None = None) -> Writer:
+    """What writes the run's checkpoint, or hands it on."""
     request, model, material = run.request, run.model, run.material
     init_from: Path | str | None = request.init_from or (model.init_from if model else None)
     meta = new_meta(
@@ -175,23 +260,14 @@ def build_keeper(run: Run, notice: Callable[[str], None]) -> Keeper:
         ranks=run.job.size,
         ancestors=run.ancestors,
     )
-    continues = model is not None and same_file(model.file.path, request.output)
-    writer = Writer(
-        request.output,
-        run.trainer.net.sizes,
-        meta,
-        weights_only=request.weights_only,
-        residuals=_residuals(run),
-        continues=continues,
-    )
-    return Keeper(
-        run.trainer,
-        writer,
-        minutes=run.config.train.checkpoint_every,
-        history=model.history if model else (),
-        unsaved=model is not None and (request.weights_only or not continues),
-        notice=notice,
-    )
+    about: dict[str, Any] = {
+        "weights_only": request.weights_only,
+        "residuals": _residuals(run),
+        "continues": model is not None and same_file(model.file.path, request.output),
+    }
+    if hand_on:
+        return PartWriter(request.output, run.trainer.net.sizes, meta, **about, hand_on=hand_on)
+    return Writer(request.output, run.trainer.net.sizes, meta, **about)
 
 
 def _residuals(run: Run) -> ResidualsOfBest | None:
@@ -221,10 +297,12 @@ def _changes(model: Model, config: Config) -> bool:
     )
 
 
-def _open_log(job: Job, request: Request, goes_on: Trainer | None, console: Console) -> MetricsLog:
-    """Open the metrics log; that of a resumed run has the epochs so far."""
+def _open_log(
+    job: Job, request: Request, done: int | Sequence[int] | None, console: Console
+) -> MetricsLog:
+    """Open the metrics log; that of a resumed run has the epochs that are done."""
     path = request.log_file if not job.rank and not request.dry_run else None
-    log = MetricsLog(path, resumed=goes_on.progress.epoch if goes_on else None)
+    log = MetricsLog(path, resumed=done)
     if log.kept:
         console.notice(
             f"{path} had epochs that come again, after the last checkpoint; "

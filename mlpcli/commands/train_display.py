@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,7 +23,7 @@ from mlpcli.training.progress import EpochResult
 _OBSERVED = 2.0  # seconds of training before the cores are judged
 _CROWDED = 0.25  # of them ready, but not running: two ranks were half as fast as one then, or less
 _BAR_EVERY = 16  # steps between two moves of the bar
-_BAR = "{desc} |{bar}| {rate_fmt} {remaining}"
+BAR = "{desc} |{bar}| {rate_fmt} {remaining}"
 _LINES = 100  # lines off a terminal, about, for a plan of more than twice as many epochs
 
 
@@ -36,11 +36,11 @@ def headline(run: Run) -> str:
         f"{dashed(about['architecture'])} "
         f"({about['parameters']:,} parameters, {run.config.model.dtype}) "
         f"on {about['data']}: {samples['train']:,} rows to train on, "
-        f"{samples['val']:,} to validate, {samples['test']:,} to test{ranks}{_choice(run)}"
+        f"{samples['val']:,} to validate, {samples['test']:,} to test{ranks}{name_choice(run)}"
     )
 
 
-def _choice(run: Run) -> str:
+def name_choice(run: Run) -> str:
     """Which task was chosen if the labels of a table could be either, and how to choose the other.
 
     Text can only be classes, and images and what has a name are never numbers to predict.
@@ -70,6 +70,15 @@ def how_to_resume(run: Run) -> str:
     return f"resume with: {shlex.join(words)}"
 
 
+def say_done(runs: Sequence[Run]) -> str | None:
+    """What to say if nothing is left to train."""
+    done, first = min(run.trainer.progress.epoch for run in runs), runs[0]
+    if done < first.until:
+        return None
+    more = "--epochs" if first.until == first.planned else "--stop-after"
+    return f"epoch {done} is already done; raise {more} to continue"
+
+
 def lower_rate(run: Run) -> str:
     """Advice on keeping a run from diverging."""
     train = run.config.train
@@ -95,7 +104,8 @@ class TrainDisplay:
         self._run = run
         self._keeper = keeper
         self._trainer = run.trainer
-        self._judged = run.model is not None or run.request.init_from is not None  # the rate
+        again = run.model is not None or run.request.init_from is not None
+        self._judged = again or bool(run.member)  # the rate, once
         self._begun, self._ready = time.monotonic(), seconds_ready()
         self._crowded = False
 
@@ -103,7 +113,7 @@ class TrainDisplay:
     def bar(self) -> Iterator[Bar]:
         """A bar over the samples of the plan, on a terminal."""
         total, shown = self._run.until * len(self._trainer.batches), self._samples()
-        with self._console.bar(total, self._status(), " samples", shown, layout=_BAR) as bar:
+        with self._console.bar(total, self._status(), " samples", shown, layout=BAR) as bar:
             self._shown = shown
             yield bar
 
@@ -143,7 +153,8 @@ class TrainDisplay:
 
     def _show(self, result: EpochResult) -> None:
         plan, console = self._run.planned, self._console
-        thinned = max(1, plan // _LINES) if plan > 2 * _LINES else 1
+        lines = plan * (self._run.config.networks or 1)
+        thinned = max(1, lines // _LINES) if lines > 2 * _LINES else 1
         if (console.moves and not console.verbose) or result.epoch % thinned:
             return
         name, task = self._trainer.task.headline_name, self._trainer.task

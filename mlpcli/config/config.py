@@ -52,6 +52,17 @@ class Config:
                 result[OPTIONS[name].section][name] = kept
         return result
 
+    @property
+    def networks(self) -> int | None:
+        """How many networks are trained on parts of the rows; None: one on a split of them."""
+        members = self.train.members or 1
+        return members if members > 1 else self.train.folds
+
+    def of_member(self, number: int | None) -> Config:
+        """The configuration of network `number`: each has a seed of its own."""
+        train = dataclasses.replace(self.train, seed=self.train.seed + (number or 0))
+        return dataclasses.replace(self, train=train)
+
     def to_toml(self) -> str:
         """A config file that gives the same run."""
         lines = []
@@ -97,6 +108,10 @@ def make_config(values: dict[str, Any]) -> Config:
         )
     if train.patience is not None and config.data.val_fraction == 0:
         raise UsageError("--patience needs validation rows; raise --val-fraction above 0")
+    if train.folds == 1:
+        raise UsageError("--folds 1: a network is tested on what it is trained without; give 2")
+    if train.folds is not None and (train.members or 1) > 1:
+        raise UsageError("--folds scores one network per part; leave out --members")
     model = config.model
     if model.loss is None and config.data.data in (None, *NAMED_DATA):
         model = dataclasses.replace(model, loss="cross-entropy")

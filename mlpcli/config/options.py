@@ -366,6 +366,22 @@ class TrainConfig:
     label_smoothing: float = _option(
         0.0, PROBABILITY, "Share of each target that is spread over all classes."
     )
+    members: int | None = _option(
+        None,
+        Number(whole=True, at_least=1, at_most=1000, metavar="COUNT"),
+        "Train this many networks into one checkpoint, which answers with their mean. Member i has "
+        "the seed plus i, and holds out part i of 10, or more, for validation. Default: one.",
+        also="ensemble ensemble_size committee n_estimators bagging",
+        fixed=True,
+    )
+    folds: int | None = _option(
+        None,
+        Number(whole=True, at_least=1, at_most=1000, metavar="COUNT"),
+        "Only score these options, by cross-validation: train a network without each of so many "
+        "parts of the rows, and test it on that part. No checkpoint is written. Default: no.",
+        also="cv cross_validation k_folds n_splits kfold n_folds",
+        lasting=False,
+    )
     batch_size: int | str = _option(
         128,
         BatchSize(),

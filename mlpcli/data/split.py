@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.data.dataset import Dataset
 from mlpcli.errors import DataError
+from mlpcli.schema import Bounds, Count
 from mlpcli.tasks.choice import TASKS, choose_kind
+from mlpcli.tasks.classification import Classification
+from mlpcli.tasks.regression import Regression
 from mlpcli.tasks.task import Task
 
 # Drawn without regard to --seed: runs with different seeds never train on each other's test rows.
@@ -51,6 +55,21 @@ class Splits:
     task: Task
 
 
+@dataclass(frozen=True)
+class Fold:
+    """One of the parts that the rows are dealt into: member `number` of a run holds it out.
+
+    Attributes:
+        number: which one, counted from 0.
+        of: how many there are.
+        scores: it is held out for testing, and the validation rows are drawn from the others.
+    """
+
+    number: Count
+    of: Annotated[int, Bounds(1, 1 << 20)]
+    scores: bool = False
+
+
 def split(
     data: Dataset,
     *,
@@ -58,6 +77,7 @@ def split(
     val_fraction: float = 0.1,
     test_fraction: float | None = None,
     seed: int = 0,
+    fold: Fold | None = None,
 ) -> Splits:
     """Split a data set: its own test set or a fixed fraction, then validation drawn by `seed`.
 
@@ -66,23 +86,16 @@ def split(
 
     Args:
         task: "auto", "classification" or "regression".
+        fold: the rows to hold out for validation, or for testing, instead of drawn ones.
 
     Raises:
         DataError: the training rows have only one label, or a held-out row has one that they do
-            not have.
+            not have; or there are fewer rows, or groups, than parts.
     """
     kind = TASKS[choose_kind(task, data.y, data.source, table=data.image_shape is None)]
-    strata = kind.strata(data.y)
-    hold_out = _hold_out if data.groups is None else _hold_out_groups
-    strata = strata if data.groups is None else data.groups
-    rest = np.arange(len(data.y))
-    test_rows: Array | None = None
-    if data.X_test is None:
-        fraction = data.test_fraction if test_fraction is None else test_fraction
-        rest, test_rows = hold_out(rest, strata, fraction, TEST_SPLIT_SEED)
-    train_rows, val_rows = rest, None
-    if data.X_val is None:
-        train_rows, val_rows = hold_out(rest, strata, val_fraction, seed)
+    train_rows, val_rows, test_rows = _draw(
+        data, kind, fold, val_fraction=val_fraction, test_fraction=test_fraction, seed=seed
+    )
     if len(train_rows) == 0:
         raise DataError(
             f"{data.source}: no rows to train on; lower --val-fraction or --test-fraction"
@@ -92,13 +105,47 @@ def split(
     if data.groups is not None:  # whole groups may take a class with them
         learned.refuse_unknown(y, data.y, f"{data.source}: a held-out group")
     test, val = _part("test", data, y, test_rows), _part("val", data, y, val_rows)
-    if data.X_test is not None and data.y_test is not None:
+    if test is None and data.X_test is not None and data.y_test is not None:
         test = _apart("test", learned, data.X_test, data.y_test, f"{data.source}: the test set")
     if data.X_val is not None and data.y_val is not None:
         val = _apart("val", learned, data.X_val, data.y_val, f"{data.source}: the validation set")
     train = _part("train", data, y, train_rows)
     assert train is not None
     return Splits(train, val, test, learned)
+
+
+def _draw(
+    data: Dataset,
+    kind: type[Classification] | type[Regression],
+    fold: Fold | None,
+    *,
+    val_fraction: float,
+    test_fraction: float | None,
+    seed: int,
+) -> tuple[Array, Array | None, Array | None]:
+    """(training, validation, testing) rows; None for a part that comes with the data, or is not."""
+    strata = kind.strata(data.y)
+    hold_out = _hold_out if data.groups is None else _hold_out_groups
+    drawn_by = strata if data.groups is None else data.groups
+    rest, test = np.arange(len(data.y)), None
+    if data.X_test is None:
+        fraction = data.test_fraction if test_fraction is None else test_fraction
+        rest, test = hold_out(rest, drawn_by, fraction, TEST_SPLIT_SEED)
+    if fold is not None and (fold.scores or data.X_val is None):
+        part = _deal(rest, strata, data.groups, fold.of, kind is Classification, seed)
+        if fold.number not in part:
+            what = "rows" if data.groups is None else "groups"
+            raise DataError(
+                f"{data.source}: has too few {what} to hold some out for every network; "
+                "lower --members or --folds"
+            )
+        rest, held_out = rest[part != fold.number], rest[part == fold.number]
+        if not fold.scores:
+            return rest, held_out, test
+        test = held_out
+    if data.X_val is not None:
+        return rest, None, test
+    return *hold_out(rest, drawn_by, val_fraction, seed), test
 
 
 def _apart(name: str, task: Task, X: Array, labels: Array, where: str) -> Split:
@@ -110,6 +157,38 @@ def _apart(name: str, task: Task, X: Array, labels: Array, where: str) -> Split:
 
 def _part(name: str, data: Dataset, y: Array, rows: Array | None) -> Split | None:
     return Split(name, data.X, y, rows) if rows is not None and len(rows) else None
+
+
+def _deal(
+    rows: Array, strata: Array, groups: Array | None, count: int, keep_alone: bool, seed: int
+) -> Array:
+    """(N,) which of `count` parts each of `rows` is in, -1 if it is in none.
+
+    Each stratum is dealt out in turn, so that parts differ by one of its rows at most; or whole
+    groups, the largest first, each to the part that has the fewest rows. With `keep_alone`, the
+    only row, or group, of a stratum is in no part, for some network would never see the like.
+    """
+    codes = strata[rows]
+    units = (
+        np.arange(len(rows)) if groups is None else np.unique(groups[rows], return_inverse=True)[1]
+    )
+    dealt = np.ones(len(rows), bool)
+    if keep_alone:
+        of, where = np.unique(np.stack([codes, units]), axis=1)
+        dealt = ~np.isin(units, where[np.bincount(of)[of] == 1])
+    shuffled = np.random.default_rng(seed).permutation(np.flatnonzero(dealt))
+    part = np.full(len(rows), -1)
+    if groups is None:
+        part[shuffled[np.argsort(codes[shuffled], kind="stable")]] = (
+            np.arange(len(shuffled)) % count
+        )
+        return part
+    names, first, sizes = np.unique(units[shuffled], return_index=True, return_counts=True)
+    loads, part_of = np.zeros(count, np.intp), np.full(len(rows), -1)
+    for k in np.lexsort((first, -sizes)).tolist():
+        part_of[names[k]] = np.argmin(loads)
+        loads[part_of[names[k]]] += sizes[k]
+    return part_of[units]
 
 
 def _hold_out_groups(

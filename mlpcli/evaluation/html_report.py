@@ -181,7 +181,7 @@ def _configuration(report: Report) -> str:
 
 def _repetition(report: Report) -> str:
     before, after = report.commands
-    lines = [*before, *(member.command for member in report.members), *after]
+    lines = [*before, *dict.fromkeys(member.command for member in report.members), *after]
     note = "With the same thread count and data, this gives the same weights to the bit."
     if any(member.changed for member in report.members):
         note = (

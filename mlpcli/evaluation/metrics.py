@@ -94,7 +94,7 @@ def predict_members(
     parts = [
         [_predictions(task, y, said) for said in each] for y, each in _say(members, splits, task)
     ]
-    joined = [_joined(chunks) for chunks in zip(*parts, strict=True)]
+    joined = [join_predictions(chunks) for chunks in zip(*parts, strict=True)]
     return (joined[:-1] if len(members) > 1 else joined), joined[-1]
 
 
@@ -162,7 +162,9 @@ def _predictions(task: Task, y: Array, said: Outputs) -> Predictions:
     return Predictions(y, answers, certainty, said.losses, kept)
 
 
-def _joined(chunks: Sequence[Predictions]) -> Predictions:
+def join_predictions(chunks: Sequence[Predictions]) -> Predictions:
+    """The predictions of several sets of rows, one after the other."""
+
     def join(name: str) -> Array:
         return np.concatenate([getattr(chunk, name) for chunk in chunks])
 

@@ -27,6 +27,18 @@ def report_of(predictions: Predictions, task: Task) -> TaskReport:
     return ResidualReport.of(predictions, task)
 
 
+def figures_of(report: TaskReport) -> dict[str, float]:
+    """{name: value} of the task's figures, the headline first."""
+    return report.figures if isinstance(report, ResidualReport) else {"accuracy": report.accuracy}
+
+
+def intervals_of(report: TaskReport) -> dict[str, tuple[float, float]]:
+    """95 % intervals of the figures, or of those that have one."""
+    if isinstance(report, ResidualReport):
+        return report.intervals()
+    return {"accuracy": report.interval()}
+
+
 def as_json(
     checkpoints: Sequence[str], data: str, split: str, labels: Sequence[Any], report: TaskReport
 ) -> dict[str, Any]:

@@ -24,9 +24,10 @@ from mlpcli.export.lesson_inputs import (
     recoded,
 )
 from mlpcli.export.request import Request
+from mlpcli.nn.model_file import read_model
 from mlpcli.nn.parameters import Parameters
 from mlpcli.runs import build
-from mlpcli.runs.model import Model, load
+from mlpcli.runs.model import Model
 from mlpcli.runs.own_data import open_rows
 from mlpcli.runs.seen import refuse_seen
 from mlpcli.tasks.regression import Regression
@@ -274,12 +275,13 @@ def _initial(model: Model) -> Array | None:
     if model.init_from is not None:
         return None
     D, C = model.file.sizes[0], model.file.sizes[-1]
-    return build.network(model.config, D, C).params["W1"]
+    config = model.config.of_member(model.file.member)
+    return build.network(config, D, C).params["W1"]
 
 
 def _last(model: Model) -> Array | None:
     """W1 as the last step left it, or None in a checkpoint of weights only."""
-    resume = load(model.file.path, resume=True).file.resume
+    resume = read_model(model.file.path, resume=True, member=model.file.member).resume
     if "last" not in resume:
         return None
     return Parameters(model.file.sizes, resume["last"]).named()["W1"]

@@ -4,6 +4,10 @@ W1, b1, W2, b2, …   the weights to use
 meta                a JSON text (`mlpcli.runs.meta` has its shape)
 residuals           of a regression's held-out rows (`mlpcli.evaluation.conformal`)
 resume/…            what an exact continuation needs (`mlpcli.runs.checkpoint`)
+
+Of a run of several members all but `meta` is there for each of them, under members/0/, members/1/,
+… In `meta`, "members" has for each what differs, the keys of `OF_MEMBER`; null for one that has not
+begun.
 """
 
 from __future__ import annotations
@@ -11,8 +15,8 @@ from __future__ import annotations
 import json
 import re
 import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -34,8 +38,15 @@ FORMAT = 2
 MAX_LAYERS = 1001
 """No network has more, with the output layer; `--hidden` takes as many widths less one."""
 
+OF_MEMBER = ("task", "encoding", "layers", "history", "epoch", "ancestors")
+"""The keys of `meta` that each member of a run has of its own."""
+
+MAX_MEMBERS = 1000
+
 _LAYER = re.compile(r"[Wb][1-9]\d{0,5}")
 _RESIDUALS = "residuals"
+_MEMBER = r"members/(?:0|[1-9]\d{0,2})/"
+_KNOWN = re.compile(rf"({_MEMBER})?({_LAYER.pattern}|{_RESIDUALS}|resume/.*)", re.DOTALL)
 _PURPOSE = Purpose(
     CheckpointError,
     "a checkpoint of mlp",
@@ -101,6 +112,7 @@ class ModelFile:
         residuals: (n,) distances of answers and targets, of held-out rows of a regression; n is 0
             if there are none.
         resume: the arrays under "resume/", by the rest of their names.
+        member: which one of its file it is; None if it is alone.
     """
 
     path: Path
@@ -113,6 +125,12 @@ class ModelFile:
     params: dict[str, Array]
     residuals: Array = field(default_factory=lambda: np.empty(0))
     resume: dict[str, Array] = field(default_factory=dict)
+    member: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Of the file, and of the member, for a person."""
+        return str(self.path) if self.member is None else f"{self.path} member {self.member}"
 
     @property
     def sizes(self) -> list[int]:
@@ -135,23 +153,79 @@ def is_checkpoint(path: Path) -> bool:
     return "meta.npy" in names and any(n == "W1.npy" or n.startswith("members/") for n in names)
 
 
-def read_model(path: Path, *, resume: bool = False) -> ModelFile:
-    """Read and check a checkpoint; with `resume`, also what continues it.
+def read_model(path: Path, *, resume: bool = False, member: int | None = None) -> ModelFile:
+    """Read and check a checkpoint of one network, or one member of several.
+
+    Raises:
+        CheckpointError: as `read_models`; or it holds several, or no such member.
+    """
+    files = read_models(path, resume=resume)
+    if member is None and files[0].member is None:
+        return files[0]
+    for file in files:
+        if file.member == member:
+            return file
+    there = [str(file.member) for file in files if file.member is not None]
+    if not there:
+        raise CheckpointError(f"{path}: holds one network, and no member {member}")
+    asked = "" if member is None else f", and no member {member}"
+    raise CheckpointError(
+        f"{path}: holds several networks, the members {', '.join(there)}{asked}; load one of them "
+        "by MLP.load(path, member=…), or all by mlpcli.Model"
+    )
+
+
+def read_models(path: Path, *, resume: bool = False) -> list[ModelFile]:
+    """Read and check a checkpoint, each of its members; with `resume`, also what continues it.
 
     Raises:
         CheckpointError: it is missing, not a checkpoint, of an unknown format, or damaged.
     """
     try:
         with open_input(path) as file, open_archive(file, str(path), _PURPOSE) as archive:
-            return _read(archive, path, resume=resume)
+            meta = _read_meta(archive, path)
+            if "members" not in meta:
+                return [_read(archive, path, meta, resume=resume)]
+            return [
+                replace(_read(part, path, own, resume=resume), member=number)
+                for number, part, own in _members(archive, path, meta)
+            ]
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such file; `mlp train -o {path}` makes one") from None
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def _read(archive: Archive, path: Path, *, resume: bool) -> ModelFile:
-    meta = _read_meta(archive, path)
+def _members(
+    archive: Archive, path: Path, meta: dict[str, Any]
+) -> Iterator[tuple[int, Archive, dict[str, Any]]]:
+    """(number, arrays, `meta`) of each member that has begun."""
+    shape = Annotated[list[dict[str, Any] | None], Bounds(1, MAX_MEMBERS)]
+    try:
+        members: list[dict[str, Any] | None] = reader(shape)(meta["members"])
+    except ShapeError as error:
+        raise CheckpointError(f"{path}: `meta` is damaged: {error.inside('members')}") from None
+    begun = {f"members/{number}/" for number, own in enumerate(members) if own is not None}
+    matches = [_KNOWN.fullmatch(name) for name in archive.names if name != "meta"]
+    found = {match[1] or "arrays beside members" for match in matches if match}
+    if begun != found or not begun or meta["format"] < FORMAT:
+        odd = min(begun ^ found, default="members")
+        raise CheckpointError(
+            f"{path}: `meta` does not agree with its arrays on {odd.rstrip('/')}; it is damaged"
+        )
+    for number, own in enumerate(members):
+        if own is None:
+            continue
+        if sorted(own) != sorted(OF_MEMBER):
+            raise CheckpointError(
+                f"{path}: `meta` is damaged: members[{number}] has the keys "
+                f"{cut(', '.join(sorted(own)), 60)}, expected {', '.join(sorted(OF_MEMBER))}"
+            )
+        together = {key: value for key, value in meta.items() if key != "members"}
+        yield number, archive.below(f"members/{number}/"), together | own
+
+
+def _read(archive: Archive, path: Path, meta: dict[str, Any], *, resume: bool) -> ModelFile:
     try:
         options = _options(meta)
         declared = _declared_layers(meta) if meta["format"] > 1 else None
@@ -249,8 +323,7 @@ def _read_meta(archive: Archive, path: Path) -> dict[str, Any]:
     if "meta" not in archive.names:
         raise CheckpointError(f"{path}: is not a checkpoint of mlp: it has no `meta`")
     for name in archive.names:
-        known = name in ("meta", _RESIDUALS) or name.startswith("resume/")
-        if not known and not _LAYER.fullmatch(name):
+        if name != "meta" and not _KNOWN.fullmatch(name):
             raise CheckpointError(f"{path}: holds an array {quoted(name)}, which no checkpoint has")
     archive.bound(archive.names)
     try:

@@ -95,13 +95,13 @@ class MLP:
                 b[:] = sigma * rng.standard_normal(b.shape)
 
     @classmethod
-    def load(cls, path: str | Path) -> MLP:
-        """The network of a checkpoint, with its weights.
+    def load(cls, path: str | Path, *, member: int | None = None) -> MLP:
+        """The network of a checkpoint, with its weights; or one member of several.
 
         Raises:
-            CheckpointError: it is not a checkpoint, or is damaged.
+            CheckpointError: it is not a checkpoint, is damaged, or holds several networks.
         """
-        return cls.of_file(read_model(Path(path)))
+        return cls.of_file(read_model(Path(path), member=member))
 
     @classmethod
     def of_file(cls, file: ModelFile) -> MLP:

@@ -17,7 +17,7 @@ from mlpcli.data.columns import TableOptions
 from mlpcli.data.dataset import Dataset, as_images
 from mlpcli.data.encoding import Encoding
 from mlpcli.data.learning import learn_encoding
-from mlpcli.data.split import Split, Splits, split
+from mlpcli.data.split import Fold, Split, Splits, split
 from mlpcli.errors import DataError, UsageError
 from mlpcli.evaluation.metrics import Scorer
 from mlpcli.nn.layout import Layout
@@ -66,6 +66,11 @@ class Material:
 
 def prepare(config: Config, data_dir: Path) -> Material:
     """Open, split and measure the data; `config.data.data` must name them."""
+    return prepare_opened(config, open_configured(config, data_dir))
+
+
+def open_configured(config: Config, data_dir: Path) -> Dataset:
+    """The data that `config.data.data` names."""
     assert config.data.data is not None
     data = open_data(
         config.data.data,
@@ -74,7 +79,7 @@ def prepare(config: Config, data_dir: Path) -> Material:
         test=config.data.test_data,
         val=config.data.val_data,
     )
-    return prepare_opened(config, as_images(data, config.data.image_shape))
+    return as_images(data, config.data.image_shape)
 
 
 def table_options(config: Config) -> TableOptions:
@@ -94,13 +99,25 @@ def table_options(config: Config) -> TableOptions:
     )
 
 
-def prepare_opened(config: Config, data: Dataset) -> Material:
-    """The same for data that are open."""
-    splits = split_as_configured(config, data, config.data.task or "auto")
+def prepare_opened(config: Config, data: Dataset, member: int | None = None) -> Material:
+    """The same for data that are open, and for network `member` of several."""
+    splits = split_as_configured(config, data, config.data.task or "auto", member)
     return Material(data, splits, learn_encoding(config.data.scale, data, splits.train))
 
 
-def split_as_configured(config: Config, data: Dataset, task: str) -> Splits:
+def fold_of(config: Config, member: int | None) -> Fold | None:
+    """The part of the rows that network `member` of several holds out; None if there is none."""
+    train, share = config.train, config.data.val_fraction
+    if member is None:
+        return None
+    if train.folds is not None:
+        return Fold(member, train.folds, scores=True)
+    return Fold(member, max(train.members or 1, round(1 / share))) if share > 0 else None
+
+
+def split_as_configured(
+    config: Config, data: Dataset, task: str, member: int | None = None
+) -> Splits:
     """The parts of a data set, for a kind of task, with the weights that rows have in training."""
     splits = split(
         data,
@@ -108,6 +125,7 @@ def split_as_configured(config: Config, data: Dataset, task: str) -> Splits:
         val_fraction=config.data.val_fraction,
         test_fraction=config.data.test_fraction,
         seed=config.train.seed,
+        fold=fold_of(config, member),
     )
     train, by_class = splits.train, None
     by_row = _row_weights(data, splits)

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mlpcli.arrays import Array
 from mlpcli.errors import CheckpointError, UsageError
 from mlpcli.evaluation.conformal import ResidualsOfBest
 from mlpcli.files import behind_link, keep, replacing
-from mlpcli.nn.model_file import is_checkpoint
+from mlpcli.nn.model_file import OF_MEMBER, is_checkpoint
 from mlpcli.nn.parameters import Parameters
 from mlpcli.runs.format1 import upgrade_progress
+from mlpcli.runs.meta import OutOfFold
 from mlpcli.runs.model import Model
 from mlpcli.schema import read, write
 from mlpcli.text import one_line
@@ -33,7 +36,7 @@ def snapshot_of(model: Model, trainer: Trainer) -> Snapshot:
     Raises:
         CheckpointError: it holds only weights, or its state is damaged.
     """
-    path, sizes, arrays = model.file.path, model.file.sizes, model.file.resume
+    path, sizes, arrays = model.file.name, model.file.sizes, model.file.resume
     if "progress" not in arrays:
         raise CheckpointError(
             f"{path}: holds weights only and cannot be resumed; start from them with --init-from"
@@ -133,6 +136,18 @@ class Writer:
         Raises:
             OutputError: it cannot be written; what was there is untouched.
         """
+        self.put(self.arrays(snapshot, history))
+
+    def put(self, arrays: dict[str, Array]) -> None:
+        """Put a file of these arrays in place; what was there of another run is kept once."""
+        with replacing(self.path) as file:
+            np.savez(file, allow_pickle=False, **arrays)
+            if not self.continues:
+                self.kept = keep(self.path)
+        self.continues, self._written = True, time.monotonic()
+
+    def arrays(self, snapshot: Snapshot, history: Sequence[dict[str, Any]]) -> dict[str, Array]:
+        """{name: array} of a file."""
         best = snapshot.progress.best_epoch
         meta = self.meta | {
             "epoch": best,
@@ -150,12 +165,103 @@ class Writer:
             arrays["resume/progress"] = np.array(
                 json.dumps(write(snapshot.progress), allow_nan=False)
             )
-        with replacing(self.path) as file:
-            np.savez(file, allow_pickle=False, **arrays)
-            if not self.continues:
-                self.kept = keep(self.path)
-        self.continues = True
-        self._written = time.monotonic()
+        return arrays
+
+
+@dataclass(kw_only=True)
+class PartWriter(Writer):
+    """Hands on what there is to write of one network of several, instead of writing it."""
+
+    hand_on: Callable[[dict[str, Array]], None]
+
+    def put(self, arrays: dict[str, Array]) -> None:
+        self.hand_on(arrays)
+        self.continues, self._written = True, time.monotonic()
+
+
+class MembersFile:
+    """The checkpoint of several networks, put together from what was last handed in of each.
+
+    Args:
+        writer: of the file; None for none.
+        unsaved: whether it starts with something that the file does not hold.
+        notice: prints a notice.
+
+    Attributes:
+        members: the arrays that a file of each alone would have; None if it has not begun.
+        out_of_fold: their figures, once they are known.
+    """
+
+    def __init__(
+        self,
+        writer: Writer | None,
+        members: Sequence[dict[str, Array] | None],
+        out_of_fold: OutOfFold | None,
+        *,
+        unsaved: bool,
+        notice: Callable[[str], None],
+    ) -> None:
+        self.members = list(members)
+        self.out_of_fold = out_of_fold
+        self._writer = writer
+        self._notice = notice
+        self._saved = not unsaved
+
+    @property
+    def has_saved(self) -> bool:
+        """Whether the file is this run's."""
+        return self._writer is not None and self._writer.continues
+
+    def hand_in(self, number: int, arrays: dict[str, Array]) -> None:
+        """Take what there is of one network now."""
+        self.members[number] = arrays
+        self._saved, self.out_of_fold = False, None
+
+    def score(self, out_of_fold: OutOfFold | None) -> None:
+        """Take the figures of all of them, if any has begun."""
+        if any(self.members):
+            self._saved &= out_of_fold == self.out_of_fold
+            self.out_of_fold = out_of_fold
+
+    def save_in_time(self) -> None:
+        """Write what was handed in, if the last write is long enough ago."""
+        if self._writer and self._writer.due():
+            self.save()
+
+    def save(self) -> None:
+        """Write what was handed in, unless the file holds it.
+
+        Raises:
+            OutputError: it cannot be written; what was there is untouched.
+        """
+        if self._saved or not self._writer:
+            return
+        self._writer.put(join_members(self.members, self.out_of_fold))
+        self._saved = True
+        if self._writer.kept:
+            self._notice(f"the checkpoint that was there is kept as {self._writer.kept}")
+            self._writer.kept = None
+
+
+def join_members(
+    members: Sequence[dict[str, Array] | None], out_of_fold: OutOfFold | None
+) -> dict[str, Array]:
+    """The arrays of a file of several networks, from those that each alone would have.
+
+    One that has not begun is None; another has.
+    """
+    metas = [None if m is None else json.loads(str(m["meta"])) for m in members]
+    meta: dict[str, Any] = next(m for m in metas if m is not None)
+    meta = {key: value for key, value in meta.items() if key not in OF_MEMBER} | {
+        "members": [None if m is None else {key: m[key] for key in OF_MEMBER} for m in metas],
+        "out_of_fold": write(out_of_fold),
+    }
+    return {"meta": np.array(json.dumps(meta, allow_nan=False))} | {
+        f"members/{number}/{name}": array
+        for number, member in enumerate(members)
+        for name, array in (member or {}).items()
+        if name != "meta"
+    }
 
 
 def _rounded(value: Any) -> Any:
@@ -163,7 +269,7 @@ def _rounded(value: Any) -> Any:
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
-def _thinned(history: list[dict[str, Any]], best: int) -> list[dict[str, Any]]:
+def _thinned(history: Sequence[dict[str, Any]], best: int) -> list[dict[str, Any]]:
     """At most about _HISTORY epochs, evenly, with the best and the last one."""
     every = math.ceil(len(history) / _HISTORY)
     return [

@@ -15,11 +15,10 @@ from mlpcli.data.mismatch import compare_scale
 from mlpcli.data.split import Split
 from mlpcli.errors import CheckpointError, InputError
 from mlpcli.nn.network import MLP
-from mlpcli.runs.model import Model
+from mlpcli.runs.model import Model, networks_of, reads_alike
 from mlpcli.runs.own_data import count_unseen, open_like, open_rows, refuse_width
 from mlpcli.runs.seen import refuse_seen
 from mlpcli.tasks.choice import same_answers
-from mlpcli.tasks.regression import Regression
 
 
 @dataclass(frozen=True)
@@ -64,11 +63,12 @@ def open_committee(
         label_column=label_column,
         split_name=split_name,
         header=header,
+        together=first.file.member is not None and len(members) > 1,
     )
     options = TableOptions(label_column=label_column, header=header)
     splits = [
         rows
-        if _reads_alike(first, other)
+        if reads_alike(first, other)
         else _same_rows(first, other, data, rows, data_dir, options)
         for other in members
     ]
@@ -87,11 +87,6 @@ def _remarks(model: Model, data: Dataset) -> list[str]:
     return [*data.notices, *count_unseen(data.unseen, data.source, model)]
 
 
-def networks_of(members: Sequence[Model]) -> list[tuple[MLP, Encoding]]:
-    """The members' networks with their encodings; numbers are in the first one's unit."""
-    return [(_in_terms_of(members[0], member), member.encoding) for member in members]
-
-
 def refuse_other_question(first: Model, other: Model) -> None:
     """Refuse a committee whose members do not answer the same question of the same rows.
 
@@ -100,7 +95,7 @@ def refuse_other_question(first: Model, other: Model) -> None:
     """
     reason = _pixels_differ(first, other) or _questions_differ(first, other)
     if reason:
-        raise CheckpointError(f"{other.file.path}: {reason}: they cannot be a committee")
+        raise CheckpointError(f"{other.file.name}: {reason}: they cannot be a committee")
 
 
 def _questions_differ(first: Model, other: Model) -> str | None:
@@ -131,27 +126,6 @@ def _pixels_differ(first: Model, other: Model) -> str | None:
     return None
 
 
-def takes_same_columns(first: Model, other: Model) -> bool:
-    """Whether two models take the same raw columns in the same order, from wherever they lie."""
-    return _columns(first) == _columns(other)
-
-
-def _columns(model: Model) -> object:
-    columns, names = model.encoding.columns, model.columns
-    if columns is None:
-        return model.encoding.raw_width
-    places = [(column.name if names else column.position, column.kind) for column in columns]
-    return places, model.data.label_name
-
-
-def _reads_alike(first: Model, other: Model) -> bool:
-    """Whether what is read for the one serves the other: categories are numbered as a model has."""
-    return takes_same_columns(first, other) and (
-        [column.categories for column in first.encoding.columns or ()]
-        == [column.categories for column in other.encoding.columns or ()]
-    )
-
-
 def _kind(parts: Sequence[Part]) -> str:
     pixels = sum(part.count for part in parts if isinstance(part, Pixels))
     return f"{pixels:,} pixels" if pixels else f"{len(parts):,} columns"
@@ -180,14 +154,3 @@ def _same_rows(
     if not np.array_equal(labels, given):
         raise CheckpointError(f"{why}: it takes its labels from another column of {data.source}")
     return replace(rows, X=X)
-
-
-def _in_terms_of(first: Model, member: Model) -> MLP:
-    """The member's network, whose numbers are standardised as the first one's are."""
-    net, one, own = member.network(), first.task, member.task
-    if isinstance(one, Regression) and isinstance(own, Regression) and one != own:
-        W, b = net.parameters.W[-1], net.parameters.b[-1]
-        W *= own.deviation / one.deviation
-        b *= own.deviation / one.deviation
-        b += (own.mean - one.mean) / one.deviation
-    return net

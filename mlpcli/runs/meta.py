@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.encoding import Encoding, Part
+from mlpcli.data.split import Fold
 from mlpcli.nn.model_file import MAX_LAYERS, Layer
 from mlpcli.schema import Bounds, Count, FileName, ShapeError, read
 from mlpcli.tasks.choice import TaskRecord
@@ -78,6 +79,34 @@ class SplitRecord:
     val_fraction: Annotated[float, Bounds(0, 1)]
     seed: Count
     group: str | None = None
+    fold: Fold | None = None
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """How the members of a run do on the rows that they held out: each row by the one that did.
+
+    Attributes:
+        samples: how many rows were held out.
+        rows: of how many.
+        loss: the mean.
+        figures, intervals: of the task, {name: value} and {name: 95 % interval}.
+    """
+
+    samples: Count
+    rows: Count
+    loss: float
+    figures: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "samples": self.samples,
+            "rows": self.rows,
+            "loss": self.loss,
+            **self.figures,
+            "intervals": {name: list(ends) for name, ends in self.intervals.items()},
+        }
 
 
 @dataclass(frozen=True)
@@ -122,6 +151,7 @@ class Meta:
             repeats it.
         ancestors: the checkpoints whose training this one continues by --init-from, the
             first one first.
+        out_of_fold: of a run of several members, once it has been scored.
     """
 
     format: Literal[2]
@@ -138,6 +168,7 @@ class Meta:
     init_from: Name | None = None
     changed: bool = False
     ancestors: tuple[Ancestor, ...] = ()
+    out_of_fold: OutOfFold | None = None
 
     def __post_init__(self) -> None:
         if not self.encoding:
@@ -161,6 +192,9 @@ class Meta:
         if self.data.class_names and not self.task.has_whole_classes:
             raise ValueError("has names for classes that are not numbers")
         headline = self.task.headline
+        score = self.out_of_fold
+        if score and headline not in score.figures.keys() & score.intervals.keys():
+            raise ValueError(f"has no {headline} of what was held out")
         for number, entry in enumerate(self.history):
             try:
                 read_epoch(entry, headline)

@@ -21,11 +21,12 @@ from mlpcli.data.formats.inputs import Wanted
 from mlpcli.errors import CheckpointError, DataError, UsageError
 from mlpcli.evaluation.conformal import half_width
 from mlpcli.evaluation.metrics import Outputs, outputs_of
-from mlpcli.nn.model_file import FORMAT, ModelFile, dense_layers, read_model
+from mlpcli.nn.model_file import FORMAT, ModelFile, dense_layers, read_models
 from mlpcli.nn.network import MLP
 from mlpcli.runs.format1 import upgrade
-from mlpcli.runs.meta import Ancestor, DataRecord, Meta
+from mlpcli.runs.meta import Ancestor, DataRecord, Meta, OutOfFold
 from mlpcli.schema import read, write
+from mlpcli.tasks.choice import same_answers
 from mlpcli.tasks.classification import Classification
 from mlpcli.tasks.regression import Regression
 from mlpcli.tasks.task import Task
@@ -47,7 +48,9 @@ class Model:
         init_from: the checkpoint that the first weights are of, or None.
         changed: whether options were changed when the run was resumed, so that no one command
             repeats it.
-        ancestors: see `Meta`.
+        ancestors, out_of_fold: see `Meta`.
+        members: all networks of its file, if there are several: they answer together, by the mean
+            of their probabilities or numbers, and the rest here is of the first one.
     """
 
     file: ModelFile
@@ -62,6 +65,25 @@ class Model:
     changed: bool = False
     ranks: int = 1
     ancestors: Sequence[Ancestor] = ()
+    out_of_fold: OutOfFold | None = None
+    members: Sequence[Model] = ()
+
+    @property
+    def each(self) -> Sequence[Model]:
+        """All networks of its file, one by one; itself, if it is alone."""
+        return self.members or [self]
+
+    @property
+    def best(self) -> dict[str, Any]:
+        """The history's entry of the epoch that the weights are of; empty if it has none."""
+        return next((entry for entry in self.history if entry.get("epoch") == self.epoch), {})
+
+    @property
+    def validation(self) -> dict[str, float] | None:
+        """Loss and headline figure on the validation rows, with the weights; None without rows."""
+        name = self.task.headline
+        loss, figure = self.best.get("val_loss"), self.best.get(f"val_{name}")
+        return None if loss is None or figure is None else {"loss": loss, name: figure}
 
     @property
     def classes(self) -> Array:
@@ -167,18 +189,20 @@ class Model:
             UsageError: the model predicts classes.
             CheckpointError: it has too few held-out rows for an interval, or none.
         """
-        width = interval_width([self])
+        width = interval_width(self.each)
         intervals: Array = self.predict(rows)[:, np.newaxis] + np.array([-width, width])
         return intervals
 
-    def answer(self, X: Array) -> Iterator[tuple[Array, Outputs]]:
+    def answer(self, X: Array | Sequence[Array]) -> Iterator[tuple[Array, Outputs]]:
         """(class indices or numbers (n,), outputs) of raw columns X (N, R), chunk by chunk.
+
+        X is the same for all members, or each has its own.
 
         Raises:
             DataError: the scores of a row overflow.
         """
         done = 0
-        for said in outputs_of([(self.network(), self.encoding)], X):
+        for said in outputs_of(networks_of(self.each), X):
             finite = np.logical_and.reduce(np.isfinite(said.values), axis=1)
             if not finite.all():
                 raise DataError(
@@ -189,17 +213,67 @@ class Model:
             done += len(finite)
 
     def _answers(self, rows: Any) -> list[tuple[Array, Outputs]]:
-        X = self._read(rows)
+        own = self._read(rows)
+        X = [own if reads_alike(self, member) else member._read(rows) for member in self.each]
         with np.errstate(all="ignore"):  # what overflows is told by its row
-            return list(self.answer(X)) if len(X) else []
+            return list(self.answer(X)) if len(own) else []
 
     def _read(self, rows: Any) -> Array:
         kinds = {part.kind for part in self.encoding.parts}
         return read_rows(rows, self.wanted, only_numbers=kinds <= {"number", "pixels"})
 
     def network(self) -> MLP:
-        """A network with the weights."""
+        """A network with the weights; of several members, the first one's."""
         return MLP.of_file(self.file)
+
+
+def describe_members(members: Sequence[Model]) -> dict[str, Any]:
+    """What each network of a file is and how they do on what they held out, as JSON.
+
+    Of a file of one network there is nothing to say.
+    """
+    if members[0].file.member is None:
+        return {}
+    each = [{"best_epoch": one.epoch, "validation": one.validation} for one in members]
+    score = members[0].out_of_fold
+    return {"members": each, "out_of_fold": score.to_json() if score else None}
+
+
+def networks_of(members: Sequence[Model]) -> list[tuple[MLP, Encoding]]:
+    """The members' networks with their encodings; numbers are in the first one's unit."""
+    first = members[0].task
+    return [(in_terms_of(first, m.task, m.network()), m.encoding) for m in members]
+
+
+def in_terms_of(one: Task, own: Task, net: MLP) -> MLP:
+    """A network of the task `own`, whose numbers are now standardised as those of `one` are."""
+    if isinstance(one, Regression) and isinstance(own, Regression) and one != own:
+        W, b = net.parameters.W[-1], net.parameters.b[-1]
+        W *= own.deviation / one.deviation
+        b *= own.deviation / one.deviation
+        b += (own.mean - one.mean) / one.deviation
+    return net
+
+
+def takes_same_columns(first: Model, other: Model) -> bool:
+    """Whether two models take the same raw columns in the same order, from wherever they lie."""
+    return _columns(first) == _columns(other)
+
+
+def _columns(model: Model) -> object:
+    columns, names = model.encoding.columns, model.columns
+    if columns is None:
+        return model.encoding.raw_width
+    places = [(column.name if names else column.position, column.kind) for column in columns]
+    return places, model.data.label_name
+
+
+def reads_alike(first: Model, other: Model) -> bool:
+    """Whether what is read for the one serves the other: categories are numbered as a model has."""
+    return takes_same_columns(first, other) and (
+        [column.categories for column in first.encoding.columns or ()]
+        == [column.categories for column in other.encoding.columns or ()]
+    )
 
 
 def interval_width(members: Sequence[Model]) -> float:
@@ -237,16 +311,34 @@ def load(path: Path, *, resume: bool = False) -> Model:
     Raises:
         CheckpointError: it is missing, not a checkpoint, of an unknown format, or damaged.
     """
-    file = read_model(path, resume=resume)
+    models = [_describe(file) for file in read_models(path, resume=resume)]
+    first = models[0]
+    for other in models[1:]:
+        same = same_answers(first.task, other.task) and takes_same_columns(first, other)
+        if not same or first.encoding.raw_width != other.encoding.raw_width:
+            raise CheckpointError(
+                f"{other.file.name} answers another question than member {first.file.member}: "
+                "the file is damaged"
+            )
+    return first if first.file.member is None else replace(first, members=models)
+
+
+def _describe(file: ModelFile) -> Model:
+    """One network of a file."""
     try:
         meta = read(Meta, upgrade(file.meta, file.layers) if file.format == 1 else file.meta)
-        config = make_config(check_sections(meta.config, f"{path}: `meta`"))
+        config = make_config(check_sections(meta.config, f"{file.path}: `meta`"))
     except (ValueError, UsageError) as error:
-        raise CheckpointError(f"{path}: `meta` is damaged: {error}") from None
+        raise CheckpointError(f"{file.path}: `meta` is damaged: {error}") from None
     if list(config.model.hidden) != file.sizes[1:-1]:
         raise CheckpointError(
-            f"{path}: `meta` says hidden layers {list(config.model.hidden)}, "
+            f"{file.path}: `meta` says hidden layers {list(config.model.hidden)}, "
             f"the weights are of {file.sizes[1:-1]}"
+        )
+    if (file.member is None) != (config.networks is None):
+        raise CheckpointError(
+            f"{file.path}: `meta` says members {config.train.members or 1}, "
+            f"the file holds {'one network' if file.member is None else 'several'}"
         )
     return Model(
         file=file,
@@ -261,6 +353,7 @@ def load(path: Path, *, resume: bool = False) -> Model:
         changed=meta.changed,
         ranks=meta.ranks,
         ancestors=meta.ancestors,
+        out_of_fold=meta.out_of_fold,
     )
 
 

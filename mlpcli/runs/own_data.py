@@ -16,16 +16,23 @@ from mlpcli.data.dataset import Dataset, as_images
 from mlpcli.data.formats.registry import STDIN, is_table
 from mlpcli.data.split import Split
 from mlpcli.errors import CheckpointError, DataError, UsageError
-from mlpcli.runs.build import Material, split_as_configured, table_options
-from mlpcli.runs.model import Model
+from mlpcli.runs.build import Material, prepare_opened, split_as_configured, table_options
+from mlpcli.runs.model import Model, reads_alike
 from mlpcli.runs.seen import refuse_seen
 
 
-def own_data(model: Model, data_dir: Path, *, source: str | Sequence[str] | None = None) -> Dataset:
+def own_data(
+    model: Model,
+    data_dir: Path,
+    *,
+    source: str | Sequence[str] | None = None,
+    anew: bool = False,
+) -> Dataset:
     """Find the data that a model was trained on, by their digest.
 
     They are looked up as they were given, at their original path, and next to the checkpoint; or
-    at `source`, if that is given.
+    at `source`, if that is given. With `anew` they are read as training reads them, and not in the
+    columns and categories of the model.
 
     Raises:
         DataError: they are gone, or have changed.
@@ -35,7 +42,7 @@ def own_data(model: Model, data_dir: Path, *, source: str | Sequence[str] | None
     for place in [source] if source is not None else _places(model):
         assert place is not None
         try:
-            data = _open_own(model, place, data_dir)
+            data = _open_own(model, place, data_dir, anew=anew)
         except (DataError, UsageError) as error:
             problem = problem or DataError(str(error))
             continue
@@ -71,7 +78,7 @@ def _exists(path: str) -> bool:
     return path != STDIN and os.path.exists(os.path.expanduser(path))
 
 
-def _open_own(model: Model, place: str | Sequence[str], data_dir: Path) -> Dataset:
+def _open_own(model: Model, place: str | Sequence[str], data_dir: Path, *, anew: bool) -> Dataset:
     data = model.config.data
     parts = {}
     for name, given in (("test", data.test_data), ("val", data.val_data)):
@@ -82,7 +89,7 @@ def _open_own(model: Model, place: str | Sequence[str], data_dir: Path) -> Datas
         place,
         data_dir=data_dir,
         options=table_options(model.config),
-        layout=None if model.encoding.pixels else model.layout,
+        layout=None if anew or model.encoding.pixels else model.layout,
         **parts,
     )
     return as_images(opened, data.image_shape)
@@ -131,8 +138,13 @@ def open_rows(
     label_column: str | None,
     split_name: str | None,
     header: str = "auto",
+    together: bool = False,
 ) -> tuple[Dataset, Split]:
-    """The same with all of the data, whether the model has seen the rows or not."""
+    """The same with all of the data, whether the model has seen the rows or not.
+
+    If all members of the model's file are asked `together`, the training rows are those that any
+    of them was trained on, and none is for validation.
+    """
     path = model.file.path
     if source is None:
         data = own_data(model, data_dir)
@@ -141,13 +153,18 @@ def open_rows(
         data = open_like(model, source, data_dir, options)
     refuse_width(model, data)
     if data.digest == model.data.digest:
-        splits = split_as_configured(model.config, data, model.task.kind)
+        splits = split_as_configured(model.config, data, model.task.kind, model.file.member)
+        if splits.task.to_json() != model.task.to_json():
+            raise CheckpointError(f"{path}: its classes are not those of its data, {data.source}")
+        if together and splits.val is not None and splits.val.X is data.X:
+            if split_name == "val":
+                raise CheckpointError(f"{path}: {_why_none_is_new(model)}")
+            rows = np.union1d(splits.train.rows, splits.val.rows)
+            splits = replace(splits, train=replace(splits.train, rows=rows), val=None)
         parts = {"train": splits.train, "val": splits.val, "test": splits.test}
         chosen = parts[split_name] if split_name else splits.test or splits.train
         if chosen is None:
             raise DataError(f"{data.source}: {path} was trained without a {split_name} split")
-        if splits.task.to_json() != model.task.to_json():
-            raise CheckpointError(f"{path}: its classes are not those of its data, {data.source}")
         return data, chosen
     if split_name in ("train", "val"):
         raise DataError(
@@ -161,6 +178,19 @@ def open_rows(
     return data, Split(name, X, targets, np.arange(len(y)))
 
 
+def _why_none_is_new(model: Model) -> str:
+    """Why members have no validation rows together, and which figures are the honest ones."""
+    said = "what one member holds out the others were trained on"
+    score = model.out_of_fold
+    if score is None:
+        return f"{said}; evaluate it on other rows, by --data"
+    name = model.task.headline
+    return (
+        f"{said}; of the {score.samples:,} rows that were held out, each answered by the member "
+        f"that did, the {name} is {model.task.show(score.figures[name])}"
+    )
+
+
 def refuse_width(model: Model, data: Dataset) -> None:
     """Refuse data with more or fewer columns than the model takes."""
     R = model.encoding.raw_width
@@ -172,10 +202,36 @@ def refuse_width(model: Model, data: Dataset) -> None:
 
 def own_material(model: Model, config: Config, data_dir: Path) -> Material:
     """The data of a resumed run: its own, split and encoded as before."""
+    data = own_data(model, data_dir, source=_moved(model, config))
+    splits = split_as_configured(config, data, model.task.kind, model.file.member)
+    return Material(data, splits, model.encoding)
+
+
+def own_materials(model: Model, config: Config, data_dir: Path) -> list[Material]:
+    """The same of each network of a run; one that has not begun learns its encoding anew."""
+    begun = {member.file.member: member for member in model.each}
+    materials: list[Material] = []
+    opened: list[tuple[Model, Dataset]] = []
+    fresh: Dataset | None = None
+    for number in range(config.train.members or 1):
+        member = begun.get(number)
+        if member is None:
+            fresh = fresh or own_data(model, data_dir, source=_moved(model, config), anew=True)
+            materials.append(prepare_opened(config, fresh, number))
+            continue
+        data = next((data for other, data in opened if reads_alike(other, member)), None)
+        if data is None:
+            data = own_data(member, data_dir, source=_moved(model, config))
+            opened.append((member, data))
+        splits = split_as_configured(config, data, member.task.kind, number)
+        materials.append(Material(data, splits, member.encoding))
+    return materials
+
+
+def _moved(model: Model, config: Config) -> str | Sequence[str] | None:
+    """Where the data are now, if a resumed run says so."""
     given = config.data.data
-    moved = given if given != model.config.data.data else None
-    data = own_data(model, data_dir, source=moved)
-    return Material(data, split_as_configured(config, data, model.task.kind), model.encoding)
+    return given if given != model.config.data.data else None
 
 
 def count_unseen(cells: int, source: str, model: Model) -> list[str]:

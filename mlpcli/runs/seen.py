@@ -9,6 +9,7 @@ import numpy as np
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.split import Split, split
 from mlpcli.errors import CheckpointError, DataError
+from mlpcli.runs.build import fold_of
 from mlpcli.runs.meta import Ancestor, SplitRecord
 from mlpcli.runs.model import Model
 from mlpcli.tasks.regression import Regression
@@ -24,8 +25,9 @@ def lineage(model: Model) -> tuple[Ancestor, ...]:
         val_fraction=data.val_fraction,
         seed=train.seed,
         group=data.group,
+        fold=fold_of(model.config, model.file.member),
     )
-    own = Ancestor(str(model.file.path), "train", model.data.digest, record)
+    own = Ancestor(model.file.name, "train", model.data.digest, record)
     return (*model.ancestors, own)
 
 
@@ -52,7 +54,7 @@ def refuse_seen(members: Sequence[Model], data: Dataset, rows: Split) -> list[st
     for model in members:
         *ancestors, itself = lineage(model)
         for ancestor in (*ancestors, itself):
-            who = str(model.file.path)
+            who = model.file.name
             if ancestor is not itself:
                 who += f": started from {ancestor.path}, which"
             if ancestor.saw == "unknown":

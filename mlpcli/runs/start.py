@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -32,15 +31,15 @@ from mlpcli.errors import CheckpointError
 from mlpcli.nn.network import MLP
 from mlpcli.runs.build import Material
 from mlpcli.runs.meta import Ancestor
-from mlpcli.runs.model import Model, load
+from mlpcli.runs.model import Model
 from mlpcli.runs.seen import lineage
 from mlpcli.tasks.choice import same_answers
 from mlpcli.tasks.regression import Regression
 from mlpcli.text import dashed, quoted
 
 
-def start_from(path: Path, net: MLP, material: Material) -> tuple[Ancestor, ...]:
-    """Start `net`, which is to learn from the material, from the weights of a checkpoint.
+def start_from(model: Model, net: MLP, material: Material) -> tuple[Ancestor, ...]:
+    """Start `net`, which is to learn from the material, from the weights of a model.
 
     Returns:
         The checkpoint and its ancestors, for `Meta.ancestors`.
@@ -49,7 +48,6 @@ def start_from(path: Path, net: MLP, material: Material) -> tuple[Ancestor, ...]
         CheckpointError: it is of another architecture, activation, columns, scaling or classes,
             so that its weights would mean something else.
     """
-    model = load(path)
     _refuse_other_network(model, net, material)
     params = {name: array.astype(np.float64) for name, array in model.file.params.items()}
     W1, constant = _first_layer(model, material, params["W1"])
@@ -65,13 +63,9 @@ def start_from(path: Path, net: MLP, material: Material) -> tuple[Ancestor, ...]
     return lineage(model)
 
 
-def scale_like(path: Path, material: Material) -> Material:
-    """The material with its clipped numbers scaled as those of a checkpoint.
-
-    Raises:
-        CheckpointError: it cannot be read.
-    """
-    old, new = load(path).encoding.parts, material.encoding.parts
+def scale_like(model: Model, material: Material) -> Material:
+    """The material with its clipped numbers scaled as those of a model."""
+    old, new = model.encoding.parts, material.encoding.parts
     named = {part.column: part for part in old if isinstance(part, Number)}
 
     def scaled(j: int, part: Part) -> Part:

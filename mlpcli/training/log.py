@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -28,10 +29,11 @@ class MetricsLog:
 
     Args:
         path: the file; None for no log.
-        resumed: the epoch after which the run continues; None for a new run.
+        resumed: the epoch after which the run continues, or of each of its members; None for a new
+            run.
     """
 
-    def __init__(self, path: Path | None, *, resumed: int | None) -> None:
+    def __init__(self, path: Path | None, *, resumed: int | Sequence[int] | None) -> None:
         self.kept: Path | None = None
         self._file: IO[str] | None = None
         self._path = path
@@ -48,7 +50,8 @@ class MetricsLog:
                         with replacing(path):  # the old log has both names until there is a new one
                             pass
                     else:
-                        self._mend(old, resumed)
+                        done = [resumed] if isinstance(resumed, int) else resumed
+                        self._mend(old, done)
             self._file = path.open("a", encoding="utf-8")
             if path.is_file():
                 self._lock(self._file)
@@ -67,18 +70,20 @@ class MetricsLog:
         except OSError:
             pass  # a file system without locks
 
-    def _mend(self, file: IO[bytes], done: int) -> None:
-        """Remove what comes after epoch `done`, and a last line that was cut off."""
+    def _mend(self, file: IO[bytes], done: Sequence[int]) -> None:
+        """Remove the epochs after those that are done, and a last line that was cut off."""
         assert self._path is not None
         clear_strays(self._path)
         last, end = b"\n", 0
         while line := file.readline(_MAX_LINE):
-            if _epoch_of(line) > done:
+            if _is_ahead(line, done):
                 self.kept = keep(self._path)
                 with replacing(self._path) as mended:
                     file.seek(0)
-                    while file.tell() < end:
-                        mended.write(file.read(min(_MAX_LINE, end - file.tell())))
+                    while line := file.readline(_MAX_LINE):
+                        # Of what follows, epochs of other members may be done.
+                        if file.tell() <= end or (_is_epoch(line) and not _is_ahead(line, done)):
+                            mended.write(line)
                 return
             if len(line) < _MAX_LINE and _is_cut(line):
                 file.truncate(end)
@@ -125,10 +130,18 @@ def _is_cut(line: bytes) -> bool:
     )
 
 
-def _epoch_of(line: bytes) -> int:
-    """Return the epoch of a line, or 0."""
-    epoch = (_object(line) or {}).get("epoch") if line.startswith(_START + b'epoch"') else 0
-    return epoch if isinstance(epoch, int) else 0
+def _is_epoch(line: bytes) -> bool:
+    return line.startswith(_START + b'epoch"')
+
+
+def _is_ahead(line: bytes, done: Sequence[int]) -> bool:
+    """Whether a line is of an epoch that is still to come, by the epochs that members have done."""
+    if not _is_epoch(line):
+        return False
+    entry = _object(line) or {}
+    epoch, member = entry.get("epoch", 0), entry.get("member", 0)
+    known = isinstance(member, int) and 0 <= member < len(done)
+    return isinstance(epoch, int) and epoch > (done[member] if known else 0)
 
 
 def _object(line: bytes) -> dict[str, Any] | None:

@@ -120,7 +120,9 @@ def open_inputs(
             known = [name for layout in layouts for name in layout.names]
             with open_tables([source], options, known) as (table,):
                 table.bad_rows = {}
-                inputs = [_of_table(table, options, layout) for layout in layouts]
+                first = [layouts.index(layout) for layout in layouts]  # of those that are equal
+                read = {k: _of_table(table, options, layouts[k]) for k in dict.fromkeys(first)}
+                inputs = [read[k] for k in first]
                 names = table.header or [f"column {j + 1}" for j in range(table.width)]
                 yield Opened(
                     source, inputs, names, table.header, lambda: (c for _, c in table.rows())

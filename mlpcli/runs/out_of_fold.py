@@ -1,0 +1,67 @@
+"""How several networks do, each on the rows that it held out, and together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mlpcli.data.split import Split
+from mlpcli.evaluation.metrics import join_predictions, predict_members, score_members
+from mlpcli.evaluation.text_report import TaskReport, figures_of, intervals_of, report_of
+from mlpcli.nn.network import MLP
+from mlpcli.runs.build import Material
+from mlpcli.runs.meta import OutOfFold
+from mlpcli.runs.model import in_terms_of
+from mlpcli.tasks.task import Scores
+
+
+@dataclass(frozen=True)
+class TeamScores:
+    """The figures of several networks; of a regression in the first one's standardised unit.
+
+    Attributes:
+        each: of each network on the rows that it held out, or that came with the data for
+            validation; None if there are none.
+        train: of their committee on all rows that any of them was trained on.
+        out_of_fold: of all held-out rows together, each answered by the network that held it out;
+            None if none are.
+    """
+
+    each: Sequence[Scores | None]
+    train: Scores
+    out_of_fold: OutOfFold | None
+
+
+def score_team(networks: Sequence[tuple[MLP, Material]], part: str) -> TeamScores:
+    """Score networks of one run, each with its material; `part` is what they held out."""
+    task, y = networks[0][1].task, networks[0][1].splits.train.y
+    members = [(in_terms_of(task, m.task, net), m.encoding) for net, m in networks]
+    each: list[Scores | None] = []
+    said, rows = [], []
+    for member, (_, material) in zip(members, networks, strict=True):
+        split = material.splits.val if part == "val" else material.splits.test
+        if split is None:
+            each.append(None)
+            continue
+        own, labels = split.X is material.data.X, material.data.y_val
+        split = replace(split, y=y if own or labels is None else task.encode(labels))
+        predictions = predict_members([member], split, task)[1]
+        each.append(_scores(report_of(predictions, task)))
+        if own:
+            said.append(predictions)
+            rows.append(split.rows)
+    trained = np.unique(np.concatenate([m.splits.train.rows for _, m in networks]))
+    together = [Split("train", m.data.X, y, trained) for _, m in networks]
+    out_of_fold = None
+    if said:
+        report = report_of(join_predictions(said), task)
+        known = len(np.union1d(trained, np.concatenate(rows)))
+        figures, intervals = figures_of(report), intervals_of(report)
+        out_of_fold = OutOfFold(report.samples, known, report.loss, figures, intervals)
+    return TeamScores(each, score_members(members, together, task), out_of_fold)
+
+
+def _scores(report: TaskReport) -> Scores:
+    return Scores(report.samples, report.loss, figures_of(report))
