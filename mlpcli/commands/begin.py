@@ -88,6 +88,8 @@ def _refuse_folds(request: Request, config: Config) -> None:
         )
     if config.train.folds is None:
         return
+    if config.train.folds == 1:
+        raise UsageError("--folds 1: a network is tested on what it is trained without; give 2")
     for flag, given in (
         ("-o", request.chosen),
         ("--resume", request.resume),

@@ -108,8 +108,6 @@ def make_config(values: dict[str, Any]) -> Config:
         )
     if train.patience is not None and config.data.val_fraction == 0:
         raise UsageError("--patience needs validation rows; raise --val-fraction above 0")
-    if train.folds == 1:
-        raise UsageError("--folds 1: a network is tested on what it is trained without; give 2")
     if train.folds is not None and (train.members or 1) > 1:
         raise UsageError("--folds scores one network per part; leave out --members")
     model = config.model
