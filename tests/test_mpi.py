@@ -68,6 +68,7 @@ VARIANTS = {
         *("--max-norm", "0.9", "--label-smoothing", "0.1", "--batch-size", "100"),
     ),
     "distorted and averaged": (*DIGITS, "--augment", "affine", "--average", "ema"),
+    "embedded": ("--data", "penguins", *BASE, "--embedding", "periodic", "--optimizer", "adam"),
     "sigmoid": (*DIGITS, "--activation", "sigmoid", "--loss", "mse", "--optimizer", "adam"),
 }
 

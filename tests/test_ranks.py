@@ -92,6 +92,8 @@ def train(size: int, **values: Any) -> tuple[Trainer, list[dict[str, Any]]]:
         {"data": mixed},
         {"data": mixed, "hidden": (), "scale": "robust"},
         {"data": mixed, "optimizer": "adam", "max_norm": 0.7, "batch_size": 4},
+        {"data": mixed, "embedding": "periodic", "average": "ema", "clip_norm": 0.5},
+        {"data": mixed, "embedding": "periodic", "hidden": (), "optimizer": "adamw"},
     ],
     ids=lambda values: (
         " ".join(getattr(v, "__name__", str(v)) for v in values.values()) or "default"

@@ -18,7 +18,6 @@ from mlpcli.data.catalog import data_dir as where_data_lie
 from mlpcli.evaluation.conformal import ResidualsOfBest, measure_residuals
 from mlpcli.files import ensure_writable, refuse_reading
 from mlpcli.nn.network import MLP
-from mlpcli.nn.parameters import Parameters
 from mlpcli.parallel.cores import Cores, allowed_cores
 from mlpcli.parallel.job import Job
 from mlpcli.parallel.mpi import Mpi
@@ -262,6 +261,7 @@ def build_writer(run: Run, hand_on: Callable[[dict[str, Array]], None] | None = 
     )
     about: dict[str, Any] = {
         "weights_only": request.weights_only,
+        "embedded": run.trainer.net.embedded,
         "residuals": _residuals(run),
         "continues": model is not None and same_file(model.file.path, request.output),
     }
@@ -281,7 +281,7 @@ def _residuals(run: Run) -> ResidualsOfBest | None:
     net = build.network(config, *material.sizes)
 
     def measure(weights: Array) -> Array:
-        net.adopt(Parameters(net.sizes, weights))
+        net.adopt(net.parameters.like(weights))
         found = measure_residuals(net, material.encoding, task, val)
         return found if np.isfinite(found).all() else np.empty(0)
 

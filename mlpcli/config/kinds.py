@@ -292,6 +292,9 @@ ACTIVATIONS = ["relu", "leaky-relu", "tanh", "sigmoid", "gelu", "silu", "selu", 
 LOSSES = ["cross-entropy", "mse", "bce", "squared-error", "absolute-error", "huber"]
 """As `mlpcli.nn.losses.LOSSES`."""
 
+EMBEDDINGS = ["none", "periodic"]
+"""What `mlpcli.nn.embeddings` has."""
+
 INITS = ["he", "glorot", "normal"]
 """As `mlpcli.nn.initialisation.INITS`."""
 

@@ -261,6 +261,14 @@ class ModelConfig:
         also="nonlinearity act act_fn activation_function",
         fixed=True,
     )
+    embedding: str = _option(
+        "none",
+        Choice(kinds.EMBEDDINGS),
+        "periodic gives the network four inputs for each number of a table: itself, and three "
+        "learned sums of cosines of it.",
+        also="num_emb_type embeddings numeric_embedding num_embedding plr pbld",
+        fixed=True,
+    )
     loss: str | None = _option(
         None,
         Choice(kinds.LOSSES),
@@ -294,6 +302,10 @@ class ModelConfig:
     dtype: str = _option(
         "float32", Choice(("float32", "float64")), "Precision of all arithmetic.", fixed=True
     )
+
+    def embedded(self, numbers: int) -> int:
+        """How many inputs are embedded, if so many of them are numbers of columns."""
+        return numbers if self.embedding == "periodic" else 0
 
 
 @dataclass(frozen=True)

@@ -168,12 +168,19 @@ class Encoding:
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
         """The inputs, in order, by what they are of; none for pixels."""
+        if self.pixels:
+            return ()
         blocks: list[Block] = []
         start = 0
         for part, of, values in sorted(self._unplaced(), key=_place):
             blocks.append(Block(part, of, values, start))
             start += len(values)
         return tuple(blocks)
+
+    @property
+    def numbers(self) -> int:
+        """How many of the inputs, the first ones, are numbers of columns."""
+        return sum(block.of == "number" for block in self.blocks)
 
     @property
     def large(self) -> list[Block]:

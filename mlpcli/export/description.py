@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mlpcli.arrays import Array
 from mlpcli.data.encoding import Encoding
+from mlpcli.errors import UsageError
 from mlpcli.export.request import Request
 from mlpcli.runs.model import Model
 from mlpcli.tasks.regression import Regression
@@ -59,6 +60,12 @@ class Description:
 def describe(request: Request) -> Description:
     """The description of a committee, or of one network."""
     first = request.members[0]
+    for model in request.members:
+        if model.file.embedded:
+            raise UsageError(
+                f"{model.file.path}: --embedding periodic cannot be exported yet; train a network "
+                "without it for that"
+            )
     return Description(
         encoding=first.encoding,
         columns=first.columns,
@@ -74,7 +81,7 @@ def _network(model: Model) -> Network:
     file, task = model.file, model.task
     layers = [
         (file.params[f"W{number}"], file.params[f"b{number}"], layer.activation)
-        for number, layer in enumerate(file.layers, start=1)
+        for number, layer in enumerate(file.dense, start=1)
     ]
     if isinstance(task, Regression):
         return Network(model.encoding, layers, "number", task.mean, task.deviation)

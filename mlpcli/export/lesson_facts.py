@@ -79,6 +79,11 @@ def _only(request: Request) -> Model:
             "choose one by --member I, counted from 0"
         )
     model = request.members[0]
+    if model.file.embedded:
+        raise UsageError(
+            f"{model.file.path}: --embedding periodic cannot be exported to .html; train a network "
+            "without it for a lesson"
+        )
     count = Parameters.count(model.file.sizes)
     if count > MOST:
         raise UsageError(

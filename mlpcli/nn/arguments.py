@@ -29,6 +29,21 @@ def check_sizes(sizes: Sequence[int]) -> list[int]:
     return [int(n) for n in whole]
 
 
+def check_embedded(embedded: int, D: int) -> int:
+    """How many of D inputs are embedded.
+
+    Raises:
+        UsageError: it is no whole number from 0 to D.
+    """
+    whole = isinstance(embedded, int | np.integer) and not isinstance(embedded, bool)
+    if not whole or not 0 <= embedded <= D:
+        raise UsageError(
+            f"embedded {cut(repr(embedded))}: expected how many of the {D} inputs, the first ones, "
+            "are embedded"
+        )
+    return int(embedded)
+
+
 def check_name(kind: str, name: Any, known: Collection[str]) -> str:
     """`name`, if it is one of those that are known.
 

@@ -1,6 +1,7 @@
 """Reading a checkpoint: an .npz that is never trusted and never unpickled.
 
 W1, b1, W2, b2, …   the weights to use
+E1, E2, E3, E4      of periodic embeddings, if there are any
 meta                a JSON text (`mlpcli.runs.meta` has its shape)
 residuals           of a regression's held-out rows (`mlpcli.evaluation.conformal`)
 resume/…            what an exact continuation needs (`mlpcli.runs.checkpoint`)
@@ -27,7 +28,9 @@ from mlpcli.arrays import Array
 from mlpcli.errors import CheckpointError
 from mlpcli.files import open_input
 from mlpcli.nn.activations import ACTIVATIONS
+from mlpcli.nn.embeddings import OUTPUTS, SIZE, Embeddings
 from mlpcli.nn.losses import LOSSES
+from mlpcli.nn.parameters import input_widths
 from mlpcli.npz import Archive, Purpose, open_archive
 from mlpcli.schema import Bounds, ShapeError, read, reader
 from mlpcli.text import cut, one_line, quoted
@@ -36,7 +39,7 @@ FORMAT = 2
 """The version of the format that is written; those before it are read, too."""
 
 MAX_LAYERS = 1001
-"""No network has more, with the output layer; `--hidden` takes as many widths less one."""
+"""No network has more of weights, the last one's included; `--hidden` takes one width less."""
 
 OF_MEMBER = ("task", "encoding", "layers", "history", "epoch", "ancestors")
 """The keys of `meta` that each member of a run has of its own."""
@@ -45,8 +48,9 @@ MAX_MEMBERS = 1000
 
 _LAYER = re.compile(r"[Wb][1-9]\d{0,5}")
 _RESIDUALS = "residuals"
+_EMBEDDINGS = ("E1", "E2", "E3", "E4")
 _MEMBER = r"members/(?:0|[1-9]\d{0,2})/"
-_KNOWN = re.compile(rf"({_MEMBER})?({_LAYER.pattern}|{_RESIDUALS}|resume/.*)", re.DOTALL)
+_KNOWN = re.compile(rf"({_MEMBER})?({_LAYER.pattern}|E[1-4]|{_RESIDUALS}|resume/.*)", re.DOTALL)
 _PURPOSE = Purpose(
     CheckpointError,
     "a checkpoint of mlp",
@@ -73,7 +77,17 @@ class Dense:
             raise ValueError(f"has an unknown activation {quoted(self.activation)}")
 
 
-Layer = Dense
+@dataclass(frozen=True)
+class Periodic:
+    """An input layer: the periodic embeddings of the first `columns` inputs, then the inputs."""
+
+    kind: Literal["periodic"]
+    inputs: Width
+    outputs: Width
+    columns: Width
+
+
+Layer = Dense | Periodic
 """One of `meta["layers"]`."""
 
 
@@ -83,6 +97,7 @@ class _Options:
 
     activation: str
     loss: str
+    embedding: Literal["none", "periodic"] = "none"
     dropout: Annotated[float, Bounds(0, 1)] = 0.0
     input_dropout: Annotated[float, Bounds(0, 1)] = 0.0
 
@@ -108,6 +123,7 @@ class ModelFile:
         layers: of the network.
         loss: the name of its loss.
         dropout, input_dropout: the shares dropped in training.
+        embedded: how many of the inputs have periodic embeddings.
         params: {"W1": …, "b1": …}, finite, float32 or float64, with shapes that fit together.
         residuals: (n,) distances of answers and targets, of held-out rows of a regression; n is 0
             if there are none.
@@ -122,6 +138,7 @@ class ModelFile:
     loss: str
     dropout: float
     input_dropout: float
+    embedded: int
     params: dict[str, Array]
     residuals: Array = field(default_factory=lambda: np.empty(0))
     resume: dict[str, Array] = field(default_factory=dict)
@@ -135,12 +152,17 @@ class ModelFile:
     @property
     def sizes(self) -> list[int]:
         """[D, H…, C]."""
-        return [self.layers[0].inputs] + [layer.outputs for layer in self.layers]
+        return [self.layers[0].inputs] + [layer.outputs for layer in self.dense]
+
+    @property
+    def dense(self) -> Sequence[Dense]:
+        """The layers of weights and biases."""
+        return [layer for layer in self.layers if isinstance(layer, Dense)]
 
     @property
     def activation(self) -> str:
         """Of the hidden layers; any if there are none."""
-        return self.layers[0].activation or next(iter(ACTIVATIONS))
+        return self.dense[0].activation or next(iter(ACTIVATIONS))
 
 
 def is_checkpoint(path: Path) -> bool:
@@ -235,7 +257,10 @@ def _read(archive: Archive, path: Path, meta: dict[str, Any], *, resume: bool) -
     params = {name: archive.read(name) for name in _in_order(names, path)}
     _check_shapes(params, path)
     weights = [array for name, array in params.items() if name.startswith("W")]
-    layers = dense_layers([len(weights[0]), *(W.shape[1] for W in weights)], options.activation)
+    params |= _read_embeddings(archive, params["W1"], options.embedding, path)
+    embedded = len(params["E1"]) if "E1" in params else 0
+    sizes = [len(weights[0]) - OUTPUTS * embedded, *(W.shape[1] for W in weights)]
+    layers = layers_of(sizes, options.activation, embedded)
     if declared is not None:
         _compare(declared, layers, path)
     extra = {
@@ -251,6 +276,7 @@ def _read(archive: Archive, path: Path, meta: dict[str, Any], *, resume: bool) -
         options.loss,
         options.dropout,
         options.input_dropout,
+        embedded,
         params,
         _read_residuals(archive, path),
         extra,
@@ -270,19 +296,21 @@ def _read_residuals(archive: Archive, path: Path) -> Array:
     return found
 
 
-def dense_layers(sizes: Sequence[int], activation: str) -> list[Layer]:
-    """The layers of a network of these sizes [D, H…, C]."""
-    pairs = list(pairwise(sizes))
-    return [
+def layers_of(sizes: Sequence[int], activation: str, embedded: int) -> list[Layer]:
+    """The layers of a network of these sizes [D, H…, C], with so many inputs embedded."""
+    widths = input_widths(sizes, embedded)
+    pairs = list(pairwise(widths))
+    dense = [
         Dense("dense", inputs, outputs, activation if number < len(pairs) else None)
         for number, (inputs, outputs) in enumerate(pairs, start=1)
     ]
+    return [*([Periodic("periodic", sizes[0], widths[0], embedded)] if embedded else []), *dense]
 
 
 def _declared_layers(meta: dict[str, Any]) -> list[Layer]:
     if "layers" not in meta:
         raise ShapeError("has no 'layers'")
-    shape = Annotated[list[Layer], Bounds(1, MAX_LAYERS)]
+    shape = Annotated[list[Layer], Bounds(1, MAX_LAYERS + 1)]
     try:
         layers: list[Layer] = reader(shape)(meta["layers"])
     except ShapeError as error:
@@ -297,6 +325,11 @@ def _compare(declared: Sequence[Layer], layers: Sequence[Layer], path: Path) -> 
             f"{path}: `meta` has {len(declared)} layers, its arrays are of {len(layers)}"
         )
     for number, (said, there) in enumerate(zip(declared, layers, strict=True), start=1):
+        if said.kind != there.kind:
+            raise CheckpointError(
+                f"{path}: `meta` says of layer {number} that it is {said.kind}, "
+                f"expected {there.kind}"
+            )
         for name, value in vars(there).items():
             if getattr(said, name) != value:
                 raise CheckpointError(
@@ -356,6 +389,37 @@ def _in_order(names: list[str], path: Path) -> list[str]:
     return wanted
 
 
+def _read_embeddings(archive: Archive, W1: Array, kind: str, path: Path) -> dict[str, Array]:
+    """E1 … E4, or nothing if no inputs are embedded."""
+    there = [name for name in _EMBEDDINGS if name in archive.names]
+    if not there:
+        return {}
+    if kind == "none":
+        raise CheckpointError(f"{path}: holds {there[0]}, but is configured without embeddings")
+    if len(there) < len(_EMBEDDINGS):
+        missing = next(name for name in _EMBEDDINGS if name not in there)
+        raise CheckpointError(f"{path}: the array {missing} is missing")
+    arrays = {name: archive.read(name) for name in there}
+    M = len(arrays["E1"]) if arrays["E1"].ndim else 0
+    if not 0 < (OUTPUTS + 1) * M <= len(W1):
+        raise CheckpointError(f"{path}: E1 has the shape {arrays['E1'].shape}, which W1 has not")
+    expected = Embeddings(np.empty((M, SIZE), W1.dtype)).named()
+    for name, array in arrays.items():
+        _check_array(name, array, expected[name].shape, W1.dtype, path)
+    return arrays
+
+
+def _check_array(
+    name: str, array: Array, shape: tuple[int, ...], dtype: np.dtype[Any], path: Path
+) -> None:
+    if array.shape != shape:
+        raise CheckpointError(f"{path}: {name} has the shape {array.shape}, expected {shape}")
+    if array.dtype != dtype:
+        raise CheckpointError(f"{path}: {name} is of {array.dtype}, but W1 of {dtype}")
+    if not np.isfinite(array).all():
+        raise CheckpointError(f"{path}: {name} holds values that are not finite")
+
+
 def _check_shapes(params: dict[str, Array], path: Path) -> None:
     dtype = params["W1"].dtype
     if dtype not in (np.float32, np.float64):
@@ -366,13 +430,6 @@ def _check_shapes(params: dict[str, Array], path: Path) -> None:
         if W.ndim != 2 or 0 in W.shape or (fan_in is not None and W.shape[0] != fan_in):
             expected = "two dimensions" if fan_in is None else f"({fan_in}, …)"
             raise CheckpointError(f"{path}: W{layer} has the shape {W.shape}, expected {expected}")
-        if b.shape != W.shape[1:]:
-            raise CheckpointError(
-                f"{path}: b{layer} has the shape {b.shape}, expected {W.shape[1:]}"
-            )
-        for name, array in ((f"W{layer}", W), (f"b{layer}", b)):
-            if array.dtype != dtype:
-                raise CheckpointError(f"{path}: {name} is of {array.dtype}, but W1 of {dtype}")
-            if not np.isfinite(array).all():
-                raise CheckpointError(f"{path}: {name} holds values that are not finite")
+        _check_array(f"b{layer}", b, W.shape[1:], dtype, path)
+        _check_array(f"W{layer}", W, W.shape, dtype, path)
         fan_in = W.shape[1]

@@ -2,6 +2,8 @@
 
     A₀ = X,   Zₗ = Aₗ₋₁·Wₗ + bₗ,   Aₗ = f(Zₗ),   scores = Z_L
 
+(or A₀ = (e(X), X), if numbers of X are embedded by e: see `mlpcli.nn.embeddings`)
+
     δ_L = ∂loss/∂scores,   δₗ₋₁ = (δₗ·Wₗᵀ) ⊙ f′(Zₗ₋₁),   ∂loss/∂Wₗ = Aₗ₋₁ᵀ·δₗ,   ∂loss/∂bₗ = 1ᵀ·δₗ
 
 (Nielsen, Neural Networks and Deep Learning, chapter 2, BP1-BP4, for a batch of rows.)
@@ -18,10 +20,11 @@ import numpy.typing as npt
 
 from mlpcli.arrays import Array
 from mlpcli.errors import InputError
-from mlpcli.nn import one_hot
+from mlpcli.nn import embeddings, one_hot
 from mlpcli.nn.activations import ACTIVATIONS
 from mlpcli.nn.arguments import (
     check_dtype,
+    check_embedded,
     check_inputs,
     check_name,
     check_rates,
@@ -32,7 +35,7 @@ from mlpcli.nn.arguments import (
 from mlpcli.nn.initialisation import INITS, standard_deviation
 from mlpcli.nn.losses import LOSSES, OF_TASK
 from mlpcli.nn.model_file import ModelFile, read_model
-from mlpcli.nn.parameters import Buffers, Parameters
+from mlpcli.nn.parameters import Buffers, Parameters, Pieces
 from mlpcli.nn.regularisation import l2_penalty
 
 CHUNK = 1024
@@ -48,6 +51,7 @@ class MLP:
         sizes: [D, H…, C]; [D, C] is softmax regression.
         activation: of the hidden layers; see `mlpcli.nn.activations`.
         loss: see `mlpcli.nn.losses`.
+        embedded: how many of the inputs, the first ones, have periodic embeddings.
         init, init_scale: the initial weights; see `mlpcli.nn.initialisation`.
         dropout, input_dropout: the share of hidden units and of inputs dropped in training.
         dtype: float32 or float64.
@@ -66,6 +70,7 @@ class MLP:
         activation: str = "relu",
         loss: str = "cross-entropy",
         *,
+        embedded: int = 0,
         init: str = "he",
         init_scale: float | None = None,
         dropout: float = 0.0,
@@ -80,8 +85,9 @@ class MLP:
         check_rates(dropout=dropout, input_dropout=input_dropout)
         self.dropout_rates = [input_dropout] + [dropout] * (len(self.sizes) - 2)
         self.dtype: np.dtype[Any] = check_dtype(dtype)
-        flat = np.zeros(Parameters.count(self.sizes), self.dtype)
-        self.parameters = Parameters(self.sizes, flat)
+        self.embedded = check_embedded(embedded, self.sizes[0])
+        flat = np.zeros(Parameters.count(self.sizes, embedded=embedded), self.dtype)
+        self.parameters = Parameters(self.sizes, flat, embedded=embedded)
         if seed is None:
             return
         rng = np.random.default_rng(seed)
@@ -93,6 +99,8 @@ class MLP:
             sigma = standard_deviation(init, 1, 1, init_scale)
             for b in self.parameters.b:
                 b[:] = sigma * rng.standard_normal(b.shape)
+        if self.parameters.embeddings:
+            self.parameters.embeddings.draw(rng)
 
     @classmethod
     def load(cls, path: str | Path, *, member: int | None = None) -> MLP:
@@ -110,6 +118,7 @@ class MLP:
             file.sizes,
             file.activation,
             file.loss,
+            embedded=file.embedded,
             dropout=file.dropout,
             input_dropout=file.input_dropout,
             dtype=file.params["W1"].dtype,
@@ -121,8 +130,15 @@ class MLP:
 
     @property
     def params(self) -> dict[str, Array]:
-        """{"W1": (fan_in, fan_out), "b1": (fan_out,), …}: the live arrays."""
+        """{"W1": (fan_in, fan_out), "b1": (fan_out,), …}: the live arrays.
+
+        W1 has the rows of what is embedded first; "E1" … "E4" are as `Embeddings.named` says.
+        """
         return self.parameters.named()
+
+    def rate_factors(self) -> list[float]:
+        """What the learning rate is multiplied by in each of `parameters.spans()`."""
+        return [1.0, 1.0, embeddings.RATE]
 
     def adopt(self, parameters: Parameters) -> None:
         """Use these arrays as the parameters from now on, with their values."""
@@ -158,6 +174,7 @@ class MLP:
             drops=[p > 0 for p in self.dropout_rates],
             weighted=weighted,
             widths=None if self.dropout_rates[0] else widths,
+            embedded=self.embedded,
             zeros=zeros,
         )
 
@@ -169,8 +186,11 @@ class MLP:
         With `drop`, inputs of layers are multiplied by the masks that are in `batch`.
         """
         last = len(self.sizes) - 2
+        if batch.waves and self.parameters.embeddings:
+            x, e = batch.X[:, : self.embedded], batch.inputs[:, : self._origin]
+            embeddings.embed(self.parameters.embeddings, x, batch.waves, out=e)
         for layer, (W, b) in enumerate(zip(self.parameters.W, self.parameters.b, strict=True)):
-            A = batch.outputs[layer - 1] if layer else batch.X
+            A = batch.outputs[layer - 1] if layer else batch.inputs
             mask, dropped = batch.masks[layer], batch.dropped[layer]
             if drop and mask is not None and dropped is not None:
                 A = np.multiply(A, mask, out=dropped)
@@ -178,7 +198,7 @@ class MLP:
             if layer:
                 np.matmul(A, W, out=Z)
             else:
-                one_hot.multiply(A, batch.hot, W, out=Z)
+                one_hot.multiply(A, batch.hot, W, Z, self._origin)
             np.add(Z, b, out=Z)
             if layer < last:
                 if self.activation.needs_input:
@@ -201,27 +221,36 @@ class MLP:
             if drop and mask is not None:
                 np.multiply(delta, mask, out=delta)
             np.multiply(delta, slope, out=delta)
+        if batch.waves and self.parameters.embeddings:
+            W, mask = self.parameters.W[0][: self._origin], batch.masks[0]
+            delta = np.matmul(W, batch.deltas[0].T, out=batch.waves.deltas)
+            if drop and mask is not None:
+                np.multiply(delta, mask[:, : self._origin].T, out=delta)
+            embeddings.propagate_back(self.parameters.embeddings, batch.waves)
 
     def collect_gradient(
         self,
         batch: Buffers,
         gradient: Parameters,
-        pieces: Sequence[tuple[slice, slice]] | None = None,
+        pieces: Pieces | None = None,
         *,
         drop: bool = False,
     ) -> None:
-        """batch.deltas → gradient, or of each layer only a piece: rows of W, entries of b."""
+        """batch.deltas → gradient, or of each array only a piece."""
         for layer, delta in enumerate(batch.deltas):
-            rows, entries = pieces[layer] if pieces else (slice(None), slice(None))
-            A = batch.outputs[layer - 1] if layer else batch.X
+            rows, entries = pieces.layers[layer] if pieces else (slice(None), slice(None))
+            A = batch.outputs[layer - 1] if layer else batch.inputs
             dropped = batch.dropped[layer]
             if drop and dropped is not None:
                 A = dropped
             if layer:
                 np.matmul(A.T[rows], delta, out=gradient.W[layer][rows])
             else:
-                one_hot.collect(A, batch.hot, delta, rows, out=gradient.W[layer])
+                one_hot.collect(A, batch.hot, delta, rows, gradient.W[layer], self._origin)
             np.matmul(batch.ones, delta[:, entries], out=gradient.b[layer][entries])
+        if batch.waves and gradient.embeddings:
+            columns = pieces.columns if pieces else slice(None)
+            embeddings.collect_gradient(batch.waves, gradient.embeddings, columns)
 
     def evaluate_loss(self, batch: Buffers) -> Array:
         """The scores and batch.Y → batch.losses, returned, and batch.deltas[-1], ∂L/∂scores."""
@@ -247,7 +276,13 @@ class MLP:
     @property
     def chunk(self) -> int:
         """Samples per pass of a prediction."""
-        return min(CHUNK, max(1, _OUTPUTS // sum(self.sizes)))
+        width = sum(self.sizes) + self.embedded * embeddings.SIZE
+        return min(CHUNK, max(1, _OUTPUTS // width))
+
+    @property
+    def _origin(self) -> int:
+        """Where in the first layer's inputs X begins, after what numbers are embedded as."""
+        return embeddings.OUTPUTS * self.embedded
 
     # From arrays to arrays
 
@@ -281,7 +316,7 @@ class MLP:
         np.copyto(batch.X, inputs, casting="unsafe")
         numbers = any(self.loss is LOSSES[name] for name in OF_TASK["regression"])
         fill_targets(y, batch.Y, of_classes=not numbers)
-        gradient = Parameters(self.sizes, np.empty_like(self.parameters.flat))
+        gradient = self.parameters.like(np.empty_like(self.parameters.flat))
         self.forward_pass(batch)
         loss = self.mean_loss(batch)
         self.backward_pass(batch, gradient)

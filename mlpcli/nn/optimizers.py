@@ -14,7 +14,6 @@ import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.nn.network import MLP
-from mlpcli.nn.parameters import Parameters
 
 BLOCK = 32_768
 """Parameters updated at a time: in float32, five rows of them are 640 kB."""
@@ -24,6 +23,8 @@ _LINE = 16  # numbers; rows begin where a cache line does
 
 class Optimizer:
     """Updates a network's parameters in place. A subclass says how, and which state it needs.
+
+    The learning rate of an array is η times its own factor, see `MLP.rate_factors`.
 
     Args:
         net: the network, whose parameters move beside the optimizer's state.
@@ -42,35 +43,34 @@ class Optimizer:
         flat = net.parameters.flat
         P, stride = len(flat), -(-len(flat) // _LINE) * _LINE
         self._rows = zeros((2 + len(self.remembers), stride), flat.dtype)[:, :P]
-        net.move_to(Parameters(net.sizes, self._rows[0]))
-        self.gradient = Parameters(net.sizes, self._rows[1])
+        net.move_to(net.parameters.like(self._rows[0]))
+        self.gradient = net.parameters.like(self._rows[1])
         self.steps = 0
         self._reg = reg
-        self._n_weights = len(net.parameters.weights)
+        self._spans = list(zip(net.parameters.spans(), net.rate_factors(), strict=True))
         self._scratch = np.empty((2, min(BLOCK, P)), flat.dtype)
         self.update_only(slice(0, P))
 
     def update_only(self, part: slice) -> None:
         """Restrict updates to `part` of the parameters; other processes do the rest."""
         self._blocks = [
-            (self._rows[:, start:stop], self._scratch[:, : stop - start], reg)
-            for start, stop, reg in self._spans(part)
+            (self._rows[:, start:stop], self._scratch[:, : stop - start], reg, factor)
+            for start, stop, reg, factor in self._split(part)
         ]
 
-    def _spans(self, part: slice) -> Iterator[tuple[int, int, float]]:
-        """Yield (start, stop, λ) of each block; biases, without penalty, have their own blocks."""
-        n = self._n_weights
-        weights = (part.start, min(part.stop, n), self._reg)
-        biases = (max(part.start, n), part.stop, 0.0)
-        for first, last, reg in (weights, biases):
+    def _split(self, part: slice) -> Iterator[tuple[int, int, float, float]]:
+        """Yield (start, stop, λ, factor on η) of each block; only weights have a penalty."""
+        for number, (span, factor) in enumerate(self._spans):
+            first, last = max(part.start, span.start), min(part.stop, span.stop)
             for start in range(first, last, BLOCK):
-                yield start, min(start + BLOCK, last), reg
+                reg = 0.0 if number else self._reg
+                yield start, min(start + BLOCK, last), reg, factor
 
     def step(self, lr: float, momentum: float) -> None:
         """Update the parameters once, with learning rate η = lr."""
         self.steps += 1
-        for rows, scratch, reg in self._blocks:
-            self._update(rows, scratch, reg, lr, momentum)
+        for rows, scratch, reg, factor in self._blocks:
+            self._update(rows, scratch, reg, lr * factor, momentum)
 
     def _update(self, rows: Array, scratch: Array, reg: float, lr: float, momentum: float) -> None:
         """Update one block; `rows` (2 + k, n) is w, g, then the state; scratch (2, n)."""

@@ -10,6 +10,20 @@ from typing import Any
 import numpy as np
 
 from mlpcli.arrays import Array
+from mlpcli.nn.embeddings import OUTPUTS, SIZE, Embeddings, Waves
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """What of each array begins in a part of all parameters.
+
+    Attributes:
+        layers: of each layer, the rows of W and the entries of b.
+        columns: of those that are embedded.
+    """
+
+    layers: Sequence[tuple[slice, slice]]
+    columns: slice
 
 
 class Parameters:
@@ -18,20 +32,28 @@ class Parameters:
     An update, a norm or an all-reduce is then one call over `flat`. All the weights come first and
     the biases after them, so that what concerns weights only, as the L2 penalty does, is one slice.
 
+    Args:
+        sizes: [D, H…, C].
+        flat: (P,) the array.
+        embedded: M, how many of the inputs, the first ones, have periodic embeddings.
+
     Attributes:
         flat: (P,) every parameter.
-        W: the weight matrices, (fan_in, fan_out) each.
+        W: the weight matrices, (fan_in, fan_out) each; W1 has the rows of the embeddings' outputs
+            before those of the inputs themselves.
         b: the bias vectors, (fan_out,) each.
         weights: (P_W,) the part of `flat` that holds the weights.
+        embeddings: of the M inputs; None if there are none.
     """
 
-    def __init__(self, sizes: Sequence[int], flat: Array) -> None:
-        shapes = list(pairwise(sizes))
+    def __init__(self, sizes: Sequence[int], flat: Array, *, embedded: int = 0) -> None:
+        shapes = list(pairwise(input_widths(sizes, embedded)))
         n_weights = sum(fan_in * fan_out for fan_in, fan_out in shapes)
         self.flat = flat
         self.weights = flat[:n_weights]
         self.W: list[Array] = []
         self.b: list[Array] = []
+        self._sizes, self._embedded = sizes, embedded
         self._begins: list[tuple[int, int]] = []  # where in `flat` the W and the b of a layer do
         w, b = 0, n_weights
         for fan_in, fan_out in shapes:
@@ -39,38 +61,63 @@ class Parameters:
             self.b.append(flat[b : b + fan_out])
             self._begins.append((w, b))
             w, b = w + fan_in * fan_out, b + fan_out
+        self._end = b  # of the biases; here the embeddings begin
+        block = flat[b:].reshape(embedded, SIZE)
+        self.embeddings = Embeddings(block) if embedded else None
 
     @staticmethod
-    def count(sizes: Sequence[int]) -> int:
+    def count(sizes: Sequence[int], *, embedded: int = 0) -> int:
         """P, the number of parameters of a network with these layer sizes [D, H…, C]."""
-        return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(sizes))
+        shapes = pairwise(input_widths(sizes, embedded))
+        return sum((fan_in + 1) * fan_out for fan_in, fan_out in shapes) + embedded * SIZE
 
-    def pieces(self, part: slice) -> list[tuple[slice, slice]]:
-        """Of each layer, the rows of W and the entries of b that begin in a part of `flat`."""
-        return [
+    def like(self, flat: Array) -> Parameters:
+        """The parameters of the same network in another array (P,)."""
+        return Parameters(self._sizes, flat, embedded=self._embedded)
+
+    def spans(self) -> list[slice]:
+        """The parts of `flat`, in order: all weights, all biases, the embeddings."""
+        ends = [0, len(self.weights), self._end, len(self.flat)]
+        return [slice(*pair) for pair in pairwise(ends)]
+
+    def pieces(self, part: slice) -> Pieces:
+        """What begins in a part of `flat`."""
+        layers = [
             (_piece(part, w, *W.shape), _piece(part, bias, len(b), 1))
             for (w, bias), W, b in zip(self._begins, self.W, self.b, strict=True)
         ]
+        return Pieces(layers, _piece(part, self._end, self._embedded, SIZE))
 
     def whole_rows(self, part: slice) -> slice:
         """The part of `flat` that has the rows and entries that begin in `part`, whole."""
+        rows: list[tuple[int, int, int]] = [
+            (w, W.size, W.shape[1]) for (w, _), W in zip(self._begins, self.W, strict=True)
+        ]
+        _, biases, of_columns = self.spans()
+        rows += [(biases.start, biases.stop - biases.start, 1)]
+        rows += [(of_columns.start, of_columns.stop - of_columns.start, SIZE)]
 
         def up(end: int) -> int:
-            for (w, _), W in zip(self._begins, self.W, strict=True):
-                width: int = W.shape[1]
-                if end <= w + W.size:
-                    return w - (w - end) // width * width
+            for begin, size, width in rows:
+                if end <= begin + size:
+                    return begin - (begin - end) // width * width
             return end
 
         return slice(up(part.start), up(part.stop))
 
     def named(self) -> dict[str, Array]:
-        """{"W1": …, "b1": …, "W2": …}: the live views, by name."""
-        return {
+        """{"W1": …, "b1": …, "W2": …}: the live views, by name; then those of the embeddings."""
+        layers = {
             f"{kind}{layer}": array
             for layer, pair in enumerate(zip(self.W, self.b, strict=True), start=1)
             for kind, array in zip("Wb", pair, strict=True)
         }
+        return layers | (self.embeddings.named() if self.embeddings else {})
+
+
+def input_widths(sizes: Sequence[int], embedded: int) -> list[int]:
+    """[fan_in of each layer…, C], of which the first grows by what is embedded."""
+    return [sizes[0] + OUTPUTS * embedded, *sizes[1:]]
 
 
 def _piece(part: slice, begin: int, count: int, width: int) -> slice:
@@ -84,7 +131,9 @@ class Buffers:
     """Every array that a pass over at most N samples writes to, made once and used for all batches.
 
     Attributes:
-        X: (N, D) the batch's inputs; or (N, k), if they are 0 from the k-th on.
+        X: (N, D) the batch's inputs, or (N, k), if they are 0 from the k-th on; the last columns of
+            `inputs`.
+        inputs: (N, fan_in) what the first layer takes: what numbers are embedded as, then X.
         Y: (N, C) what the outputs should be; of classes, each row is a distribution over them.
         y: (N,) its targets as the task encodes them: class indices, or numbers.
         weights: (N, 1) the samples' weights, or None where all weigh the same.
@@ -99,9 +148,11 @@ class Buffers:
         losses: (N,) each sample's loss.
         hot: (N, K) which inputs of K one-hot blocks are 1, which X then lacks; or None.
         ones: (N,) ones; onesᵀ·delta is a bias's gradient.
+        waves: of the embeddings, or None.
     """
 
     X: Array
+    inputs: Array
     Y: Array
     y: Array
     weights: Array | None
@@ -113,6 +164,7 @@ class Buffers:
     losses: Array
     ones: Array
     hot: Array | None = None
+    waves: Waves | None = None
     _views: dict[tuple[int, int], Buffers] = field(default_factory=dict)
     _narrowed: dict[int, Buffers] = field(default_factory=dict)
 
@@ -127,13 +179,16 @@ class Buffers:
         drops: Sequence[bool],
         weighted: bool = False,
         widths: tuple[int, int] | None = None,
+        embedded: int = 0,
         zeros: Callable[..., Array] = np.zeros,
     ) -> Buffers:
         """Buffers for a network of these layer sizes; `drops` says which layers' inputs drop.
 
-        `widths` are those of X and of `hot`, if there is one.
+        `widths` are those of X and of `hot`, if there is one; `embedded` is as of `Parameters`.
         """
         dense, blocks = widths or (sizes[0], 0)
+        first, *_ = input_widths([dense, *sizes[1:]], embedded)
+        all_inputs = zeros((N, first), dtype)
 
         def layers(widths: Sequence[int]) -> list[Array]:
             return [zeros((N, width), dtype) for width in widths]
@@ -141,11 +196,12 @@ class Buffers:
         def inputs() -> list[Array | None]:
             return [
                 zeros((N, width), dtype) if drop else None
-                for width, drop in zip(sizes[:-1], drops, strict=True)
+                for width, drop in zip([first, *sizes[1:-1]], drops, strict=True)
             ]
 
         return cls(
-            X=zeros((N, dense), dtype),
+            X=all_inputs[:, first - dense :],
+            inputs=all_inputs,
             Y=zeros((N, sizes[-1]), dtype),
             y=zeros((N,), target_dtype),
             weights=zeros((N, 1), dtype) if weighted else None,
@@ -157,6 +213,7 @@ class Buffers:
             losses=zeros((N,), dtype),
             ones=np.ones(N, dtype),
             hot=zeros((N, blocks), np.intp) if blocks else None,
+            waves=Waves.allocate(embedded, N, dtype, zeros) if embedded else None,
         )
 
     def first(self, n: int) -> Buffers:
@@ -173,6 +230,8 @@ class Buffers:
             def cut(value: Any) -> Any:
                 if isinstance(value, list):
                     return [cut(item) for item in value]
+                if isinstance(value, Waves):
+                    return value.rows(rows)
                 return None if value is None else value[rows]
 
             fields = {k: cut(v) for k, v in vars(self).items() if k[0] != "_"}
@@ -184,5 +243,6 @@ class Buffers:
         if k == self.X.shape[1]:
             return self
         if k not in self._narrowed:
-            self._narrowed[k] = replace(self, X=self.X[:, :k], _views={}, _narrowed={})
+            X, inputs = (a[:, : a.shape[1] - self.X.shape[1] + k] for a in (self.X, self.inputs))
+            self._narrowed[k] = replace(self, X=X, inputs=inputs, _views={}, _narrowed={})
         return self._narrowed[k]

@@ -59,9 +59,9 @@ class Material:
         return self.splits.task
 
     @property
-    def sizes(self) -> tuple[int, int]:
-        """(D, C)."""
-        return self.encoding.width, self.task.outputs
+    def sizes(self) -> tuple[int, int, int]:
+        """(D, C, how many of the D inputs are numbers of columns): what a network is made for."""
+        return self.encoding.width, self.task.outputs, self.encoding.numbers
 
 
 def prepare(config: Config, data_dir: Path) -> Material:
@@ -181,7 +181,8 @@ def complete(config: Config, material: Material) -> Config:
     """The configuration with the epochs and the loss that suit the data, if none were given.
 
     Raises:
-        UsageError: a loss of another kind of task was given, or smoothing for numbers.
+        UsageError: a loss of another kind of task was given, smoothing for numbers, or embeddings
+            for pixels.
     """
     train, model, kind = config.train, config.model, material.task.kind
     if train.epochs is None:
@@ -193,6 +194,11 @@ def complete(config: Config, material: Material) -> Config:
         raise UsageError(
             f"--loss {model.loss}: is not for {kind}, which {material.data.source} asks for; give "
             f"{', '.join(OF_TASK[kind][:-1])} or {OF_TASK[kind][-1]}, or another --task"
+        )
+    if model.embedding != "none" and material.encoding.pixels:
+        raise UsageError(
+            f"--embedding {model.embedding}: {material.data.source} holds images, and only numbers "
+            "of columns are embedded; leave it out"
         )
     if train.label_smoothing and not isinstance(material.task, Classification):
         raise UsageError(
@@ -208,13 +214,14 @@ def batch_size(config: Config, material: Material) -> int:
     return N if size == "full" else min(int(size), N)
 
 
-def network(config: Config, D: int, C: int) -> MLP:
-    """The network with its initial weights, for D inputs and C classes."""
+def network(config: Config, D: int, C: int, numbers: int = 0) -> MLP:
+    """The network with its initial weights, for D inputs, of which the first are numbers."""
     model = config.model
     return MLP(
         [D, *model.hidden, C],
         model.activation,
         model.loss or OF_TASK[Classification.kind if C > 1 else Regression.kind][0],
+        embedded=model.embedded(numbers),
         init=model.init,
         init_scale=model.init_scale,
         dropout=model.dropout,
@@ -268,8 +275,9 @@ def training_step(config: Config, material: Material, net: MLP, ranks: Ranks) ->
         distortions=distortions(config, material),
         image_shape=material.data.image_shape,
     )
-    # Masks are drawn for the inputs as they come.
-    order = None if config.model.input_dropout else batches.sort_inputs(net.sizes[1])
+    # Masks are drawn for the inputs as they come, and numbers that are embedded come first.
+    as_they_come = config.model.input_dropout or net.embedded
+    order = None if as_they_come else batches.sort_inputs(net.sizes[1])
     layout = Layout(net, order.inputs if order else None)
     whole, net = net, layout.network(net, ranks.zeros)
     return Step(

@@ -41,9 +41,9 @@ def snapshot_of(model: Model, trainer: Trainer) -> Snapshot:
         raise CheckpointError(
             f"{path}: holds weights only and cannot be resumed; start from them with --init-from"
         )
-    if trainer.net.sizes != sizes:
+    if trainer.net.sizes != sizes or trainer.net.embedded != model.file.embedded:
         raise CheckpointError(f"{path}: its layers {sizes} do not fit its data")
-    count = Parameters.count(sizes)
+    count = len(trainer.net.parameters.flat)
     prefix = "optimizer/"
     state = {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
     wanted = {prefix + n for n in trainer.step.optimizer.state()} | {"progress", "last"}
@@ -56,7 +56,7 @@ def snapshot_of(model: Model, trainer: Trainer) -> Snapshot:
         raise CheckpointError(f"{path}: what continues the run does not fit the weights")
     progress = _read_progress(model, trainer)
     best = np.empty(count, arrays["last"].dtype)
-    for name, view in Parameters(sizes, best).named().items():
+    for name, view in trainer.net.parameters.like(best).named().items():
         view[:] = model.file.params[name]
     return Snapshot(progress, arrays["last"], state, best, arrays.get("average"))
 
@@ -104,6 +104,7 @@ class Writer:
         meta: all of `meta` but the history and the epoch, which are filled in.
         weights_only: leave out what continues the run.
         residuals: measures those of a regression's validation rows; None if there are none.
+        embedded: how many of the inputs have periodic embeddings.
         continues: whether the file at `path` is of this run, so that it need not be kept.
         kept: where a checkpoint of another run was kept, once it was.
     """
@@ -113,6 +114,7 @@ class Writer:
     meta: dict[str, Any]
     weights_only: bool = False
     residuals: ResidualsOfBest | None = None
+    embedded: int = 0
     continues: bool = False
     kept: Path | None = None
     _begun: float = field(default_factory=lambda: time.monotonic())
@@ -153,7 +155,7 @@ class Writer:
             "epoch": best,
             "history": _thinned(history, best),
         }
-        arrays = Parameters(self.sizes, snapshot.best).named()
+        arrays = Parameters(self.sizes, snapshot.best, embedded=self.embedded).named()
         arrays["meta"] = np.array(json.dumps(meta, allow_nan=False))
         if self.residuals:
             arrays["residuals"] = self.residuals.of(snapshot.best, best)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.encoding import Encoding, Part
 from mlpcli.data.split import Fold
-from mlpcli.nn.model_file import MAX_LAYERS, Layer
+from mlpcli.nn.model_file import MAX_LAYERS, Layer, Periodic
 from mlpcli.schema import Bounds, Count, FileName, ShapeError, read
 from mlpcli.tasks.choice import TaskRecord
 from mlpcli.training.progress import EpochResult
@@ -158,7 +158,7 @@ class Meta:
     mlp: Annotated[str, Bounds(1, 100)]
     task: TaskRecord
     encoding: tuple[Part, ...]
-    layers: Annotated[tuple[Layer, ...], Bounds(1, MAX_LAYERS)]
+    layers: Annotated[tuple[Layer, ...], Bounds(1, MAX_LAYERS + 1)]
     data: DataRecord
     config: dict[str, dict[str, Any]]
     history: tuple[dict[str, Any], ...]
@@ -178,6 +178,9 @@ class Meta:
             raise ValueError(
                 f"encodes rows as {width} inputs, but the first layer takes {self.layers[0].inputs}"
             )
+        first, numbers = self.layers[0], Encoding(self.encoding).numbers
+        if isinstance(first, Periodic) and first.columns != numbers:
+            raise ValueError(f"embeds {first.columns} numbers, but encodes {numbers}")
         if outputs != self.layers[-1].outputs:
             raise ValueError(
                 f"has {outputs} {'classes' if outputs > 1 else 'answer'} for "

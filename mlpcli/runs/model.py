@@ -21,7 +21,7 @@ from mlpcli.data.formats.inputs import Wanted
 from mlpcli.errors import CheckpointError, DataError, UsageError
 from mlpcli.evaluation.conformal import half_width
 from mlpcli.evaluation.metrics import Outputs, outputs_of
-from mlpcli.nn.model_file import FORMAT, ModelFile, dense_layers, read_models
+from mlpcli.nn.model_file import FORMAT, ModelFile, layers_of, read_models
 from mlpcli.nn.network import MLP
 from mlpcli.runs.format1 import upgrade
 from mlpcli.runs.meta import Ancestor, DataRecord, Meta, OutOfFold
@@ -370,13 +370,14 @@ def new_meta(
     ancestors: Sequence[Ancestor] = (),
 ) -> dict[str, Any]:
     """`meta` of a run's checkpoints, without epoch and history; for the arguments see `Model`."""
-    sizes = [encoding.width, *config.model.hidden, task.outputs]
+    sizes, model = [encoding.width, *config.model.hidden, task.outputs], config.model
+    layers = layers_of(sizes, model.activation, model.embedded(encoding.numbers))
     return {
         "format": FORMAT,
         "mlp": __version__,
         "task": task.to_json(),
         "encoding": write(encoding.parts),
-        "layers": write(dense_layers(sizes, config.model.activation)),
+        "layers": write(layers),
         "data": write(DataRecord.of(data)),
         "config": config.sections(),
         "threads": threads,

@@ -5,6 +5,7 @@ learned from different rows; where both are affine, the first layer takes up the
 
     (x − s)·f·w = (x − s′)·f′·(f/f′)·w + (s′ − s)·f·w
 
+So do the frequencies w and phases of an embedding, where x − s counts 2π-fold.
 Where a clip follows, the run scales its numbers as the checkpoint does.
 """
 
@@ -28,6 +29,7 @@ from mlpcli.data.encoding import (
 )
 from mlpcli.data.scalings import SCALINGS
 from mlpcli.errors import CheckpointError
+from mlpcli.nn.embeddings import OUTPUTS
 from mlpcli.nn.network import MLP
 from mlpcli.runs.build import Material
 from mlpcli.runs.meta import Ancestor
@@ -50,8 +52,7 @@ def start_from(model: Model, net: MLP, material: Material) -> tuple[Ancestor, ..
     """
     _refuse_other_network(model, net, material)
     params = {name: array.astype(np.float64) for name, array in model.file.params.items()}
-    W1, constant = _first_layer(model, material, params["W1"])
-    params["W1"], params["b1"] = W1, params["b1"] + constant
+    _convert_first_layer(model, material, params)
     last = len(net.sizes) - 1
     old, new = model.task, material.task
     if isinstance(old, Regression) and isinstance(new, Regression):
@@ -95,10 +96,15 @@ def _refuse_other_network(model: Model, net: MLP, material: Material) -> None:
             f"{path}: was trained with another activation; give --activation "
             f"{model.config.model.activation}"
         )
+    if bool(model.file.embedded) != bool(net.embedded):
+        raise CheckpointError(
+            f"{path}: was trained with other inputs; give --embedding "
+            f"{'periodic' if model.file.embedded else 'none'}"
+        )
 
 
-def _first_layer(model: Model, material: Material, W: Array) -> tuple[Array, Array]:
-    """(W1, what is added to b1) for the material's encoding, of W1 for the model's."""
+def _convert_first_layer(model: Model, material: Material, params: dict[str, Array]) -> None:
+    """Make W1, b1 and the embeddings those for the material's encoding."""
     path = model.file.path
 
     def refuse(reason: str) -> CheckpointError:
@@ -106,8 +112,16 @@ def _first_layer(model: Model, material: Material, W: Array) -> tuple[Array, Arr
 
     old, new = model.encoding, material.encoding
     if old.pixels or new.pixels:
-        return _pixels(model, material, W, refuse), np.zeros(W.shape[1])
-    return _columns(old, new, W, refuse)
+        params["W1"] = _pixels(model, material, params["W1"], refuse)
+        return
+    places = _match(old, new, refuse)
+    embedded, W = np.split(params["W1"], [OUTPUTS * model.file.embedded])
+    rows, constant = _columns(old, new, W, places)
+    if len(embedded):
+        shape = (model.file.embedded, OUTPUTS, -1)
+        embedded = _embeddings(old, new, embedded.reshape(shape), rows, params, places)
+    params["W1"] = np.concatenate([embedded, rows])
+    params["b1"] = params["b1"] + constant
 
 
 def _pixels(
@@ -133,11 +147,9 @@ def _pixels(
     return W * (old.factor / new.factor)
 
 
-def _columns(
-    old: Encoding, new: Encoding, W: Array, refuse: Callable[[str], CheckpointError]
-) -> tuple[Array, Array]:
+def _columns(old: Encoding, new: Encoding, W: Array, places: dict[int, int]) -> tuple[Array, Array]:
+    """(the rows of W1 for `new`, what is added to b1) of those for `old`."""
     rows, constant = np.zeros((new.width, W.shape[1])), np.zeros(W.shape[1])
-    places = _match(old, new, refuse)
     inputs = {(b.part, b.of, key): b.start + k for b in old.blocks for k, key in _keys(old, b)}
     for block in new.blocks:
         part, source = new.parts[block.part], places[block.part]
@@ -153,6 +165,38 @@ def _columns(
             if block.of != "number" and (row := inputs.get((source, block.of, key))) is not None:
                 rows[block.start + k] += W[row]
     return rows, constant
+
+
+def _embeddings(
+    old: Encoding,
+    new: Encoding,
+    W: Array,
+    rows: Array,
+    params: dict[str, Array],
+    places: dict[int, int],
+) -> Array:
+    """The rows of W1 for the embeddings of `new`, of W (M, 3, H) for `old`.
+
+    The embeddings in `params` are converted, and the indicators among `rows`, as medians differ.
+    """
+    before = {block.part: block.start for block in old.blocks if block.of == "number"}
+    after = [block.part for block in new.blocks if block.of == "number"]
+    order = [before[places[j]] for j in after]
+    own = {name: params[name][order] for name in ("E1", "E2", "E3", "E4")}
+    for k, j in enumerate(after):
+        part, was = new.parts[j], old.parts[places[j]]
+        assert isinstance(part, Number)
+        assert isinstance(was, Number)
+        w, b, V, _ = (array[k] for array in own.values())
+        medians = (np.array([was.median, part.median]) - was.shift) * was.factor
+        of_old, of_new = np.cos(2 * np.pi * medians[:, None] * w + b) @ V
+        for block in new.blocks:
+            if (block.part, block.of) == (j, "indicator"):
+                rows[block.start] += (of_old - of_new) @ W[order[k]]
+        own["E2"][k] += 2 * np.pi * w * (part.shift - was.shift) * was.factor
+        own["E1"][k] *= was.factor / part.factor if part.factor else 1.0
+    params |= own
+    return np.concatenate(W[order])
 
 
 def _match(

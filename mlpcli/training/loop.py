@@ -16,7 +16,6 @@ from mlpcli.errors import DivergedError
 from mlpcli.evaluation.metrics import Scorer
 from mlpcli.nn.activations import ReLU
 from mlpcli.nn.network import MLP
-from mlpcli.nn.parameters import Parameters
 from mlpcli.nn.schedules import Schedule
 from mlpcli.parallel.ranks import Ranks
 from mlpcli.tasks.task import Scores, Task
@@ -207,7 +206,7 @@ class Trainer:
         """The weights that an epoch's end is judged by, and their scores on the validation rows."""
         net, kept = self.net, self.net.parameters
         weights = self.step.judged_weights()
-        net.adopt(Parameters(net.sizes, weights))
+        net.adopt(kept.like(weights))
         try:
             return weights, self.validation.score() if self.validation else None
         finally:

@@ -21,7 +21,7 @@ from mlpcli.errors import DivergedError
 from mlpcli.nn.layout import Layout
 from mlpcli.nn.network import MLP
 from mlpcli.nn.optimizers import Optimizer
-from mlpcli.nn.parameters import Buffers
+from mlpcli.nn.parameters import Buffers, Pieces
 from mlpcli.nn.regularisation import clip_norm, draw_dropout_masks, limit_norms
 from mlpcli.parallel.ranks import Alone, Ranks
 from mlpcli.tasks.task import Task
@@ -80,7 +80,7 @@ class Step:
         self._drops = any(rate > 0 for rate in net.dropout_rates)
         self.loss_limit = DIVERGED * net.loss.at_chance(net.sizes[-1])
         self.part = slice(0, len(net.parameters.flat))
-        self._pieces: Sequence[tuple[slice, slice]] | None = None
+        self._pieces: Pieces | None = None
 
     def share_out(self) -> None:
         """Take this rank's part of the parameters; call it once the ranks work together."""

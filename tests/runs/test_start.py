@@ -42,12 +42,16 @@ def probabilities(mlp, model: str, data: str) -> Any:
     return np.array([[float(p) for p in line.split(",")[1:]] for line in lines])
 
 
+@pytest.mark.parametrize("embedding", ["none", "periodic"])
 @pytest.mark.parametrize("scale", ["standard", "none"])
-def test_columns_are_mapped_by_name_and_the_scaling_is_taken_over(mlp, tables, scale) -> None:
+def test_columns_are_mapped_by_name_and_the_scaling_is_taken_over(
+    mlp, tables, scale: str, embedding: str
+) -> None:
     first, second, again = tables
-    mlp.ok("train", "--data", first, *NET, "--epochs", 5, "-q", "-o", "old.npz")
+    net = (*NET, "--embedding", embedding)
+    mlp.ok("train", "--data", first, *net, "--epochs", 5, "-q", "-o", "old.npz")
     mlp.ok(
-        *("train", "--data", second, *NET, *ONE_STEP, "--dtype", "float64", "--scale", scale),
+        *("train", "--data", second, *net, *ONE_STEP, "--dtype", "float64", "--scale", scale),
         *("--init-from", "old.npz", "-o", "new.npz"),
     )
     old, new = probabilities(mlp, "old.npz", again), probabilities(mlp, "new.npz", second)
@@ -96,6 +100,15 @@ def test_another_activation_is_refused(mlp, tables) -> None:
     mlp.ok(*command, "--activation", "tanh", "--epochs", 1)
 
 
+def test_another_embedding_is_refused(mlp, tables) -> None:
+    command = ("train", "--data", tables[0], *NET, "--epochs", 1, "-q")
+    for own, other in (("none", "periodic"), ("periodic", "none")):
+        mlp.ok(*command, "--embedding", own, "-o", "old.npz")
+        said = f"old.npz: was trained with other inputs; give --embedding {own}"
+        started = (*command, "--embedding", other, "--init-from", "old.npz")
+        assert mlp.error(*started) == (3, said)
+
+
 def test_pixels_of_another_range_are_refused(mlp) -> None:
     rng = np.random.default_rng(0)
     small = rng.integers(0, 256, (40, 8, 8)).astype(np.uint8)
@@ -140,13 +153,14 @@ def mixed(rng: np.random.Generator, categories: str, *, hours: bool, gaps: bool)
     return rows
 
 
+@pytest.mark.parametrize("embedding", ["none", "periodic"])
 @pytest.mark.parametrize("scale", ["standard", "robust"])
 @pytest.mark.parametrize("later", [{"hours": True, "gaps": True}, {"hours": False, "gaps": False}])
 @pytest.mark.parametrize(
     "earlier", [{"hours": False, "gaps": True}, {"hours": True, "gaps": False}]
 )
 def test_categories_dates_and_gaps_mean_what_they_meant(
-    mlp, scale: str, later: dict[str, bool], earlier: dict[str, bool]
+    mlp, scale: str, later: dict[str, bool], earlier: dict[str, bool], embedding: str
 ) -> None:
     """Some categories, months and hours are of one side only, and so are missing numbers."""
     rng = np.random.default_rng(3)
@@ -156,8 +170,8 @@ def test_categories_dates_and_gaps_mean_what_they_meant(
     order = [2, 0, 1, 3]
     lines = [",".join(row[j] for j in order) for row in [heads, *new]]
     Path("new.csv").write_text("\n".join(lines) + "\n")
-    options = (*NET, "--scale", scale, "--dtype", "float64", "-q")
-    mlp.ok("train", "--data", "old.csv", *options, "--epochs", 5, "-o", "old.npz")
+    options = (*NET, "--scale", scale, "--embedding", embedding, "--dtype", "float64", "-q")
+    mlp.ok("train", "--data", "old.csv", *options, "--epochs", 10, "-o", "old.npz")
     started = ("--init-from", "old.npz", "-o", "new.npz", "--test-fraction", 0, "--val-fraction", 0)
     mlp.ok("train", "--data", "new.csv", *options, *ONE_STEP[:-1], *started)
     first, second = (

@@ -38,7 +38,7 @@ from mlpcli.nn.gradcheck.sanity import (
     train_briefly,
 )
 from mlpcli.nn.network import MLP
-from mlpcli.nn.parameters import Buffers, Parameters
+from mlpcli.nn.parameters import Buffers
 from mlpcli.nn.regularisation import draw_dropout_masks, l2_penalty
 
 FLOOR = 1e-4
@@ -63,7 +63,7 @@ PARTS = ("data loss", "penalty", "whole loss")
 
 def loss_and_gradient(net: MLP, batch: Buffers, reg: float) -> tuple[float, dict[str, Array]]:
     """The loss of a batch and its gradient, by the passes of training, with the batch's masks."""
-    gradient = Parameters(net.sizes, np.empty_like(net.parameters.flat))
+    gradient = net.parameters.like(np.empty_like(net.parameters.flat))
     net.forward_pass(batch, drop=True)
     loss = net.mean_loss(batch)
     net.backward_pass(batch, gradient, drop=True)

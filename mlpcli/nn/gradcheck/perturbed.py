@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from mlpcli.arrays import Array
+from mlpcli.nn.embeddings import OUTPUTS
 from mlpcli.nn.network import MLP
-from mlpcli.nn.parameters import Buffers, Parameters
+from mlpcli.nn.parameters import Buffers
 from mlpcli.nn.regularisation import l2_penalty
 
 STEP = 1e-5
@@ -27,7 +29,7 @@ def in_double_precision(net: MLP) -> MLP:
     """A copy of a network in float64, with parameters of its own."""
     twin = copy.copy(net)
     twin.dtype = np.dtype(np.float64)
-    twin.adopt(Parameters(net.sizes, net.parameters.flat.astype(np.float64)))
+    twin.adopt(net.parameters.like(net.parameters.flat.astype(np.float64)))
     return twin
 
 
@@ -48,7 +50,10 @@ class PerturbedLosses:
         self._last = len(net.sizes) - 2
         self._inputs: list[Array] = []  # what each layer's weights multiply
         self.Z: list[Array] = []
+        embedded = net.parameters.embeddings
         A = batch.X
+        if embedded:
+            A = np.concatenate([self._embedded(**embedded.named()).reshape(len(A), -1), A], axis=1)
         for layer in range(self._last + 1):
             self._inputs.append(self._dropped(A, layer))
             self.Z.append(self._inputs[layer] @ net.parameters.W[layer] + net.parameters.b[layer])
@@ -58,14 +63,15 @@ class PerturbedLosses:
         """Central differences of the mean loss by some entries of an array.
 
         Args:
-            name: "W1", "b1", …
+            name: "W1", "b1", …, or "E1", …
             entries: (V,) positions in the flattened array.
 
         Returns:
             (V,) the derivatives; and (V,) whether a unit changed sides between w − h and w + h.
         """
         derivatives, crossed = np.empty(len(entries)), np.empty(len(entries), bool)
-        size = max(1, BLOCK // (len(self._batch.X) * max(self.net.sizes[int(name[1:]) :])))
+        layer = 1 if name[0] == "E" else int(name[1:])
+        size = max(1, BLOCK // (len(self._batch.X) * max(self.net.sizes[layer:])))
         for start in range(0, len(entries), size):
             block = slice(start, start + size)
             above, sides_above = self.evaluate(name, entries[block], h)
@@ -81,6 +87,8 @@ class PerturbedLosses:
         Returns:
             The losses; and (V, …) on which side of its kink each unit is that depends on the entry.
         """
+        if name[0] == "E":
+            return self._from(0, self._of_embedding(name, entries, h), [])
         layer, V = int(name[1:]) - 1, len(entries)
         i, j = np.divmod(entries, self.net.sizes[layer + 1])
         # a weight Wᵢⱼ adds h·aᵢ to unit j, a bias bⱼ adds h
@@ -88,7 +96,7 @@ class PerturbedLosses:
         if layer == self._last:
             scores = np.repeat(self.Z[layer][None], V, axis=0)
             scores[np.arange(V), :, j] = z
-            return self._losses(scores), self._sides(scores, [])
+            return self._from(layer, scores, [])
 
         # what unit j passes on changes in proportion to its outgoing weights
         change = self._activated(z) - self._activated(self.Z[layer].T[j])
@@ -97,14 +105,43 @@ class PerturbedLosses:
             change *= mask.T[j]
         outgoing = self.net.parameters.W[layer + 1][j]
         Z = self.Z[layer + 1] + change[:, :, None] * outgoing[:, None, :]
-        sides = [z > 0]
-        for above in range(layer + 2, self._last + 1):
+        return self._from(layer + 1, Z, [z > 0])
+
+    def _from(self, layer: int, Z: Array, sides: list[Array]) -> tuple[Array, Array]:
+        """The same of Z (V, N, fan_out) of a layer, and the sides of what is below it."""
+        V = len(Z)
+        for above in range(layer + 1, self._last + 1):
             sides.append((Z > 0).reshape(V, -1))
             inputs = self._dropped(self._activated(Z), above)
             # one product for all rows of all networks
             rows = inputs.reshape(-1, inputs.shape[2]) @ self.net.parameters.W[above]
             Z = (rows + self.net.parameters.b[above]).reshape(V, -1, rows.shape[1])
         return self._losses(Z), self._sides(Z, sides if self.net.activation.kinked else [])
+
+    def _of_embedding(self, name: str, entries: Array, h: float) -> Array:
+        """(V, N, fan_out) Z of the first layer, with an entry of an embedding larger by h."""
+        embedded = self.net.parameters.embeddings
+        assert embedded
+        V, arrays = len(entries), embedded.named()
+        columns, *within = np.unravel_index(entries, arrays[name].shape)
+        own = {key: array[columns] for key, array in arrays.items()}  # of each network's column
+        before = self._embedded(**own, columns=columns)
+        own[name][np.arange(V), *within] += h
+        change = (self._embedded(**own, columns=columns) - before).transpose(1, 0, 2)
+        places = OUTPUTS * columns[:, None] + np.arange(OUTPUTS)
+        mask = self._batch.masks[0]
+        if mask is not None:
+            change *= mask[:, places].transpose(1, 0, 2)
+        Z: Array = self.Z[0] + change @ self.net.parameters.W[0][places]
+        return Z
+
+    def _embedded(
+        self, E1: Array, E2: Array, E3: Array, E4: Array, columns: Any = slice(None)
+    ) -> Array:
+        """(N, K, 3) e(x) = cos(2π·x·w + b)·V + c of some columns, each with its parameters."""
+        x = self._batch.X[:, : self.net.embedded][:, columns, None]
+        e: Array = np.einsum("nkf,kfo->nko", np.cos(2 * np.pi * x * E1 + E2), E3) + E4
+        return e
 
     def _sides(self, scores: Array, of_units: list[Array]) -> Array:
         """(V, …) on which side of their kinks the units and the losses of each network are."""

@@ -53,9 +53,9 @@ def check_overfitting(net: MLP, batch: Buffers, rng: np.random.Generator) -> Che
     goal = OVERFITTED * learner.loss.at_chance(learner.sizes[-1])
     steps, loss = 0, math.inf
     for _ in range(_ATTEMPTS):  # all units of a narrow layer may be dead from the start
-        learner.parameters.flat[:] = 0
-        for W in learner.parameters.W:
+        for W, b in zip(learner.parameters.W, learner.parameters.b, strict=True):
             W[:] = rng.standard_normal(W.shape) * standard_deviation("glorot", *W.shape)
+            b[:] = 0
         steps, loss = train_briefly(learner, plain, 2000, rate=0.03, goal=goal)
         if loss < goal:
             break
@@ -79,7 +79,7 @@ def check_whole_forward_passes(net: MLP, batch: Buffers, rng: np.random.Generato
     worst = 0.0
     for name, entries in choose_entries(net, 5, rng):
         losses, _ = perturbed.evaluate(name, entries, STEP)
-        weights = net.params[name].reshape(-1)  # a view
+        weights = net.params[name].flat
         for entry, expected in zip(entries, losses.mean(axis=1), strict=True):
             before = weights[entry]
             weights[entry] += STEP
