@@ -171,9 +171,10 @@ def test_categories_dates_and_gaps_mean_what_they_meant(
     lines = [",".join(row[j] for j in order) for row in [heads, *new]]
     Path("new.csv").write_text("\n".join(lines) + "\n")
     options = (*NET, "--scale", scale, "--embedding", embedding, "--dtype", "float64", "-q")
-    mlp.ok("train", "--data", "old.csv", *options, "--epochs", 10, "-o", "old.npz")
-    started = ("--init-from", "old.npz", "-o", "new.npz", "--test-fraction", 0, "--val-fraction", 0)
-    mlp.ok("train", "--data", "new.csv", *options, *ONE_STEP[:-1], *started)
+    all_rows = ("--test-fraction", 0, "--val-fraction", 0)
+    mlp.ok("train", "--data", "old.csv", *options, *all_rows, "--epochs", 10, "-o", "old.npz")
+    started = ("--init-from", "old.npz", "-o", "new.npz")
+    mlp.ok("train", "--data", "new.csv", *options, *ONE_STEP[:-1], *started, *all_rows)
     first, second = (
         probabilities(mlp, "old.npz", "new.csv"),
         probabilities(mlp, "new.npz", "new.csv"),
