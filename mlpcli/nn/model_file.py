@@ -18,7 +18,6 @@ import re
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -29,17 +28,14 @@ from mlpcli.errors import CheckpointError
 from mlpcli.files import open_input
 from mlpcli.nn.activations import ACTIVATIONS
 from mlpcli.nn.embeddings import OUTPUTS, SIZE, Embeddings
+from mlpcli.nn.layers import MAX_LAYERS, Dense, Layer, layers_of
 from mlpcli.nn.losses import LOSSES
-from mlpcli.nn.parameters import input_widths
 from mlpcli.npz import Archive, Purpose, open_archive
 from mlpcli.schema import Bounds, ShapeError, read, reader
 from mlpcli.text import cut, one_line, quoted
 
 FORMAT = 2
 """The version of the format that is written; those before it are read, too."""
-
-MAX_LAYERS = 1001
-"""No network has more of weights, the last one's included; `--hidden` takes one width less."""
 
 OF_MEMBER = ("task", "encoding", "layers", "history", "epoch", "ancestors")
 """The keys of `meta` that each member of a run has of its own."""
@@ -58,37 +54,6 @@ _PURPOSE = Purpose(
     objects="no checkpoint has them",
     bomb="no checkpoint does",
 )
-
-
-Width = Annotated[int, Bounds(1, 1 << 40)]
-
-
-@dataclass(frozen=True)
-class Dense:
-    """A layer f(A·W + b); without an activation A·W + b, as the last one is."""
-
-    kind: Literal["dense"]
-    inputs: Width
-    outputs: Width
-    activation: str | None
-
-    def __post_init__(self) -> None:
-        if self.activation is not None and self.activation not in ACTIVATIONS:
-            raise ValueError(f"has an unknown activation {quoted(self.activation)}")
-
-
-@dataclass(frozen=True)
-class Periodic:
-    """An input layer: the periodic embeddings of the first `columns` inputs, then the inputs."""
-
-    kind: Literal["periodic"]
-    inputs: Width
-    outputs: Width
-    columns: Width
-
-
-Layer = Dense | Periodic
-"""One of `meta["layers"]`."""
 
 
 @dataclass(frozen=True)
@@ -294,17 +259,6 @@ def _read_residuals(archive: Archive, path: Path) -> Array:
     ):
         raise CheckpointError(f"{path}: its residuals are no list of distances")
     return found
-
-
-def layers_of(sizes: Sequence[int], activation: str, embedded: int) -> list[Layer]:
-    """The layers of a network of these sizes [D, H…, C], with so many inputs embedded."""
-    widths = input_widths(sizes, embedded)
-    pairs = list(pairwise(widths))
-    dense = [
-        Dense("dense", inputs, outputs, activation if number < len(pairs) else None)
-        for number, (inputs, outputs) in enumerate(pairs, start=1)
-    ]
-    return [*([Periodic("periodic", sizes[0], widths[0], embedded)] if embedded else []), *dense]
 
 
 def _declared_layers(meta: dict[str, Any]) -> list[Layer]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from mlpcli.data.columns import Column
 from mlpcli.data.encoding import Encoding, Number, Pixels, encode_numbers
-from mlpcli.nn.model_file import Layer
+from mlpcli.nn.layers import Layer
 from mlpcli.runs.meta import Ancestor, Digest, Name, Processes, Side
 from mlpcli.schema import Bounds, Count, read, write
 from mlpcli.training.progress import Progress

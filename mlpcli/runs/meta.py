@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.encoding import Encoding, Part
 from mlpcli.data.split import Fold
-from mlpcli.nn.model_file import MAX_LAYERS, Layer, Periodic
+from mlpcli.nn.layers import MAX_LAYERS, Layer, Periodic
 from mlpcli.schema import Bounds, Count, FileName, ShapeError, read
 from mlpcli.tasks.choice import TaskRecord
 from mlpcli.training.progress import EpochResult

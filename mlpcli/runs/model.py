@@ -21,7 +21,8 @@ from mlpcli.data.formats.inputs import Wanted
 from mlpcli.errors import CheckpointError, DataError, UsageError
 from mlpcli.evaluation.conformal import half_width
 from mlpcli.evaluation.metrics import Outputs, outputs_of
-from mlpcli.nn.model_file import FORMAT, ModelFile, layers_of, read_models
+from mlpcli.nn.layers import layers_of
+from mlpcli.nn.model_file import FORMAT, ModelFile, read_models
 from mlpcli.nn.network import MLP
 from mlpcli.runs.format1 import upgrade
 from mlpcli.runs.meta import Ancestor, DataRecord, Meta, OutOfFold

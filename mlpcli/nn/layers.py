@@ -1,0 +1,57 @@
+"""The layers of a network, as `meta` of a checkpoint declares them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Annotated, Literal
+
+from mlpcli.nn.activations import ACTIVATIONS
+from mlpcli.nn.parameters import input_widths
+from mlpcli.schema import Bounds
+from mlpcli.text import quoted
+
+MAX_LAYERS = 1001
+"""No network has more of weights, the last one's included; `--hidden` takes one width less."""
+
+Width = Annotated[int, Bounds(1, 1 << 40)]
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A layer f(A·W + b); without an activation A·W + b, as the last one is."""
+
+    kind: Literal["dense"]
+    inputs: Width
+    outputs: Width
+    activation: str | None
+
+    def __post_init__(self) -> None:
+        if self.activation is not None and self.activation not in ACTIVATIONS:
+            raise ValueError(f"has an unknown activation {quoted(self.activation)}")
+
+
+@dataclass(frozen=True)
+class Periodic:
+    """An input layer: the periodic embeddings of the first `columns` inputs, then the inputs."""
+
+    kind: Literal["periodic"]
+    inputs: Width
+    outputs: Width
+    columns: Width
+
+
+Layer = Dense | Periodic
+"""One of `meta["layers"]`."""
+
+
+def layers_of(sizes: Sequence[int], activation: str, embedded: int) -> list[Layer]:
+    """The layers of a network of these sizes [D, H…, C], with so many inputs embedded."""
+    widths = input_widths(sizes, embedded)
+    pairs = list(pairwise(widths))
+    dense = [
+        Dense("dense", inputs, outputs, activation if number < len(pairs) else None)
+        for number, (inputs, outputs) in enumerate(pairs, start=1)
+    ]
+    return [*([Periodic("periodic", sizes[0], widths[0], embedded)] if embedded else []), *dense]
