@@ -176,3 +176,25 @@ def test_a_large_picture_in_a_small_file_takes_little_memory(tmp_path: Path, mod
         check=True,
     )
     assert int(result.stdout) < 400_000  # kB
+
+
+def test_a_wide_picture_is_reduced_to_the_means_of_its_squares(tmp_path: Path) -> None:
+    wide = np.full((1200, 9000), 240, np.uint8)  # 11 × 11 pixels become one
+    wide[100:1000, 1000:1030], wide[940:1000, 1000:8800] = 20, 40  # a wide L, over many tiles
+    Image.fromarray(wide).save(tmp_path / "wide.png")
+    found = pictures.read_image(tmp_path / "wide.png", SHAPE)
+    rows = [slice(i, i + 11) for i in range(0, 1200, 11)]
+    columns = [slice(j, j + 11) for j in range(0, 9000, 11)]
+    means = np.array([[wide[i, j].mean() for j in columns] for i in rows])
+    np.testing.assert_allclose(found, pictures.prepare(means, SHAPE, pictures.FRAME), atol=0.01)
+
+
+def test_a_picture_on_its_side_is_turned_before_its_size_is_compared(tmp_path: Path) -> None:
+    picture = Image.fromarray(drawing(28, 30).astype(np.uint8)[:, :30])
+    exif = picture.getexif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    picture.save(tmp_path / "turned.png", exif=exif)
+    found = pictures.read_image(tmp_path / "turned.png", (30, 28), prepare_it=False)
+    np.testing.assert_array_equal(found, np.rot90(np.asarray(picture, np.float64), -1))
+    with pytest.raises(DataError, match="has 28 × 30 pixels, the model takes 30 × 28"):
+        pictures.read_image(tmp_path / "turned.png", (28, 30), prepare_it=False)

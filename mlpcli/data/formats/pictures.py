@@ -8,6 +8,7 @@ same to a drawing, a scan or a photograph. Pillow is imported when a picture is 
 from __future__ import annotations
 
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ FRAME = 20 / 28
 
 _MAX_PIXELS = 50_000_000
 _ENOUGH = 800  # pixels a side: larger pictures are scaled down first
+_TILE = 1024  # pixels a side, worked on at a time
 _TIE = 0.01  # of a pixel: what is symmetric lies between two, and noise is not to say where
 _FAINT = 16  # of 255: what differs less from its background shows nothing
 
@@ -46,15 +48,8 @@ def read_image(
         MlpError: Pillow is not installed.
         DataError: it cannot be read, is not of the shape where it is taken as it is, or is blank.
     """
-    grey = _read_grey(path, shrink=prepare_it)
-    if prepare_it:
-        return prepare(grey, shape, frame, str(path))
-    if grey.shape != shape:
-        raise DataError(
-            f"{path}: has {grey.shape[1]} × {grey.shape[0]} pixels, the model takes "
-            f"{shape[1]} × {shape[0]}; leave out --no-prepare to have it fitted"
-        )
-    return grey
+    grey = _read_grey(path, None if prepare_it else shape)
+    return prepare(grey, shape, frame, str(path)) if prepare_it else grey
 
 
 def prepare(grey: Array, shape: tuple[int, int], frame: float, source: str = "image") -> Array:
@@ -147,8 +142,8 @@ def _otsu(values: Array) -> float:
     return float(centres[best].mean())
 
 
-def _read_grey(path: Path, *, shrink: bool) -> Array:
-    """(h, w) float64 from 0 to 255, upright; small enough to work with where it may `shrink`."""
+def _read_grey(path: Path, shape: tuple[int, int] | None) -> Array:
+    """(h, w) float64 from 0 to 255, upright; of that shape, or else reduced to be worked with."""
     if find_spec("PIL") is None:
         install = suggest_install("pillow")
         raise MlpError(f"{path}: pictures need Pillow; install it by: {install}")
@@ -158,8 +153,14 @@ def _read_grey(path: Path, *, shrink: bool) -> Array:
         with open_input(path) as file, Image.open(file, formats=("PNG", "JPEG")) as image:
             if image.width * image.height > _MAX_PIXELS:
                 raise DataError(f"{path}: has {image.width} × {image.height} pixels; scale it down")
-            ImageOps.exif_transpose(image, in_place=True)
-            return _grey_of(image, _factor(image.size) if shrink else 1)
+            if shape is None or sorted(image.size) == sorted(shape):  # perhaps on its side
+                ImageOps.exif_transpose(image, in_place=True)
+            if shape is not None and image.size != shape[::-1]:
+                raise DataError(
+                    f"{path}: has {image.width} × {image.height} pixels, the model takes "
+                    f"{shape[1]} × {shape[0]}; leave out --no-prepare to have it fitted"
+                )
+            return _grey_of(image, _factor(image.size) if shape is None else 1)
     except DataError:
         raise
     except OSError as error:
@@ -171,33 +172,36 @@ def _read_grey(path: Path, *, shrink: bool) -> Array:
 
 
 def _grey_of(image: Any, factor: int) -> Array:
-    """(h, w) float64 from 0 to 255, reduced by a factor, strip by strip to take little memory.
+    """(h, w) float64 from 0 to 255, reduced by a factor, tile by tile to take little memory.
 
     What is transparent shows white paper; black, where on white the picture would not be seen.
     """
     transparent = "A" in image.mode or "transparency" in image.info
-    strips: dict[str, list[Array]] = {paper: [] for paper in ("white", "black")}
-    spread = dict.fromkeys(strips, (255.0, 0.0))
-    step = 64 * factor if factor > 1 else image.height
-    for top in range(0, image.height, step):
-        strip = image.crop((0, top, image.width, min(image.height, top + step)))
-        for paper, done in strips.items() if transparent else [("white", strips["white"])]:
-            grey = _strip_on(paper, strip) if transparent else _strip(strip)
+    papers = ("white", "black") if transparent else ("white",)
+    side = factor * max(1, _TILE // factor)
+    shape = (-(-image.height // factor), -(-image.width // factor))
+    greys = {paper: np.empty(shape) for paper in papers}
+    spread = dict.fromkeys(papers, (255.0, 0.0))
+    for top, left in product(range(0, image.height, side), range(0, image.width, side)):
+        right, bottom = min(image.width, left + side), min(image.height, top + side)
+        tile = image.crop((left, top, right, bottom))
+        for paper in papers:
+            grey = _tile_on(paper, tile) if transparent else _tile(tile)
             low, high = spread[paper]
             spread[paper] = min(low, grey.min()), max(high, grey.max())
-            done.append(_reduced(grey, factor))
+            part, (y, x) = _reduced(grey, factor), (top // factor, left // factor)
+            greys[paper][y : y + part.shape[0], x : x + part.shape[1]] = part
     contrast = {paper: high - low for paper, (low, high) in spread.items()}
-    seen = "white" if not transparent or contrast["white"] >= contrast["black"] else "black"
-    return np.concatenate(strips[seen])
+    return greys[max(papers, key=lambda paper: contrast[paper])]
 
 
-def _strip(image: Any) -> Array:
+def _tile(image: Any) -> Array:
     if image.mode.startswith("I"):  # 16 bits
         return np.asarray(image, np.float64) / 257
     return np.asarray(image.convert("L"), np.float64)
 
 
-def _strip_on(paper: str, image: Any) -> Array:
+def _tile_on(paper: str, image: Any) -> Array:
     from PIL import Image
 
     ground = Image.new("RGBA", image.size, paper)
