@@ -36,6 +36,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parent))
+import extremes
+
 ROOT = Path(__file__).parents[2]
 SECONDS, MEGABYTES = 5.0, 500
 
@@ -327,7 +330,7 @@ def make_seeds(folder: Path) -> dict[str, Files]:
         "toml": {"c.toml": CONFIG},
         "log": {"log.jsonl": read["log.jsonl"]},
         "pictures": pictures,
-        "fixed": {"digits.npz": read["digits.npz"], "points.csv": TABLE, **models},
+        "fixed": {"digits.npz": read["digits.npz"], "points.csv": TABLE, **models, **pictures},
     }
 
 
@@ -357,9 +360,10 @@ class Case:
 
     def __init__(self, seeds: dict[str, Files], rng: random.Random) -> None:
         self.codes = {0, 3, 4}
+        self.drips: tuple[bytes, bytes] | None = None  # of a mirror, see `extremes`
         targets = [name for name, files in seeds.items() if files and name != "fixed"]
         weights = [4 if name in ("checkpoint", "csv") else 1 for name in targets]
-        (self.target,) = rng.choices([*targets, "options"], [*weights, 1])
+        (self.target,) = rng.choices([*targets, "options", "extremes"], [*weights, 1, 0.1])
         self.files: Files = {"points.csv": seeds["fixed"]["points.csv"]}
         self._make(seeds, rng)
 
@@ -451,8 +455,30 @@ class Case:
             name = "d" + Path(one).suffix
             self.files[name] = mutate(rng, files[one])
             self.command = ("predict", "digits.npz", name)
+        elif self.target == "extremes":
+            self._make_extreme(fixed, rng)
         else:
             self._make_options(rng)
+
+    def _make_extreme(self, fixed: Files, rng: random.Random) -> None:
+        """Many classes, many layers, wide pictures, mirrors that drip."""
+        kind = rng.randrange(4)
+        if kind == 0:
+            self.files["d.csv"] = extremes.many_classes(rng)
+            sizes = ("--hidden", "3", "--epochs", "1", "--batch-size", "256")
+            self.command = ("train", "--data", "d.csv", *sizes, "-o", "out.npz", "--json")
+        elif kind == 1:
+            self.files["m.npz"] = extremes.many_layers(rng, fixed["p.npz"])
+            commands = ("show m.npz", "evaluate m.npz", "predict m.npz points.csv", "show m.npz -q")
+            self.command = tuple(rng.choice(commands).split())
+        elif kind == 2 and "a.png" in fixed:
+            self.files["digits.npz"] = fixed["digits.npz"]
+            self.files["d.png"] = extremes.huge_picture(rng)
+            plain = ["--no-prepare"] * (rng.random() < 0.2)
+            self.command = ("predict", "digits.npz", "d.png", *plain)
+        else:
+            self.drips = extremes.drip_script(rng)
+            self.command = ("download", "mnist", "--data-dir", "data", "-q", "--mirror")
 
     def _make_options(self, rng: random.Random) -> None:
         """Odd numbers for options, on odd data."""
@@ -505,8 +531,6 @@ def case(seeds: dict[str, Files], seed: int, index: int) -> Case:
 
 def try_case(case: Case, folder: Path) -> tuple[int, str]:
     """(exit code, what is wrong with how it ended, or nothing)."""
-    from mlpcli.cli import run
-
     for name, content in case.files.items():
         path = folder / name
         path.parent.mkdir(exist_ok=True)
@@ -519,12 +543,24 @@ def try_case(case: Case, folder: Path) -> tuple[int, str]:
     ):
         warnings.simplefilter("error")
         try:
-            code = run(case.command)
+            code = run_case(case)
         except BaseException:
             return -1, traceback.format_exc()
     for stream in (out, err):
         stream.seek(0)
     return code, wrong_with(case, folder, code, out.read(), err.read())
+
+
+def run_case(case: Case) -> int:
+    from mlpcli.cli import run
+
+    if case.drips is None:
+        return run(case.command)
+    from mlpcli.data import download
+
+    download.READ_TIMEOUT, download.ATTEMPTS = 0.5, 1
+    with extremes.dripping_mirror(case.drips) as address:
+        return run((*case.command, address))
 
 
 def wrong_with(case: Case, folder: Path, code: int, out: str, err: str) -> str:

@@ -25,7 +25,7 @@ def test_no_damaged_file_ends_in_anything_but_an_answer() -> None:
     )
     assert result.returncode == 0, result.stdout + result.stderr
     assert re.search(r"^1,0\d\d inputs in \d+ s; 0 wrong; ", result.stdout, re.M), result.stdout
-    for target in ("checkpoint", "csv", "idx", "npz", "npy", "toml", "log", "options"):
+    for target in ("checkpoint", "csv", "idx", "npz", "npy", "toml", "log", "options", "extremes"):
         assert re.search(rf"^{target} +\d+ inputs", result.stdout, re.M)
 
 
