@@ -19,7 +19,7 @@ CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}  # of PNG's types of colour
 
 def many_classes(rng: random.Random) -> bytes:
     """A table of labels that hardly two rows share."""
-    C = rng.choice((100, 3000, 8000))
+    C = rng.choice((100, 2000, 4000))
     rows = [f"{rng.random():.3f},{rng.random():.3f},k{i % C}\n" for i in range(2 * C)]
     return "".join(rows).encode()
 
@@ -31,7 +31,7 @@ def many_layers(rng: random.Random, model: bytes) -> bytes:
     with np.load(io.BytesIO(model), allow_pickle=False) as file:
         arrays = {name: file[name] for name in ("W1", "b1", "W2", "b2")}
         meta = json.loads(str(file["meta"]))
-    L, H = rng.choice((3, 1000, 1001, 20_000)), arrays["b1"].size
+    L, H = rng.choice((3, 300, 1002, 20_000)), arrays["b1"].size
     first, last = meta["layers"]
     meta["layers"] = [first, *[{**first, "inputs": H}] * (L - 2), last]
     meta["config"]["model"]["hidden"] = [H] * (L - 1)
