@@ -26,7 +26,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
-from mlpcli.data.cells import DATES, find_decimal_comma, is_missing, read_date, read_number
+from mlpcli.data.cells import (
+    DATES,
+    FLOAT32_OVERFLOW,
+    find_decimal_comma,
+    is_missing,
+    read_date,
+    read_number,
+)
 from mlpcli.data.formats.matching import find_columns
 from mlpcli.data.formats.text_table import TextTable
 from mlpcli.errors import DataError
@@ -91,6 +98,7 @@ def _columns() -> list[dict[str, Any]]:
 def _read(rows: Iterable[Any]) -> Iterator[list[Any]]:
     """The values of each row, in the order of the columns."""
     names = columns()
+    plain = [(column, column["kind"] == "number") for column in _columns()]
     for number, row in enumerate(rows, 1):
         if isinstance(row, dict):
             if not names:
@@ -101,12 +109,16 @@ def _read(rows: Iterable[Any]) -> Iterator[list[Any]]:
             row = [row[name] for name in names]
         if len(row) != MODEL["inputs"]:
             raise ValueError(f"row {number}: has {len(row)} values, expected {MODEL['inputs']}")
-        yield [_value(value, number, column) for value, column in zip(row, _columns())]
+        row = row.tolist() if hasattr(row, "tolist") else row  # NumPy's numbers become Python's
+        yield [
+            value
+            if is_number and type(value) in (float, int) and abs(value) < FLOAT32_OVERFLOW
+            else _value(value, number, column)
+            for value, (column, is_number) in zip(row, plain)
+        ]
 
 
 def _value(value: Any, number: int, column: dict[str, Any]) -> Any:
-    if type(value) is float and column["kind"] == "number" and math.isfinite(value):
-        return value
     missing = value is None or value != value
     try:
         read = _read_cell("" if missing else str(value), column)

@@ -74,9 +74,13 @@ def module(request: pytest.FixtureRequest, exported: Path, monkeypatch: pytest.M
         [{"height": height, "width": width, "age": 3} for width, height in ROWS],
         np.array(ROWS),
         np.array(ROWS, np.float32),
+        np.array(ROWS).astype(int),
+        [[int(value) for value in row] for row in ROWS],
         iter,
     ],
-    ids=["lists", "tuples", "texts", "dicts", "array", "float32", "generator"],
+    ids=[
+        *("lists", "tuples", "texts", "dicts", "array", "float32", "int64", "whole", "generator"),
+    ],
 )
 def test_rows_may_come_in_any_form(module: Any, rows: Any) -> None:
     assert module.predict(iter(ROWS) if rows is iter else rows) == RIGHT
@@ -105,6 +109,8 @@ def test_no_rows_have_no_labels(module: Any) -> None:
         ({"width": 1.0}, "row 2: has no column 'height'"),
         ([1.0, "tall"], "row 2, column 'height': 'tall' is not a number"),
         ([1.0, float("inf")], "row 2, column 'height': inf is not a number"),
+        ([1.0, 1e39], "row 2, column 'height': 1e+39 is not a number"),
+        ([1.0, True], "row 2, column 'height': True is not a number"),
     ],
 )
 def test_a_row_that_cannot_be_is_told_by_its_number(module: Any, row: Any, message: str) -> None:
