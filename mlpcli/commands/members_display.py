@@ -189,7 +189,7 @@ def results(
         console.result(f"{f'{kind} {number}:':<11} {said}epoch {meta['epoch']} of {epochs})")
     if kind == "member":
         console.result(
-            f"{'training:':<11} {_show(task, scores.train)} "
+            f"{'train:':<11} {_show(task, scores.train)} "
             f"({scores.train.samples:,} samples, the committee of {len(numbers)})"
         )
     if held_out := scores.out_of_fold:

@@ -103,6 +103,19 @@ def test_a_committee_of_numbers_that_were_standardised_otherwise(mlp, compare, t
     compare(rows, "0.npz", "1.npz")
 
 
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_the_members_of_one_file(mlp, compare, table, task: str) -> None:
+    """Each has an encoding of its own: a rare category is not in the rows of all."""
+    rows, labels = random_table(table, ["width", "height", "shop"])
+    for number, row in enumerate(rows.cells):
+        row[2] = "rare" if number in (7, 31) else "abc"[number % 3]
+    numbers = [f"{3 * float(row[0]) - 7:.4f}" for row in rows.cells]
+    write_csv(Path("rows.csv"), rows, labels if task == "classification" else numbers)
+    about = ("--data", "rows.csv", "--task", task, "--epochs", 3, "-q")
+    mlp.ok("train", *about, "--members", 12, "-o", "all.npz")
+    compare(rows, "all.npz")
+
+
 def test_a_committee_of_networks_that_were_scaled_otherwise(mlp, compare, table) -> None:
     rows, labels = random_table(table, ["width", "height"])
     write_csv(Path("rows.csv"), rows, labels)

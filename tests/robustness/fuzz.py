@@ -291,6 +291,7 @@ def make_seeds(folder: Path) -> dict[str, Files]:
                 "a.npz",
             ),
             ("--data", "points.csv", *SMALL, "--log", "log.jsonl", "-o", "l.npz"),
+            ("--data", "points.csv", *SMALL, "--members", "2", "-o", "m.npz"),
         ):
             assert run(["train", *arguments]) == 0
         X, y = rng.integers(0, 256, (24, 3, 4), dtype=np.uint8), np.arange(24, dtype=np.uint8) % 3
@@ -320,7 +321,7 @@ def make_seeds(folder: Path) -> dict[str, Files]:
         pictures = make_pictures()
     finally:
         os.chdir(before)
-    models = {name: read[name] for name in ("p.npz", "a.npz", "l.npz")}
+    models = {name: read[name] for name in ("p.npz", "a.npz", "l.npz", "m.npz")}
     return {
         "checkpoint": models,
         "csv": {"1.csv": TABLE, "2.tsv": NUMERIC, "3.csv": QUOTED},
