@@ -15,6 +15,7 @@ from mlpcli.commands.console import Console
 from mlpcli.config.config import Config
 from mlpcli.config.options import OPTIONS
 from mlpcli.data.catalog import data_dir as where_data_lie
+from mlpcli.data.split import Split
 from mlpcli.evaluation.conformal import ResidualsOfBest, measure_residuals
 from mlpcli.files import ensure_writable, refuse_reading
 from mlpcli.nn.network import MLP
@@ -78,6 +79,18 @@ class Run:
     def until(self) -> int:
         """The last epoch to train now."""
         return min(self.planned, self.config.train.stop_after or self.planned)
+
+    @property
+    def held_out(self) -> Split | None:
+        """The rows that it alone of several networks holds out; None if it holds out none."""
+        splits = self.material.splits
+        return splits.test if self.config.train.folds else splits.val
+
+    @property
+    def held_out_is_new(self) -> bool:
+        """Whether no checkpoint that its weights come from was trained on these rows."""
+        rows, column = self.held_out, self.config.data.label_column
+        return not (rows and warn_of_seen(self.ancestors, column, self.material.data, rows))
 
     def description(self) -> dict[str, Any]:
         """Describe the network and the data, as JSON."""
@@ -193,7 +206,8 @@ def _warn_of_seen(
 ) -> None:
     """Say if rows that the run holds out have been trained on before."""
     for rows in (material.splits.val, material.splits.test):
-        said = rows and warn_of_seen(ancestors, config.data.label_column, material.data, rows)
+        about = (ancestors, config.data.label_column, material.data)
+        said = rows and warn_of_seen(*about, rows, folded=config.networks is not None)
         if said:
             console.warning(said)
 

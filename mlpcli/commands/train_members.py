@@ -26,6 +26,7 @@ from mlpcli.commands.train import train_network
 from mlpcli.commands.train_build import Run, build_keeper, build_members, build_writer
 from mlpcli.commands.train_display import TrainDisplay, how_to_resume, say_done
 from mlpcli.config.config import Config
+from mlpcli.data.split import Split
 from mlpcli.errors import Interruption, OutputError, StoppedError
 from mlpcli.nn.network import MLP
 from mlpcli.parallel.apart import Apart, Send
@@ -200,12 +201,12 @@ class _Team:
 
     def _score(self) -> TeamScores | None:
         """The figures of the networks that have begun, if any has."""
-        networks: list[tuple[MLP, Material]] = []
+        networks: list[tuple[MLP, Material, Split | None]] = []
         for run, arrays in zip(self.runs, self.file.members, strict=True):
             if arrays is not None:
                 net = run.trainer.net
                 for name, view in net.params.items():
                     view[:] = arrays[name]
-                networks.append((net, run.material))
-        part = "test" if self.runs[0].config.train.folds else "val"
-        return score_team(networks, part) if networks else None
+                networks.append((net, run.material, run.held_out))
+        honest = all(run.held_out_is_new for run in self.runs)
+        return score_team(networks, honest=honest) if networks else None

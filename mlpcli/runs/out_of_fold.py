@@ -34,14 +34,20 @@ class TeamScores:
     out_of_fold: OutOfFold | None
 
 
-def score_team(networks: Sequence[tuple[MLP, Material]], part: str) -> TeamScores:
-    """Score networks of one run, each with its material; `part` is what they held out."""
-    task, y = networks[0][1].task, networks[0][1].splits.train.y
-    members = [(in_terms_of(task, m.task, net), m.encoding) for net, m in networks]
+def score_team(
+    networks: Sequence[tuple[MLP, Material, Split | None]], *, honest: bool
+) -> TeamScores:
+    """Score networks of one run, each with its material and the rows that it holds out.
+
+    Args:
+        honest: whether none started from weights that were trained on these rows.
+    """
+    first = networks[0][1]
+    task, y = first.task, first.splits.train.y
+    members = [(in_terms_of(task, m.task, net), m.encoding) for net, m, _ in networks]
     each: list[Scores | None] = []
     said, rows = [], []
-    for member, (_, material) in zip(members, networks, strict=True):
-        split = material.splits.val if part == "val" else material.splits.test
+    for member, (_, material, split) in zip(members, networks, strict=True):
         if split is None:
             each.append(None)
             continue
@@ -49,11 +55,11 @@ def score_team(networks: Sequence[tuple[MLP, Material]], part: str) -> TeamScore
         split = replace(split, y=y if own or labels is None else task.encode(labels))
         predictions = predict_members([member], split, task)[1]
         each.append(_scores(report_of(predictions, task)))
-        if own:
+        if own and honest:
             said.append(predictions)
             rows.append(split.rows)
-    trained = np.unique(np.concatenate([m.splits.train.rows for _, m in networks]))
-    together = [Split("train", m.data.X, y, trained) for _, m in networks]
+    trained = np.unique(np.concatenate([m.splits.train.rows for _, m, _ in networks]))
+    together = [Split("train", m.data.X, y, trained) for _, m, _ in networks]
     out_of_fold = None
     if said:
         report = report_of(join_predictions(said), task)

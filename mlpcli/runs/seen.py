@@ -75,20 +75,28 @@ def refuse_seen(members: Sequence[Model], data: Dataset, rows: Split) -> list[st
 
 
 def warn_of_seen(
-    ancestors: Sequence[Ancestor], label_column: str | None, data: Dataset, rows: Split
+    ancestors: Sequence[Ancestor],
+    label_column: str | None,
+    data: Dataset,
+    rows: Split,
+    *,
+    folded: bool = False,
 ) -> str | None:
     """What to say of a run whose ancestors trained on rows that it holds out, if they did."""
     for ancestor in ancestors:
         seen = _count_seen(ancestor, label_column, data, rows)
         if seen and ancestor.split:
+            text = (
+                f"{ancestor.path} was trained on {_share(seen, rows)} {rows.name} rows, whose "
+                "figures will be too good"
+            )
+            if folded or ancestor.split.fold:
+                return text
             flags = [f"--val-fraction {ancestor.split.val_fraction:g}"]
             flags.append(f"--seed {ancestor.split.seed}")
             if ancestor.split.test_fraction is not None:
                 flags.append(f"--test-fraction {ancestor.split.test_fraction:g}")
-            return (
-                f"{ancestor.path} was trained on {_share(seen, rows)} {rows.name} rows, whose "
-                f"figures will be too good; {' '.join(flags)} keeps them apart"
-            )
+            return f"{text}; {' '.join(flags)} keeps them apart"
     return None
 
 

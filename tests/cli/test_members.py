@@ -219,6 +219,23 @@ def test_a_network_starts_from_the_member_of_its_number(mlp, three: Path, checkp
     assert "one.npz: started from three.npz member 0, which was trained on" in text
 
 
+def test_nothing_is_scored_out_of_fold_if_a_member_started_from_what_saw_its_rows(
+    mlp, three: Path
+) -> None:
+    about = ("train", "--data", "digits", "--hidden", 12, "--epochs", 1)
+    again = mlp.ok(*about, "--members", 3, "--init-from", three, *ONE, "--json", "-o", "a.npz")
+    assert again.json["out_of_fold"]["samples"] == 432  # each from the one that held out the same
+    mlp.ok(*about, "-q", "-o", "one.npz")
+    more = ("--members", 3, "--threads", 1, "--json", "-o", "b.npz")
+    said = mlp.ok(*about, *more, "--init-from", "one.npz")
+    assert said.json["out_of_fold"] is None
+    assert "warning: one.npz was trained on " in said.err
+    assert "of the 144 val rows, whose figures will be too good\n" in said.err
+    code, text = mlp.error("evaluate", "b.npz", "--split", "val")
+    assert code == 3
+    assert text.endswith("the others were trained on; evaluate it on other rows, by --data")
+
+
 def test_mlp_load_takes_one_member_and_says_so(mlp, three: Path, checkpoints) -> None:
     net = MLP.load(three, member=1)
     assert net.params["W1"].tobytes() == checkpoints.arrays(three)["members/1/W1"].tobytes()
