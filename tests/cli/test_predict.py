@@ -432,3 +432,12 @@ def test_photographs_of_held_out_mnist_digits_are_read(mlp) -> None:
     right = [row["label"] == str(y[k]) for row, k in zip(rows, chosen, strict=True)]
     tens = [sum(right[i : i + 10]) for i in range(0, 100, 10)]
     assert sum(right) >= 90, tens
+
+
+def test_a_reader_that_has_enough_is_no_fault_of_the_input(mlp, points: Path) -> None:
+    mlp.ok("train", "--data", points, "--epochs", 1, "-q")
+    process = mlp.process("predict", "model.npz", points)
+    process.stdout.close()
+    assert "cannot be read" not in process.stderr.read()
+    process.stderr.close()
+    process.wait(timeout=60)

@@ -135,6 +135,8 @@ def open_inputs(
         found = _arrays(path, source)
     except FileNotFoundError:
         raise DataError(f"{source}: does not exist; give {prediction_kinds()}") from None
+    except BrokenPipeError:  # of what is written meanwhile
+        raise
     except OSError as error:
         raise DataError(f"{source}: cannot be read: {error.strerror or error}") from error
     R = found.X.shape[1]
