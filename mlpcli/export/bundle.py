@@ -96,26 +96,17 @@ class _Module:
             raise ValueError(f"{self.name} needs {source} for {name}")
 
     def _text(self, position: int) -> str:
-        """A definition as it is written, without most of what is said of it."""
+        """A definition as it is written, without docstrings, which are for this package."""
         node = self.body[position]
         decorators = getattr(node, "decorator_list", [])
         first = min([node.lineno, *(d.lineno for d in decorators)])
         lines: list[str | None] = list(self.source.splitlines())
         for part in ast.walk(node):
             if isinstance(part, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(part):
-                _shorten(lines, part.body[0], keep=part.name[0] != "_" or len(part.body) == 1)
+                begin, end = part.body[0].lineno, part.body[0].end_lineno or 0
+                if len(part.body) > 1:
+                    lines[begin - 1 : end] = [None] * (end - begin + 1)
         return "\n".join(line for line in lines[first - 1 : node.end_lineno] if line is not None)
-
-
-def _shorten(lines: list[str | None], docstring: ast.stmt, *, keep: bool) -> None:
-    """Leave at most the first line of a docstring; the rest is for this package."""
-    end = docstring.end_lineno or docstring.lineno
-    if not keep:
-        lines[docstring.lineno - 1 : end] = [None] * (end - docstring.lineno + 1)
-    elif end != docstring.lineno:
-        first = lines[docstring.lineno - 1]
-        lines[docstring.lineno - 1] = f'{first}"""'
-        lines[docstring.lineno : end] = [None] * (end - docstring.lineno)
 
 
 def _names(node: ast.stmt) -> Iterator[str]:

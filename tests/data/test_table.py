@@ -402,3 +402,75 @@ def assert_read_or_refused(content: bytes) -> None:
         assert "\n" not in found[0]
     else:
         assert "inf" not in found[1]
+
+
+KEEL = """@relation t
+@attribute a real [-30.0, 1.0]
+@attribute b{x,y}
+@inputs a
+@outputs b
+@data
+"""
+ARFF = """% 1. Title: t
+%
+@RELATION 'a table'
+
+@ATTRIBUTE 'size of it'\tNUMERIC
+@attribute "kind" {x, y}
+
+@DATA
+"""
+
+
+@pytest.mark.parametrize(
+    ("head", "names"), [(KEEL, ("a", "b")), (ARFF, ("size of it", "kind"))], ids=["KEEL", "ARFF"]
+)
+def test_names_are_found_in_the_head_of_an_arff_file(head: str, names: tuple[str, str]) -> None:
+    table = read(f"{head}1, x\n?, y\n-3e1, x\n% a remark\n7,y\n")
+    assert (names_of(table), table.label_name) == (names[:1], names[1])
+    np.testing.assert_array_equal(table.X, [[1], [np.nan], [-30], [7]])
+    assert table.labels is not None
+    assert table.labels.tolist() == ["x", "y", "x", "y"]
+    assert not table.notices
+
+
+def test_a_name_may_begin_with_an_at_sign() -> None:
+    assert names_of(read("@data,b,kind\n1,2,x\n3,4,y\n")) == ("@data", "b")
+
+
+def test_remarks_among_the_rows_do_not_count_but_rows_that_look_like_them_do() -> None:
+    table = read("a,b,kind\n1,2,x\n# half\n3,4,y\n#5,6,x\n% the end\n", numeric=("b",))
+    assert table.labels is not None
+    assert table.labels.tolist() == ["x", "y", "x"]
+    assert table.X[:, -1].tolist() == [2, 4, 6]
+    assert "row 3 has 1 column, expected 3" in refusal("a,b,kind\n1,2,x\nhalf\n3,4,y\n")
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        ("Report of 2024\n\n", "the first line is"),
+        ("Sales,,\nMade 2024-01-01,,\n", "the first 2 lines are"),
+        ("// made by a tool\n", "the first line is"),
+    ],
+)
+def test_lines_before_the_header_are_left_out_and_that_is_said(before: str, said: str) -> None:
+    table = read(f"{before}a,b,kind\n1,2,x\n3,4,y\n1,5,x\n")
+    assert (names_of(table), table.label_name) == (("a", "b"), "kind")
+    assert table.X.tolist() == [[1, 2], [3, 4], [1, 5]]
+    assert table.notices == (f"t.csv: {said} left out: the columns' names come after",)
+
+
+def test_a_first_row_with_gaps_is_no_title() -> None:
+    table = read("9,,\n2,5,x\n3,6,y\n4,7,x\n")
+    assert table.X[:, 0].tolist() == [2, 3, 4]  # the first has no label
+    assert table.dropped == 1
+    blank = read(",,kind\n1,2,x\n3,4,y\n1,5,x\n")
+    assert blank.X.tolist() == [[1, 2], [3, 4], [1, 5]]
+
+
+def test_any_number_of_delimiters_may_follow_each_row() -> None:
+    table = read("a;b;kind;;;\n1;2;x;;;\n3;4;y;;;\n")
+    assert (names_of(table), table.label_name) == (("a", "b"), "kind")
+    late = "a;b;c;;;\n" + "1;2;x;;;\n" * 300 + "3;4;y;;5;\n"
+    assert "row 302 has 6 columns, expected 3" in refusal(late)

@@ -41,7 +41,7 @@ class Format:
         return bool(self.table or self.data)
 
 
-_TEXT = (".csv", ".tsv", ".txt", ".data")
+_TEXT = (".csv", ".tsv", ".txt", ".data", ".dat", ".arff")
 _OWN = "mlpcli.data.formats"
 
 FORMATS = [
@@ -106,7 +106,6 @@ _REMEDIES = {
     ".json": f"is JSON; {_AS_CSV}",
     ".jsonl": f"is JSON; {_AS_CSV}",
     ".ndjson": f"is JSON; {_AS_CSV}",
-    ".arff": f"is ARFF; {_AS_CSV}",
     ".feather": f"is a Feather file; {_AS_CSV}",
     ".orc": f"is an ORC file; {_AS_CSV}",
     ".pkl": "is a pickle, which can run any code and is not read; save arrays by np.savez",

@@ -100,7 +100,7 @@ class TableReader(TextTable):
     ) -> Array | None:
         """(n, len(positions)) float64 values; None if in doubt."""
         cells = split_block(block, self.delimiter, self.cells)
-        if cells is None or (self.cells > self.width and not cells.is_blank(self.width)):
+        if cells is None or not all(map(cells.is_blank, range(self.width, self.cells))):
             return None
         values = np.empty((cells.rows, len(positions)))
         plain = [i for i, reading in enumerate(readings) if reading.in_digits]

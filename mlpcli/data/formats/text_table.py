@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO
 
@@ -31,6 +32,9 @@ _HEAD_ROWS = 200  # that tell what the table is like …
 _HEAD_CELLS = 100_000  # … or fewer, when they are very wide
 _HEAD_LINES = 100  # that tell what separates cells
 _COMMENT = ("#", "%")
+# The head of an ARFF file (Weka), and what KEEL makes of it.
+_DECLARES = re.compile(r"\s*@(?:relation|attribute|inputs?|outputs?|data)(?:\s|$)", re.IGNORECASE)
+_DECLARED = re.compile(r"\s*@attribute\s+(?:'([^']*)'|\"([^\"]*)\"|([^\s{]+))", re.IGNORECASE)
 
 
 class TextTable:
@@ -38,7 +42,7 @@ class TextTable:
 
     Cells are separated by commas, semicolons, tabs, bars or white space, whatever the first lines
     agree on. They may be quoted by `"`, where `""` is a quote, and then hold line breaks. Blank
-    lines, comments (`#`, `%`) before the first row and a delimiter after each row don't count.
+    lines, comments (`#`, `%`) and a delimiter after each row don't count.
 
     Attributes:
         source: what to call the table in messages.
@@ -85,6 +89,8 @@ class TextTable:
         self.header: tuple[str, ...] | None = None
         self.unnamed: frozenset[int] = frozenset()
         self.may_have_header = False
+        self.cells = 0
+        self._declared: list[str] = []
         self.lines = TextLines(stream, source)
         number, rows, comment = self._read_head(delimiter)
         texts = [cells for _, cells in rows]
@@ -133,7 +139,7 @@ class TextTable:
             delimiter = guess_delimiter(sample)
         self._splits_white_space = delimiter == WHITE_SPACE
         self.delimiter = "\t" if self._splits_white_space else delimiter
-        rows = self._head_rows(lines)
+        rows = self._without_title(self._head_rows(lines))
         self.decimal_comma = has_decimal_comma((cells for _, cells in rows), delimiter)
         return number, rows, comment
 
@@ -149,9 +155,11 @@ class TextTable:
         filled = [index for index, line in enumerate(lines) if line.strip()]
         if not filled:
             raise DataError(f"{self.source}: is empty; one row per sample is expected")
-        rows = [index for index in filled if not lines[index].lstrip().startswith(_COMMENT)]
+        rows = [index for index in filled if not _is_remark(lines[index])]
         start = rows[0] if rows else filled[0]
         comments = [lines[index] for index in filled if index < start]
+        declared = filter(None, map(_DECLARED.match, comments))
+        self._declared = [name for match in declared for name in match.groups() if name is not None]
         return number + start, lines[start:], comments[-1].lstrip(" #%") if comments else ""
 
     def _head_rows(self, lines: list[str]) -> list[tuple[int, list[str]]]:
@@ -162,7 +170,25 @@ class TextTable:
             cells += len(row)
             if len(rows) > _HEAD_ROWS or (cells > _HEAD_CELLS and len(rows) > 1):
                 break
-        return rows
+        return [row for row in rows if not _is_stray(row[1], len(rows[0][1]))]
+
+    def _without_title(self, rows: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+        """The rows from the header on, if lines of few cells stand before it."""
+        width = Counter(len(cells) for _, cells in rows).most_common(1)[0][0]
+        titles = list(
+            itertools.takewhile(
+                lambda row: sum(map(bool, map(str.strip, row[1]))) <= width // 3, rows
+            )
+        )
+        rest = rows[len(titles) :]
+        if not titles or len(rest) < 2 or len(rest[0][1]) != width:
+            return rows
+        texts = [cells for _, cells in rest if len(cells) == width]
+        if not is_header(texts, False, width - 1, ())[0]:
+            return rows
+        what = "line is" if len(titles) == 1 else f"{len(titles)} lines are"
+        self.notices.append(f"the first {what} left out: the columns' names come after")
+        return rest
 
     def _take_widths(self, rows: Sequence[list[str]]) -> None:
         """How many columns there are, and how many cells a line has."""
@@ -176,9 +202,9 @@ class TextTable:
             if not blank:
                 self.width += 1
                 self._unnamed_first = True  # as R writes the names of rows
-        elif len(first) > 1 and not any(
-            cells[-1].strip() for cells in (first, *below) if len(cells) == len(first)
-        ):
+            return
+        full = [cells for cells in rows if len(cells) == len(first)]
+        while self.width > 1 and not any(cells[self.width - 1].strip() for cells in full):
             self.width -= 1
 
     def _find_names(
@@ -191,6 +217,8 @@ class TextTable:
     ) -> list[str] | None:
         """The first row, or the cells of the comment before it, or None."""
         first = rows[0]
+        if len(self._declared) == self.width:
+            return self._declared
         said = {name.strip().casefold() for name in named if not _is_index(name)}
         if self._unnamed_first or said & {cell.strip().casefold() for cell in first}:
             found, obvious = True, True
@@ -251,7 +279,9 @@ class TextTable:
     def split(self, lines: Sequence[str], first: int) -> Iterator[tuple[int, list[str]]]:
         """(offset, cells) of each row of some lines from number `first` on."""
         try:
-            yield from split_rows(lines, self.delimiter)
+            for offset, cells in split_rows(lines, self.delimiter):
+                if not (self.cells and _is_stray(cells, self.cells)):
+                    yield offset, cells
         except csv.Error as error:
             raise DataError(
                 f"{self.source}: row {first + int(str(error))} has a quote that is not closed, "
@@ -278,6 +308,16 @@ class TextTable:
         if len(cells) > self.width and not any(map(str.strip, cells[self.width :])):
             return cells[: self.width]
         return cells
+
+
+def _is_remark(line: str) -> bool:
+    """Whether a line before the first row is none."""
+    return line.lstrip().startswith(_COMMENT) or _DECLARES.match(line) is not None
+
+
+def _is_stray(cells: list[str], width: int) -> bool:
+    """Whether a row of a table of so many cells is a comment among the rows."""
+    return len(cells) != width and cells[0].lstrip().startswith(_COMMENT)
 
 
 def _is_index(wanted: str) -> bool:
