@@ -16,7 +16,9 @@ _NEARLY_EVERY = 0.9  # texts per present cell of a column that names its rows
 _FIRST = 100  # rows that usually show that a column is of use
 
 
-def find_reason(values: Array, reading: Reading, starts: Sequence[int], *, unnamed: bool) -> str:
+def find_reason(
+    values: Array, reading: Reading, starts: Sequence[int], *, unnamed: bool, leading: bool
+) -> str:
     """Why a column is to be left out, or "".
 
     Args:
@@ -24,6 +26,7 @@ def find_reason(values: Array, reading: Reading, starts: Sequence[int], *, unnam
         reading: by which it was read.
         starts: the rows with which files begin.
         unnamed: whether a header gives it no name.
+        leading: whether that goes for all columns before it, too.
     """
     if not isinstance(reading, CategoryCells) and not unnamed and _plainly_tells(values):
         return ""
@@ -41,7 +44,8 @@ def find_reason(values: Array, reading: Reading, starts: Sequence[int], *, unnam
         return "constant"
     if _counts(values, starts):
         return "counts the rows"
-    return "numbers the rows" if unnamed and _are_different(values) else ""
+    names = unnamed and (_ascends(values) or (leading and _are_different(values)))
+    return "numbers the rows" if names else ""
 
 
 def _plainly_tells(values: Array) -> bool:
@@ -64,6 +68,12 @@ def _counts(values: Array, starts: Sequence[int]) -> bool:
     return np.array_equal(values, rows - within + values[0])
 
 
+def _ascends(values: Array) -> bool:
+    """Whether values are whole, and each is greater than the one before."""
+    return bool((np.diff(values) > 0).all() and (values == np.rint(values)).all())
+
+
 def _are_different(values: Array) -> bool:
-    """Whether values are whole, and no two are the same, as the names of shuffled rows are."""
-    return bool((values == np.rint(values)).all() and len(np.unique(values)) == len(values))
+    """Whether values count from 0 on, and no two are the same, as numbers of shuffled rows are."""
+    whole = (values == np.rint(values)).all() and values.min() >= 0
+    return bool(whole and len(np.unique(values)) == len(values))

@@ -342,13 +342,13 @@ class _Collector:
     def _find_left_out(self) -> list[LeftOut]:
         """The features that tell nothing."""
         found = []
-        for j, (position, reading) in enumerate(
-            zip(self.place.features, self.readings, strict=True)
-        ):
+        names = self.first.unnamed
+        first_named = next(j for j in range(self.first.width + 1) if j not in names)
+        for j, position in enumerate(self.place.features):
             if position in self.place.asked_for:
                 continue
-            unnamed = position in self.first.unnamed
-            reason = find_reason(self.X.array[:, j], reading, self.starts, unnamed=unnamed)
+            kind = {"unnamed": position in names, "leading": position < first_named}
+            reason = find_reason(self.X.array[:, j], self.readings[j], self.starts, **kind)
             if reason:
                 found.append(LeftOut(self._name(position), position, reason))
         if len(found) < len(self.readings):
