@@ -465,8 +465,8 @@ def test_a_first_row_with_gaps_is_no_title() -> None:
     table = read("9,,\n2,5,x\n3,6,y\n4,7,x\n")
     assert table.X[:, 0].tolist() == [2, 3, 4]  # the first has no label
     assert table.dropped == 1
-    blank = read(",,kind\n1,5,x\n3,4,y\n1,2,x\n")
-    assert blank.X.tolist() == [[1, 5], [3, 4], [1, 2]]
+    blank = read(",,kind\n1,5,x\n3,4,y\n1,2,x\n2,2,y\n")
+    assert blank.X.tolist() == [[1, 5], [3, 4], [1, 2], [2, 2]]
 
 
 def test_any_number_of_delimiters_may_follow_each_row() -> None:
