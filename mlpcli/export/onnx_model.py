@@ -18,6 +18,7 @@ from mlpcli.export.onnx_encoding import Columns, encode
 from mlpcli.export.onnx_graph import Graph
 from mlpcli.export.request import Request
 from mlpcli.nn.activations import GELU, SELU, LeakyReLU
+from mlpcli.text import join_words
 
 _LIMIT = 2**31 - 2**20  # bytes; Protocol Buffers take no message of 2 GiB
 _OUTPUTS = ("label", "probabilities", "value")
@@ -47,6 +48,11 @@ def build(request: Request) -> bytes:
         raise UsageError(f"ONNX takes models of at most {_LIMIT:,} bytes, without external files")
     onnx.checker.check_model(model, full_check=True)
     content: bytes = model.SerializeToString()
+    if others := [c.shown for c in description.encoding.columns or () if c.order]:
+        request.notice(
+            f"ONNX takes dates as 2024-03-05; write those of {join_words(others)} so, which the "
+            "training table writes otherwise, or they count as missing"
+        )
     return content
 
 

@@ -117,3 +117,20 @@ def test_a_label_goes_by_scores_where_probabilities_are_all_one(mlp, checkpoints
     checkpoints.rewrite("model.npz", W1=W1, b1=b1)
     label, probs = session_of(mlp).run(None, {"X": np.zeros((1, 2))})
     assert (label.tolist(), probs.tolist()) == ([1], [[1.0, 1.0, 1.0]])
+
+
+def test_dates_of_a_table_that_writes_them_otherwise_are_told(mlp) -> None:
+    for day, told in (("{d}/{m}/2020", True), ("2020-{m}-{d}", False)):
+        rows = [
+            (day.format(d=f"{k % 28 + 1:02}", m=f"{k % 12 + 1:02}"), "ab"[k % 12 > 5])
+            for k in range(90)
+        ]
+        lines = [f"{when},{k % 7},{label}\n" for k, (when, label) in enumerate(rows)]
+        Path("rows.csv").write_text("when,x,y\n" + "".join(lines))
+        mlp.ok("train", "--data", "rows.csv", "--epochs", 2, "-q")
+        said = mlp.ok("export", "model.npz", "model.onnx").err
+        expected = (
+            "ONNX takes dates as 2024-03-05; write those of when so, which the training table "
+            "writes otherwise, or they count as missing\n"
+        )
+        assert said == (expected if told else "")
