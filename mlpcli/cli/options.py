@@ -13,6 +13,7 @@ from mlpcli.cli.completion import CONFIG_FILE, DATA_FILE
 from mlpcli.cli.elsewhere import suggest_flag
 from mlpcli.commands.console import Console
 from mlpcli.config.config import check_flag
+from mlpcli.config.defaults import DEFAULTS, TABLES
 from mlpcli.config.kinds import Sources, Switch
 from mlpcli.config.options import OPTIONS, Option
 from mlpcli.data.formats.registry import training_formats
@@ -80,9 +81,11 @@ def _join(_ctx: click.Context, _param: click.Parameter, given: tuple[str, ...]) 
 def _help(option: Option) -> str:
     if "{formats}" in option.help:
         return option.help.format(formats=training_formats())
+    for_tables = DEFAULTS[TABLES].get(option.name)
+    also = "" if for_tables is None else f"for tables {as_typed(for_tables)}"
     if option.default is None or "Default:" in option.help or isinstance(option.kind, Switch):
-        return option.help
-    return f"{option.help} [{as_typed(option.default)}]"
+        return f"{option.help} [{also}]" if also else option.help
+    return f"{option.help} [{'; '.join(filter(None, (as_typed(option.default), also)))}]"
 
 
 class _Grouped(click.Option):

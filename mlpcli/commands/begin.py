@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from mlpcli.commands.console import Console
 from mlpcli.config.config import Config, resolve
-from mlpcli.config.options import OPTIONS
-from mlpcli.data.catalog import default_source
+from mlpcli.config.options import OPTIONS, DataConfig
+from mlpcli.data.catalog import default_source, kind_of
 from mlpcli.errors import UsageError
 from mlpcli.text import as_typed
 
@@ -66,7 +66,7 @@ def begin(request: Request, flags: dict[str, Any]) -> tuple[Model | None, Config
     if log and same_file(log, output):
         raise UsageError(f"--log {log}: is where the checkpoint goes; name another file")
     if request.resume is None:
-        config = resolve(flags, request.config_file)
+        config = resolve_for_data(flags, request.config_file)
         _refuse_folds(request, config)
         return None, config
     from mlpcli.runs.model import load
@@ -76,6 +76,15 @@ def begin(request: Request, flags: dict[str, Any]) -> tuple[Model | None, Config
     _refuse_changes(model, config)
     _refuse_folds(request, config)
     return model, config
+
+
+def resolve_for_data(flags: dict[str, Any], config_file: Path | None) -> Config:
+    """The options of a new run, with the defaults for the kind of its data."""
+
+    def kind(data: DataConfig) -> str:
+        return kind_of(data.data, data.image_shape)
+
+    return resolve(flags, config_file, kind_of=kind)
 
 
 def _refuse_folds(request: Request, config: Config) -> None:

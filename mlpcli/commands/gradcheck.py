@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlpcli.arrays import Array
-from mlpcli.commands.begin import name_data
+from mlpcli.commands.begin import name_data, resolve_for_data
 from mlpcli.commands.console import Console
 from mlpcli.config.config import Config, resolve
 from mlpcli.config.options import OPTIONS
@@ -194,7 +194,7 @@ def gradcheck(
                 raise UsageError(f"--config {config_file}: {model} has its own; give one of them")
             cases = _of_model(model, flags, directory, console)
         else:
-            cases = _of_config(resolve(flags, config_file), directory, console)
+            cases = _of_config(resolve_for_data(flags, config_file), directory, console)
         found = [case.check(tolerance) for case in cases]
     check = GradientCheck(
         tolerance,

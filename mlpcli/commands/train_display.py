@@ -10,6 +10,7 @@ from typing import Any
 
 from mlpcli.commands.console import Bar, Console
 from mlpcli.commands.train_build import Run
+from mlpcli.config.defaults import TABLES
 from mlpcli.config.kinds import NAMED_DATA
 from mlpcli.parallel.cores import seconds_ready
 from mlpcli.runs.keeper import Keeper
@@ -37,7 +38,15 @@ def headline(run: Run) -> str:
         f"({about['parameters']:,} parameters, {run.config.model.dtype}) "
         f"on {about['data']}: {samples['train']:,} rows to train on, "
         f"{samples['val']:,} to validate, {samples['test']:,} to test{ranks}{name_choice(run)}"
+        f"{name_defaults(run)}"
     )
+
+
+def name_defaults(run: Run) -> str:
+    """That a new run on a table has the defaults for tables."""
+    if run.model or run.material.kind != TABLES:
+        return ""
+    return "; the defaults are those for tables (--print-config shows them)"
 
 
 def name_choice(run: Run) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from mlpcli.config import kinds
+from mlpcli.config.defaults import DEFAULTS, IMAGES, defaults_for
 from mlpcli.config.kinds import NAMED_DATA, Sources
 from mlpcli.config.options import (
     DECAYS,
@@ -70,12 +72,16 @@ class Config:
             lines += [f"[{section}]"] + [f"{k} = {toml_value(v)}" for k, v in values.items()] + [""]
         return "\n".join(lines)
 
-    def to_flags(self) -> list[str]:
-        """The flags that give the same run: those of values that are not the defaults."""
+    def to_flags(self, kind: str = IMAGES) -> list[str]:
+        """The flags that give the same run on a kind of data: those of other values than default.
+
+        Args:
+            kind: a key of `DEFAULTS`.
+        """
         values = self.values()
         leading = {name: values[name] for name in ("optimizer", "lr_schedule", "augment")}
-        usual = make_config(leading).values()  # the defaults of others follow those
-        usual |= {name: OPTIONS[name].default for name in leading}
+        usual = make_config(leading, kind).values()  # the defaults of others follow those
+        usual |= {n: DEFAULTS[kind].get(n, OPTIONS[n].default) for n in leading}
         words = []
         for name, value in values.items():
             if isinstance(value, bool) and value != usual[name]:
@@ -88,12 +94,16 @@ class Config:
         return words
 
 
-def make_config(values: dict[str, Any]) -> Config:
+def make_config(values: dict[str, Any], kind: str = IMAGES) -> Config:
     """Return the configuration of these values, with every other one at its default.
+
+    Args:
+        kind: of the data, a key of `DEFAULTS`.
 
     Raises:
         UsageError: values that do not go together.
     """
+    values = defaults_for(kind, values) | values
     sections = {
         section: cls(**{f.name: values[f.name] for f in fields(cls) if f.name in values})
         for section, cls in SECTIONS.items()
@@ -110,6 +120,8 @@ def make_config(values: dict[str, Any]) -> Config:
         raise UsageError("--patience needs validation rows; raise --val-fraction above 0")
     if train.folds is not None and (train.members or 1) > 1:
         raise UsageError("--folds scores one network per part; leave out --members")
+    if train.patience is not None and train.choose == "last":
+        raise UsageError("--patience waits for a better epoch; give --choose loss or accuracy")
     model = config.model
     if model.loss is None and config.data.data in (None, *NAMED_DATA):
         model = dataclasses.replace(model, loss="cross-entropy")
@@ -137,9 +149,16 @@ def check_flag(name: str, text: str) -> Any:
 
 
 def resolve(
-    flags: dict[str, Any], config_file: Path | None, checkpoint: Config | None = None
+    flags: dict[str, Any],
+    config_file: Path | None,
+    checkpoint: Config | None = None,
+    *,
+    kind_of: Callable[[DataConfig], str] = lambda data: IMAGES,
 ) -> Config:
     """Flag, then config file, then the checkpoint that is resumed, then default.
+
+    Args:
+        kind_of: the kind of the data that a configuration names, whose defaults a new run takes.
 
     Raises:
         ConfigError, UsageError: a key or value that cannot be, or values that do not go together.
@@ -147,7 +166,9 @@ def resolve(
     resumed = checkpoint.values() if checkpoint else {}
     lasting = {name: value for name, value in resumed.items() if OPTIONS[name].lasting}
     in_file = read_config(config_file) if config_file else {}
-    config = make_config(lasting | in_file | flags)
+    values = lasting | in_file | flags
+    kind = IMAGES if checkpoint else kind_of(make_config(values).data)
+    config = make_config(values, kind)
     _refuse_idle(config, flags if "augment" in flags else in_file | flags)
     return config
 

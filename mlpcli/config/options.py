@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from mlpcli.config import kinds
+from mlpcli.config.defaults import IMAGES, PLANS, TABLES
 from mlpcli.config.kinds import (
     COUNT,
     MANY,
@@ -206,8 +207,8 @@ class DataConfig:
     scale: str = _option(
         "auto",
         Choice(kinds.SCALES, auto=True),
-        "How numbers are scaled. auto divides images by the largest value of the training images "
-        "and standardises tables; robust goes by median and quartiles, and bounds outliers.",
+        "How numbers are scaled. auto divides images by the largest value of the training images; "
+        "robust goes by median and quartiles, and bounds outliers, as auto does for tables.",
         also="normalize standardize scaling preprocess scaler",
         fixed=True,
     )
@@ -405,7 +406,7 @@ class TrainConfig:
     epochs: int | None = _option(
         None,
         COUNT,
-        "Passes over the training rows. Default: 20, or as many as make 1,000 steps on small data.",
+        f"Passes over the training rows. Default: {PLANS[IMAGES]}; for tables {PLANS[TABLES]}.",
         common=True,
         also="max_iter iterations n_epochs num_epochs n_iter rounds passes",
     )
@@ -422,13 +423,21 @@ class TrainConfig:
         "Decay of the exponential average per step; lower in the first steps.",
         also="ema_decay",
     )
+    choose: str = _option(
+        "accuracy",
+        Choice(("accuracy", "loss", "last")),
+        "Whose weights are kept: those of the epoch of the highest validation accuracy (of "
+        "numbers, the lowest loss), of the lowest validation loss, or of the last.",
+        also="monitor checkpoint_metric metric_for_best_model select best_by",
+        fixed=True,
+    )
     average_from: float = _option(
         0.75, PROBABILITY, "Share of the run after which the averaging of the tail begins."
     )
     patience: int | None = _option(
         None,
         COUNT,
-        "Stop if the validation accuracy has not risen for this many epochs. Default: never.",
+        "Stop if no epoch has been better, as --choose says, for this many. Default: never.",
         also="early_stopping n_iter_no_change",
     )
     max_time: float | None = _option(

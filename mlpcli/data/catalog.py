@@ -216,6 +216,29 @@ def default_source(data_dir: Path) -> str:
     return "mnist" if is_downloaded("mnist", data_dir) else "digits"
 
 
+def kind_of(source: str | Sequence[str] | None, image_shape: tuple[int, int] | None) -> str:
+    """The kind of data, whose defaults a run takes, by the name or the beginning of the files.
+
+    Args:
+        source: as `--data`, or None.
+        image_shape: as `--image-shape`.
+
+    Returns:
+        A key of `mlpcli.config.defaults.DEFAULTS`; "tables" also of what cannot be opened.
+    """
+    if source is None or source in NAMES:
+        return "tables" if source in TABLES else "images"
+    if image_shape is not None:
+        return "images"
+    from mlpcli.data.formats import registry
+
+    if not isinstance(source, str) or registry.is_table(source):
+        return "tables"
+    from mlpcli.data.formats import rows
+
+    return "images" if rows.holds_images(Path(source).expanduser()) else "tables"
+
+
 def open_data(
     source: str | Sequence[str],
     *,

@@ -10,6 +10,7 @@ import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.config.config import Config
+from mlpcli.config.defaults import DEFAULTS, PLANS, TABLES, kind_of
 from mlpcli.data.augment import Augmenter, Distortions
 from mlpcli.data.batches import Batches
 from mlpcli.data.catalog import open_data
@@ -35,7 +36,6 @@ from mlpcli.training.loop import Trainer
 from mlpcli.training.step import Step
 
 _SHOWN_CLASSES, _SHOWN_WAYS = 10, 10  # of a sheet of distorted images
-_EPOCHS, _STEPS = 20, 1000  # the least that is trained when no epochs are given
 _SHARE = 500_000  # samples × parameters of a step: for less, another process does not pay
 
 
@@ -57,6 +57,11 @@ class Material:
     def task(self) -> Task:
         """What the labels of the training part ask for."""
         return self.splits.task
+
+    @property
+    def kind(self) -> str:
+        """Which defaults suit the data: those of "images" or of "tables"."""
+        return kind_of(self.data.source, images=self.data.image_shape is not None)
 
     @property
     def sizes(self) -> tuple[int, int, int]:
@@ -102,7 +107,10 @@ def table_options(config: Config) -> TableOptions:
 def prepare_opened(config: Config, data: Dataset, member: int | None = None) -> Material:
     """The same for data that are open, and for network `member` of several."""
     splits = split_as_configured(config, data, config.data.task or "auto", member)
-    return Material(data, splits, learn_encoding(config.data.scale, data, splits.train))
+    scale = config.data.scale
+    if scale == "auto" and data.standardise and data.image_shape is None:
+        scale = DEFAULTS[TABLES]["scale"]
+    return Material(data, splits, learn_encoding(scale, data, splits.train))
 
 
 def fold_of(config: Config, member: int | None) -> Fold | None:
@@ -187,7 +195,8 @@ def complete(config: Config, material: Material) -> Config:
     train, model, kind = config.train, config.model, material.task.kind
     if train.epochs is None:
         steps = math.ceil(len(material.splits.train) / batch_size(config, material))
-        train = replace(train, epochs=max(_EPOCHS, math.ceil(_STEPS / steps)))
+        plan = PLANS[material.kind]
+        train = replace(train, epochs=max(plan.epochs, math.ceil(plan.steps / steps)))
     if model.loss is None:
         model = replace(model, loss=OF_TASK[kind][0])
     if model.loss not in OF_TASK[kind]:
@@ -260,6 +269,7 @@ def trainer(config: Config, material: Material, net: MLP, ranks: Ranks | None = 
         ),
         momentum=momentum_schedule(train.momentum, train.final_momentum, steps=steps),
         validation=Scorer(net, val, material.encoding, material.task, ranks) if val else None,
+        choose=train.choose,
     )
 
 

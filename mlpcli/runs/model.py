@@ -12,6 +12,7 @@ import numpy as np
 from mlpcli import __version__
 from mlpcli.arrays import Array
 from mlpcli.config.config import Config, make_config
+from mlpcli.config.defaults import kind_of
 from mlpcli.config.toml import check_sections
 from mlpcli.data.columns import Column, Layout
 from mlpcli.data.dataset import Dataset
@@ -90,6 +91,11 @@ class Model:
     def classes(self) -> Array:
         """(C,) the labels as they were written, int64 or text; none of a regression."""
         return self.task.classes if isinstance(self.task, Classification) else np.empty(0, str)
+
+    @property
+    def kind(self) -> str:
+        """Which defaults its data have: those of "images" or of "tables"."""
+        return kind_of(self.data.source, images=self.data.image_shape is not None)
 
     @property
     def columns(self) -> list[str] | None:

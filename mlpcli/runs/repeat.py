@@ -20,6 +20,7 @@ def train_command(model: Model) -> str:
 
     For a run that was resumed with other options, it is that of its last part.
     """
-    words = [*train_words(model.ranks), *model.config.to_flags(), "--threads", str(model.threads)]
+    flags = model.config.to_flags(model.kind)
+    words = [*train_words(model.ranks), *flags, "--threads", str(model.threads)]
     words += ["--init-from", model.init_from] if model.init_from else []
     return shlex.join([*words, "-o", str(model.file.path)])

@@ -94,12 +94,11 @@ class Classification:
         loss, right, count = sums.tolist()
         return Scores(round(count), loss / count, {"accuracy": right / count})
 
-    def rank(self, scores: Scores) -> tuple[float, ...]:
-        """The highest accuracy; of equal ones, the lowest loss."""
+    def rank(self, scores: Scores, by: str) -> tuple[float, ...]:
+        """The highest accuracy, of equal ones the lowest loss; or the lowest loss alone."""
+        if by == "loss":
+            return (-scores.loss,)
         return scores.figures["accuracy"], -scores.loss
-
-    def is_better(self, rank: tuple[float, ...], than: tuple[float, ...]) -> bool:
-        return rank > than
 
     def answer(self, outputs: Array, scores: Array) -> tuple[Array, Array | None]:
         return scores.argmax(axis=1), outputs.max(axis=1)

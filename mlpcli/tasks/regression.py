@@ -105,12 +105,9 @@ class Regression:
         }
         return Scores(round(count), loss / count, figures)
 
-    def rank(self, scores: Scores) -> tuple[float, ...]:
+    def rank(self, scores: Scores, by: str) -> tuple[float, ...]:
         """The lowest loss."""
         return (-scores.loss,)
-
-    def is_better(self, rank: tuple[float, ...], than: tuple[float, ...]) -> bool:
-        return rank >= than
 
     def answer(self, outputs: Array, scores: Array) -> tuple[Array, Array | None]:
         return self.decode(outputs[:, 0]), None

@@ -93,11 +93,11 @@ class Task(Protocol):
     def score(self, sums: Array) -> Scores:
         """The scores that such sums stand for."""
 
-    def rank(self, scores: Scores) -> tuple[float, ...]:
-        """A tuple to compare results by; the larger one is better."""
+    def rank(self, scores: Scores, by: str) -> tuple[float, ...]:
+        """A tuple to compare results by, "accuracy" or "loss"; the larger one is better.
 
-    def is_better(self, rank: tuple[float, ...], than: tuple[float, ...]) -> bool:
-        """Whether a later epoch of this rank takes the place of an earlier one."""
+        Of equal ones, the later epoch takes the place of the earlier if the tuple is of one figure.
+        """
 
     def answer(self, outputs: Array, scores: Array) -> tuple[Array, Array | None]:
         """(answers, certainty) of the network's outputs (N, C); see `Predictions`.

@@ -33,6 +33,7 @@ class Trainer:
         step: what a step needs: network, optimizer, batches, task, ranks.
         lr, momentum: at each step.
         validation: scores the network on the validation rows, or None if there are none.
+        choose: whose weights are the best: "accuracy", "loss" or "last", as `--choose`.
         interruption: asked at every step whether training is to end.
         interrupted: what it answered on some rank, known to all ranks after the step.
         progress: where it stands.
@@ -44,6 +45,7 @@ class Trainer:
     lr: Schedule
     momentum: Schedule
     validation: Scorer | None = None
+    choose: str = "accuracy"
     interruption: Interruption = lambda: 0
     interrupted: int = 0
     progress: Progress = field(default_factory=Progress)
@@ -194,8 +196,11 @@ class Trainer:
     def _keep_if_best(self, kept: Array, scores: tuple[Scores, Scores] | None) -> None:
         """Keep an epoch's weights unless earlier ones are better, rows weighed as in training."""
         now = self.progress
-        rank = self.task.rank(scores[1]) if scores else ()
-        if rank and now.best_rank and not self.task.is_better(rank, tuple(now.best_rank)):
+        rank: tuple[float, ...] = ()
+        if scores and self.choose != "last":
+            rank = self.task.rank(scores[1], self.choose)
+        before = tuple(now.best_rank)
+        if rank and before and (rank < before or (rank == before and len(rank) > 1)):
             return
         now.best_epoch, now.best_rank = now.epoch, list(rank)
         now.best_score = scores[0].headline if scores else None

@@ -131,6 +131,22 @@ def open_folder(path: Path, source: str) -> Dataset:
     return _as_dataset(arrays, headers, source=source, digest=_folder_digest(files))
 
 
+def holds_images(path: Path) -> bool:
+    """Whether the X of an .npz file or a folder is of images (N, height, width), by its header.
+
+    Raises:
+        DataError, OSError: what is wrong with it.
+    """
+    array = path / "X.npy" if path.is_dir() else path
+    with array.open("rb") as file:
+        if path.is_dir():
+            header = read_header(file, array.stat().st_size, str(array), _PURPOSE)
+        else:
+            with open_archive(file, str(path), _PURPOSE) as archive:
+                header = archive.header("X")
+    return len(header.shape) == 3
+
+
 def _check_headers(
     headers: dict[str, Header], source: str, suffix: str, *, labelled: bool = True
 ) -> None:

@@ -148,6 +148,16 @@ def as_dataset(table: Table, sources: Sequence[str]) -> Dataset:
     )
 
 
+def holds_images(path: Path) -> bool:
+    """Whether an .npz or a folder holds images; False also of what `open_paths` refuses."""
+    try:
+        if path.is_dir() and not (path / "X.npy").exists():
+            return idx.holds_idx(path)
+        return numpy_files.holds_images(path)
+    except (DataError, OSError):
+        return False
+
+
 def _open_arrays(path: Path, source: str) -> Dataset:
     if not path.is_dir():
         form = format_of(source)

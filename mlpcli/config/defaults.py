@@ -1,0 +1,61 @@
+"""The defaults of each kind of data, where they differ from those that `options` declares.
+
+"images" are images and what is built in, but for `penguins`; "tables" all other data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlpcli.config.kinds import NAMED_DATA
+
+IMAGES, TABLES = "images", "tables"
+
+DEFAULTS: dict[str, dict[str, Any]] = {
+    IMAGES: {},
+    TABLES: {
+        "scale": "robust",
+        "hidden": (256, 256),
+        "activation": "mish",
+        "dropout": 0.15,
+        "optimizer": "adamw",
+        "lr": 2e-3,
+        "reg": 0.1,
+        "average": "ema",
+        "average_decay": 0.99,
+        "choose": "loss",
+    },
+}
+"""{kind: {name: its default}}; chosen by `make tables` on seven tables, see tests/bench."""
+
+_OF_OPTIMIZER = ("lr", "reg")  # they suit the optimizer of the same kind, and no other
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long a run is if no epochs are given: the larger of both."""
+
+    epochs: int
+    steps: int
+
+    def __str__(self) -> str:
+        return f"{self.epochs}, or as many as make {self.steps:,} steps"
+
+
+PLANS = {IMAGES: Plan(20, 1000), TABLES: Plan(60, 1500)}
+"""{kind: its plan}."""
+
+
+def kind_of(source: str, *, images: bool) -> str:
+    """The kind of data that were opened: by their name, or whether they hold images."""
+    return IMAGES if images or source in NAMED_DATA else TABLES
+
+
+def defaults_for(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The kind's own defaults that go with the values that were given."""
+    own = DEFAULTS[kind]
+    if given.get("optimizer", own.get("optimizer")) != own.get("optimizer"):
+        return {name: value for name, value in own.items() if name not in _OF_OPTIMIZER}
+    return own
