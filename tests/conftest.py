@@ -39,6 +39,12 @@ class Outcome:
 class Mlp:
     """Calls of `mlp` in an empty folder, with no data downloaded and one thread."""
 
+    PLAIN: ClassVar = (
+        *("--scale", "standard", "--activation", "relu", "--dropout", 0, "--average", "none"),
+        *("--optimizer", "momentum", "--choose", "accuracy"),
+    )
+    """Options for a table by which small networks learn easy things in a few steps."""
+
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.folder = folder
         self._capsys = capsys

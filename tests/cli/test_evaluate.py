@@ -14,7 +14,8 @@ SMALL = ("--data", "digits", "--hidden", "8", "--epochs", "2", "-q")
 @pytest.fixture
 def trained(mlp, points: Path) -> Path:
     """A model of `points`, which it has learned; the table itself is its data."""
-    mlp.ok("train", "--data", "points.csv", "--hidden", "8", "--epochs", "60", "-q")
+    options = (*mlp.PLAIN, "--hidden", "8", "--epochs", "60", "-q")
+    mlp.ok("train", "--data", "points.csv", *options)
     return Path("model.npz")
 
 

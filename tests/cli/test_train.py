@@ -601,7 +601,8 @@ def test_inputs_that_are_all_zero_and_constant_columns_are_trained_on(mlp, dtype
 
 def test_one_input_and_a_batch_larger_than_the_data_are_trained_on(mlp) -> None:
     table = write_table([[x] for x in range(40)], [int(x >= 20) for x in range(40)])
-    value = mlp.ok("train", "--data", table, "--batch-size", "1000000", "--json").json
+    options = (*mlp.PLAIN, "--hidden", 100, "--batch-size", "1000000", "--json")
+    value = mlp.ok("train", "--data", table, *options).json
     assert value["architecture"] == [1, 100, 2]
     assert value["train"]["accuracy"] == 1.0
 

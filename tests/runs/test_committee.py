@@ -160,7 +160,8 @@ def test_numbers_of_members_that_standardise_otherwise_are_averaged_in_their_uni
     Path("t.csv").write_text(f"a,b,target\n{table}\n")
     skewed = "\n".join(line for line in table.splitlines() if float(line.split(",")[2]) > 1000)
     Path("s.csv").write_text(f"a,b,target\n{skewed}\n")
-    fit = ("--hidden", "none", "--epochs", 200, "--reg", 0, "--batch-size", 20, "-q")
+    net = (*mlp.PLAIN, "--hidden", "none", "--epochs", 200)
+    fit = (*net, "--reg", 0, "--batch-size", 20, "-q")
     mlp.ok("train", "--data", "t.csv", *fit, "-o", "a.npz")
     mlp.ok("train", "--data", "s.csv", *fit, "-o", "b.npz")
     alone = mlp.ok("evaluate", "b.npz", "--data", "t.csv", "--json").json["rmse"]

@@ -93,7 +93,7 @@ def test_python_loads_it(name: str) -> None:
 
 def test_other_weights_start_from_it(mlp, checkpoints) -> None:
     mlp.ok(
-        *("train", "--data", "points.csv", "--hidden", "4", "--epochs", "1"),
+        *("train", "--data", "points.csv", *mlp.PLAIN, "--hidden", "4", "--epochs", "1"),
         *("--init-from", "table.npz", "-o", "new.npz", "-q"),
     )
     assert checkpoints.meta("new.npz")["format"] == 2

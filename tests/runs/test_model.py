@@ -31,7 +31,7 @@ def model(mlp, points: Path) -> Model:
     rows = [line.split(",") for line in points.read_text().splitlines()[1:]]
     lines = [f"{w},{1000 * float(h):.1f},{label}" for w, h, label in rows]
     Path("scaled.csv").write_text("\n".join(["width,height,species", *lines]) + "\n")
-    mlp.ok("train", "--data", "scaled.csv", "--epochs", "40", "-q")
+    mlp.ok("train", "--data", "scaled.csv", *mlp.PLAIN, "--hidden", 100, "--epochs", "40", "-q")
     return Model.load("model.npz")
 
 
@@ -100,7 +100,8 @@ def test_numbers_are_predicted_in_their_unit(mlp) -> None:
     x = np.random.default_rng(0).normal(size=(120, 2))
     rows = [f"{a:.4f},{b:.4f},{5000 + 100 * a - 30 * b:.3f}" for a, b in x]
     Path("numbers.csv").write_text("\n".join(["a,b,target", *rows]) + "\n")
-    mlp.ok("train", "--data", "numbers.csv", "--hidden", "none", "--epochs", "300", "-q")
+    options = (*mlp.PLAIN, "--hidden", "none", "--epochs", "300", "-q")
+    mlp.ok("train", "--data", "numbers.csv", *options)
     model = Model.load("model.npz")
     answers = model.predict([[1, 0], [0, 1]])
     assert answers == pytest.approx([5100, 4970], abs=5)

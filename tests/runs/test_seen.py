@@ -11,7 +11,10 @@ import pytest
 
 from mlpcli.runs.model import load
 
-NET = ("--hidden", "16", "--optimizer", "adam", "--lr", "0.01", "--batch-size", "full", "-q")
+NET = (
+    *("--hidden", "16", "--activation", "relu", "--dropout", "0", "--average", "none"),
+    *("--optimizer", "adam", "--lr", "0.01", "--batch-size", "full", "-q"),
+)
 
 
 @pytest.fixture

@@ -48,8 +48,8 @@ def test_columns_are_mapped_by_name_and_the_scaling_is_taken_over(
     mlp, tables, scale: str, embedding: str
 ) -> None:
     first, second, again = tables
-    net = (*NET, "--embedding", embedding)
-    mlp.ok("train", "--data", first, *net, "--epochs", 5, "-q", "-o", "old.npz")
+    net, standard = (*NET, "--embedding", embedding), ("--scale", "standard", "--epochs", 5)
+    mlp.ok("train", "--data", first, *net, *standard, "-q", "-o", "old.npz")
     mlp.ok(
         *("train", "--data", second, *net, *ONE_STEP, "--dtype", "float64", "--scale", scale),
         *("--init-from", "old.npz", "-o", "new.npz"),

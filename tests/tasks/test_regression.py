@@ -83,7 +83,7 @@ def test_a_linear_target_is_fitted_as_least_squares_has_it(mlp) -> None:
     options = ("--hidden", "none", "--reg", 0, "--optimizer", "sgd", "--lr", 0.5)
     more = ("--batch-size", "full", "--epochs", 2000, "--lr-schedule", "constant")
     split = ("--val-fraction", 0, "--test-fraction", 0, "--dtype", "float64")
-    mlp.ok("train", "--data", table, *options, *more, *split, "-q")
+    mlp.ok(*mlp.once("train", *mlp.PLAIN, "--data", table, *options, *more, *split, "-q"))
     out = mlp.ok("predict", "model.npz", table).out
     values = np.array([float(line["value"]) for line in csv.DictReader(io.StringIO(out))])
     A = np.column_stack([rows[:, :2], np.ones(len(rows))])
@@ -94,7 +94,8 @@ def test_a_linear_target_is_fitted_as_least_squares_has_it(mlp) -> None:
 @pytest.fixture
 def trained(mlp) -> Any:
     write(houses())
-    return mlp.ok("train", "--data", "houses.csv", "--epochs", 30, "--hidden", 8, "--json").json
+    options = (*mlp.PLAIN, "--epochs", 30, "--hidden", 8, "--json")
+    return mlp.ok("train", "--data", "houses.csv", *options).json
 
 
 def test_results_are_in_the_targets_unit_and_better_than_the_mean(mlp, trained) -> None:

@@ -25,7 +25,7 @@ def trained(**values):
     """(initial parameters, trainer, its material) of a run in double precision."""
     values = {
         "hidden": (12, 9), "dtype": "float64", "batch_size": 32, "epochs": 50, "lr": 0.05,
-        "reg": 0.01, "val_fraction": 0.0, "test_fraction": 0.0,
+        "reg": 0.01, "val_fraction": 0.0, "test_fraction": 0.0, "scale": "standard",
     } | values  # fmt: skip
     config = make_config(values)
     material = build.prepare_opened(config, synthetic())
