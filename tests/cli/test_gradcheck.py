@@ -19,7 +19,8 @@ def wrong_by_a_little(monkeypatch):
 
 @pytest.fixture
 def model(mlp, points):
-    mlp.ok("train", "--data", points, "--hidden", "7", "--epochs", 3, "--reg", 0.02, "-q")
+    net = ("--hidden", "7", "--activation", "relu", "--scale", "standard")
+    mlp.ok("train", "--data", points, *net, "--epochs", 3, "--reg", 0.02, "-q")
     return mlp.folder / "model.npz"
 
 

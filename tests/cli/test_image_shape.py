@@ -102,5 +102,5 @@ def test_the_same_features_are_learned_alike_whatever_their_dtype(mlp, dtype: st
     X = np.random.default_rng(0).integers(0, 2, (300, 10))
     y = X[:, 0] ^ X[:, 1]
     np.savez("t.npz", X=X.astype(dtype), y=y)
-    mlp.ok("train", "--data", "t.npz", "--hidden", 32, "--epochs", 60, "-q")
+    mlp.ok("train", "--data", "t.npz", *mlp.PLAIN, "--hidden", 32, "--epochs", 60, "-q")
     assert mlp.ok("evaluate", "model.npz", "--json").json["accuracy"] == 1.0

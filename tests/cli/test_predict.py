@@ -21,7 +21,7 @@ from mlpcli.data.builtin import digits
 @pytest.fixture
 def iris(mlp, points: Path) -> str:
     """A model of three kinds of points, which it knows by heart; the table is `points.csv`."""
-    mlp.ok("train", "--data", "points.csv", "--hidden", "8", "-o", "m.npz", "-q")
+    mlp.ok("train", "--data", "points.csv", *mlp.PLAIN, "--hidden", "8", "-o", "m.npz", "-q")
     return "m.npz"
 
 
