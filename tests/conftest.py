@@ -40,8 +40,8 @@ class Mlp:
     """Calls of `mlp` in an empty folder, with no data downloaded and one thread."""
 
     PLAIN: ClassVar = (
-        *("--scale", "standard", "--activation", "relu", "--dropout", 0, "--average", "none"),
-        *("--optimizer", "momentum", "--choose", "accuracy"),
+        *("--scale", "standard", "--embedding", "none", "--activation", "relu", "--dropout", 0),
+        *("--optimizer", "momentum", "--average", "none", "--choose", "accuracy"),
     )
     """Options for a table by which small networks learn easy things in a few steps."""
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from mlpcli.commands.console import Bar, Console
 from mlpcli.commands.train_build import Run
-from mlpcli.commands.train_display import BAR, name_choice
+from mlpcli.commands.train_display import BAR, name_choice, name_defaults
 from mlpcli.parallel.apart import Send
 from mlpcli.runs.build import fold_of
 from mlpcli.runs.checkpoint import MembersFile
@@ -128,7 +128,7 @@ def headline(runs: Sequence[Run]) -> str:
     else:
         text += f"{samples['train']:,} rows to train on, each network without one part of {fold.of}"
     tested = "" if fold and fold.scores else f", {samples['test']:,} to test"
-    return f"{text}{tested}{name_choice(first)}"
+    return f"{text}{tested}{name_choice(first)}{name_defaults(first)}"
 
 
 def outcome(runs: Sequence[Run], file: MembersFile, scores: TeamScores | None) -> dict[str, Any]:

@@ -18,6 +18,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     TABLES: {
         "scale": "robust",
         "hidden": (256, 256),
+        "embedding": "periodic",
         "activation": "mish",
         "dropout": 0.15,
         "optimizer": "adamw",
