@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help train mnist gradcheck faults test test-pythons fuzz test-long test-lowest test-peers coverage lint format sweep bench exports larger reading tables reproduce records ingredients committee scaling clean
+.PHONY: help train mnist gradcheck faults slurm test test-pythons fuzz test-long test-lowest test-peers coverage lint format sweep bench exports larger reading tables reproduce records ingredients committee scaling clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ SHARE := 1
 
 faults: $(VENV)/installed-dev  ## system calls that fail and signals, one at a time; SHARE of them
 	$(BIN)/python tests/robustness/faults.py --share $(SHARE)
+
+slurm: $(VENV)/installed-dev  ## the recipes for Slurm on a cluster of one node, started for it
+	$(BIN)/python tests/robustness/slurm.py
 
 LOWEST := import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
   print(*(d.replace(">=", "==") for d in project["dependencies"]))
