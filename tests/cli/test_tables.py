@@ -249,3 +249,14 @@ def test_dates_of_new_rows_are_read_in_the_order_of_the_training_rows(mlp) -> No
         "new.csv: row 2, column 'when': '3/12/2021' is not a date that can be read in one way "
         "only; correct it, or leave it empty"
     )
+
+
+@pytest.mark.parametrize("more", [(), ("--numeric", "colour")])
+def test_texts_are_no_numbers_to_predict(mlp, more: tuple[str, ...]) -> None:
+    rows = [f"{i % 7},{('red', 'green', 'blue')[i % 3]}" for i in range(40)]
+    Path("t.csv").write_text("\n".join(["x,colour", *rows]) + "\n")
+    assert mlp.error("train", "--data", "t.csv", "--task", "regression", *more, "-q") == (
+        3,
+        "t.csv: its labels are text, which no regression can predict; give --task classification, "
+        "or another --label-column",
+    )

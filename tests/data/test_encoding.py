@@ -16,7 +16,9 @@ from mlpcli.data.dataset import Dataset
 from mlpcli.data.encoding import Category, Date, Encoding, Number, Pixels
 from mlpcli.data.learning import learn_encoding
 from mlpcli.data.split import Split
+from mlpcli.nn.network import MLP
 from mlpcli.schema import ShapeError
+from mlpcli.tasks.regression import Regression
 
 NAN = math.nan
 
@@ -389,3 +391,27 @@ def test_outliers_and_infinities_of_single_precision_are_clipped_too() -> None:
     for dtype in (np.float32, np.float64):
         with np.errstate(over="ignore"):
             assert encoded(encoding, far, dtype).ravel() == pytest.approx([3, -3, 3, -3], rel=1e-6)
+
+
+@pytest.mark.peers
+def test_the_gradient_is_0_at_scikit_learns_ridge_solution() -> None:
+    """Of a linear network on encoded rows: squared error, penalty, encoding and target at once."""
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    data = mixed(n=300)
+    rows = np.arange(250)
+    encoding = learn(data, rows=rows)
+    X = encoded(encoding, data.X[rows])
+    y = np.random.default_rng(1).normal(50, 20, len(rows))
+    task = Regression.learn(y, "t.csv")
+    net = MLP([encoding.width, 1], loss="squared-error", dtype=np.float64)
+    for reg in (1e-3, 0.7):
+        # ½·mean(e²) + ½λ‖w‖² is scikit-learn's Σe² + α‖w‖² at α = N·λ, over 2N
+        ridge = linear_model.Ridge(alpha=len(rows) * reg, solver="cholesky", tol=1e-14)
+        ridge.fit(X, (y - y.mean()) / y.std())
+        net.params["W1"][:, 0], net.params["b1"][0] = ridge.coef_, ridge.intercept_
+        _, gradient = net.loss_and_grad(X, task.encode(y), reg=reg)
+        for array in gradient.values():
+            np.testing.assert_allclose(array, 0, atol=1e-10)
+        net.params["W1"][0] += 0.01  # and nowhere else
+        _, gradient = net.loss_and_grad(X, task.encode(y), reg=reg)
+        assert np.abs(gradient["W1"]).max() > 1e-4

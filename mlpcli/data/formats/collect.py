@@ -238,11 +238,12 @@ class _Collector:
 
     def _revise(self) -> bool:
         """Replace readings that do not suit their columns; whether there were any."""
-        again = False
+        again, labels = False, self.extra[:1] if self.place.label is not None else []
         for readings, rows in ((self.readings, self.X), (self.extra, self.rest)):
             for j, reading in enumerate(readings):
-                values = rows.array[:, j]
-                better = reading.revise(values)
+                better = reading.revise(rows.array[:, j])
+                if isinstance(better, CategoryCells) and reading in labels:
+                    better = LabelCells(decimal_comma=better.decimal_comma)
                 if better is not None:
                     readings[j], again = better, True
         return again
