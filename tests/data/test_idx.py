@@ -205,3 +205,54 @@ def test_refuses_no_images(folder: Path) -> None:
     (folder / "train-images-idx3-ubyte").write_bytes(struct.pack(">4B3I", 0, 0, 8, 3, 0, 28, 28))
     with pytest.raises(DataError, match=r"idx3-ubyte: holds no images \(0 × 28 × 28\)$"):
         idx.open_folder(folder, "here")
+
+
+def pack(values: np.ndarray, kind: int = 8) -> bytes:
+    """An IDX file by the table in the module's docstring."""
+    sizes = struct.pack(f">{values.ndim}I", *values.shape)
+    return bytes([0, 0, kind, values.ndim]) + sizes + values.tobytes()
+
+
+@pytest.mark.parametrize("end", ["", ".gz"])
+@pytest.mark.parametrize("prefix", ["emnist-letters", "qmnist"])
+def test_emnist_and_qmnist_are_read_under_their_own_names(
+    tmp_path: Path, prefix: str, end: str
+) -> None:
+    rng = np.random.default_rng(0)
+    wanted = {}
+    for part, n in (("train", 6), ("test", 3)):
+        X, y = rng.integers(0, 256, (n, 4, 5), np.uint8), rng.integers(0, 9, n, np.uint8)
+        wanted[part] = X.reshape(n, 20), y
+        labels, content = "labels-idx1-ubyte", pack(y)
+        if prefix == "qmnist":  # (N, 8): class, series, writer, …, each 4 bytes, big-endian
+            columns = rng.integers(0, 2**30, (n, 8)).astype(">i4")
+            columns[:, 0] = y
+            labels, content = "labels-idx2-int", pack(columns, 12)
+        files = {
+            f"{prefix}-{part}-images-idx3-ubyte": pack(X),
+            f"{prefix}-{part}-{labels}": content,
+        }
+        for name, plain in files.items():
+            packed = gzip.compress(plain) if end else plain
+            (tmp_path / f"{name}{end}").write_bytes(packed)
+    assert idx.holds_idx(tmp_path)
+    data = idx.open_folder(tmp_path, "set")
+    for found, (X, y) in (
+        ((data.X, data.y), wanted["train"]),
+        ((data.X_test, data.y_test), wanted["test"]),
+    ):
+        np.testing.assert_array_equal(found[0], X)
+        np.testing.assert_array_equal(found[1], y)
+    assert any("on their side" in notice for notice in data.notices) == (prefix != "qmnist")
+    beside = idx.read_labels_beside(tmp_path / f"{prefix}-test-images-idx3-ubyte{end}")
+    np.testing.assert_array_equal(beside, wanted["test"][1])
+    (tmp_path / f"{prefix}-test-{labels}{end}").unlink()
+    with pytest.raises(DataError, match=f"has no {prefix}-test-{labels}"):
+        idx.open_folder(tmp_path, "set")
+
+
+def test_a_folder_of_several_sets_is_refused_by_their_names(tmp_path: Path) -> None:
+    for name in ("letters", "digits"):
+        (tmp_path / f"emnist-{name}-train-images-idx3-ubyte").write_bytes(b"")
+    with pytest.raises(DataError, match="several data sets \\(emnist-digits, emnist-letters\\)"):
+        idx.open_folder(tmp_path, "set")

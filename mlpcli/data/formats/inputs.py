@@ -221,12 +221,9 @@ def _arrays(path: Path, source: str) -> Inputs:
     if "ubyte" not in path.name and ".idx" not in path.name.lower():
         raise DataError(f"{source}: not a kind of file that can be read; give {prediction_kinds()}")
     X = idx.read(path, 3)
-    beside = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
-    labels = None
-    if beside != path and beside.is_file():
-        labels = idx.read(beside, 1).astype(np.int64)
-        if len(labels) != len(X):
-            raise DataError(
-                f"{beside}: holds {len(labels)} labels, but {path.name} has {len(X)} images"
-            )
+    labels = idx.read_labels_beside(path)
+    if labels is not None and len(labels) != len(X):
+        raise DataError(
+            f"{source}: has {len(X)} images, but the file of labels beside it has {len(labels)}"
+        )
     return Inputs(X.reshape(len(X), -1), labels)
