@@ -20,10 +20,11 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "hidden": (256, 256),
         "embedding": "periodic",
         "activation": "mish",
-        "dropout": 0.15,
+        "dropout": 0.2,
         "optimizer": "adamw",
         "lr": 2e-3,
-        "reg": 0.1,
+        "lr_schedule": "flat-cosine",
+        "reg": 0.2,
         "average": "ema",
         "average_decay": 0.99,
         "choose": "loss",
@@ -45,7 +46,7 @@ class Plan:
         return f"{self.epochs}, or as many as make {self.steps:,} steps"
 
 
-PLANS = {IMAGES: Plan(20, 1000), TABLES: Plan(60, 1500)}
+PLANS = {IMAGES: Plan(20, 1000), TABLES: Plan(60, 1200)}
 """{kind: its plan}."""
 
 

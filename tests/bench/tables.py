@@ -96,16 +96,14 @@ class Ours:
     def __call__(self, train: Path, test: Path, target: str, task: str) -> Result:
         begun = time.perf_counter()
         data = ["--data", str(train), "--label-column", target, "--test-fraction", "0"]
+        many = ["--members", str(self._members)] if self._members > 1 else []
         with tempfile.TemporaryDirectory() as folder:
-            models = [str(Path(folder, f"{number}.npz")) for number in range(self._members)]
-            trained = [
-                self._call("train", *data, *self._flags, "--seed", str(seed), "-o", model)
-                for seed, model in enumerate(models)
-            ]
-            said = self._call("evaluate", *models, "--data", str(test))
+            model = str(Path(folder, "model.npz"))
+            trained = self._call("train", *data, *self._flags, *many, "-o", model)
+            said = self._call("evaluate", model, "--data", str(test))
         scores = _named(said)
-        if trained[0]["validation"] and self._members == 1:
-            held_out = _named(trained[0]["validation"])
+        if trained["validation"] and self._members == 1:
+            held_out = _named(trained["validation"])
             scores |= {f"validation {name}": value for name, value in held_out.items()}
         return scores | {"seconds": time.perf_counter() - begun}
 
