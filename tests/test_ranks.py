@@ -18,6 +18,7 @@ from mlpcli.config.config import make_config
 from mlpcli.data.columns import Column
 from mlpcli.data.dataset import Dataset
 from mlpcli.errors import DivergedError, MlpError
+from mlpcli.parallel.cores import affinity
 from mlpcli.parallel.forked import Forked
 from mlpcli.parallel.ranks import Alone
 from mlpcli.runs import build
@@ -75,6 +76,13 @@ def train(size: int, **values: Any) -> tuple[Trainer, list[dict[str, Any]]]:
     return trainer, results
 
 
+@pytest.fixture(params=["rows", "units"])
+def shared(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What the ranks share: each batch's rows, or the units of however small a network."""
+    monkeypatch.setattr(build, "UNITS", 3 if request.param == "units" else 10**9)
+    return str(request.param)
+
+
 @pytest.mark.parametrize("size", [2, 3])
 @pytest.mark.parametrize(
     "values",
@@ -86,6 +94,8 @@ def train(size: int, **values: Any) -> tuple[Trainer, list[dict[str, Any]]]:
         {"optimizer": "adamw", "max_norm": 0.7},
         {"val_fraction": 0.0, "label_smoothing": 0.1, "activation": "tanh"},
         {"hidden": ()},
+        {"hidden": (13,), "optimizer": "adam"},
+        {"hidden": (9, 40, 12, 9), "clip_norm": 0.05, "max_norm": 0.7, "activation": "gelu"},
         {"average": "ema", "max_norm": (0.7, 1.0, 2.0)},
         {"average": "tail", "average_from": 0.4, "batch_size": 4},
         {"augment": "elastic", "mirror_images": True, "gentle_classes": ("1",)},
@@ -99,22 +109,48 @@ def train(size: int, **values: Any) -> tuple[Trainer, list[dict[str, Any]]]:
         " ".join(getattr(v, "__name__", str(v)) for v in values.values()) or "default"
     ),
 )
-def test_ranks_end_at_the_weights_of_one_process(size: int, values: dict[str, Any]) -> None:
+def test_ranks_end_at_the_weights_of_one_process(
+    shared: str, size: int, values: dict[str, Any]
+) -> None:
     alone, expected = train(1, **values)
     together, results = train(size, **values)
+    assert together.step.by_units == (shared == "units" and values.get("hidden") != ())
     scale = np.abs(alone.best).max()
     for a, b in ((together.net.parameters.flat, alone.net.parameters.flat),
                  (together.best, alone.best)):  # fmt: skip
         np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12 * scale)
-    for name, array in alone.step.optimizer.state().items():
-        np.testing.assert_allclose(
-            together.step.optimizer.state()[name], array, rtol=1e-8, atol=1e-12
-        )
+    ours = together.snapshot().optimizer
+    for name, array in alone.snapshot().optimizer.items():
+        np.testing.assert_allclose(ours[name], array, rtol=1e-8, atol=1e-12)
     other = {"seconds", "samples_per_second", "headline"}
     for ours, theirs in zip(results, expected, strict=True):
         for name in ours.keys() - other:
             same = None if theirs[name] is None else pytest.approx(theirs[name], rel=1e-9)
             assert ours[name] == same, name
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_ranks_continue_exactly_whatever_they_share(shared: str, size: int) -> None:
+    values = {
+        "hidden": (17, 12), "dropout": 0.3, "input_dropout": 0.1, "optimizer": "adam",
+        "average": "ema", "max_norm": 2.0,
+    }  # fmt: skip
+    whole, half = trainer_of(size, **values), trainer_of(size, **values)
+    with whole.ranks:
+        list(whole.epochs(3, lambda: None))
+    with half.ranks:
+        list(half.epochs(1, lambda: None))
+        snapshot = half.snapshot()
+    rest = trainer_of(size, **values)
+    rest.restore(snapshot)
+    assert rest.snapshot().last.tobytes() == snapshot.last.tobytes()
+    with rest.ranks:
+        list(rest.epochs(3, lambda: None))
+    ours, theirs = rest.snapshot(), whole.snapshot()
+    for name in ("last", "best", "average"):
+        assert getattr(ours, name).tobytes() == getattr(theirs, name).tobytes(), name
+    for name, array in theirs.optimizer.items():
+        assert ours.optimizer[name].tobytes() == array.tobytes(), name
 
 
 @pytest.mark.parametrize("size", [2, 3, 7])
@@ -146,6 +182,20 @@ def test_sums_longer_than_the_shared_slot_are_right() -> None:
         ranks.total(values)
         assert ranks.agree(7 + ranks.rank) == 7
     np.testing.assert_array_equal(values, 3 * np.arange(5000.0))
+
+
+@pytest.mark.skipif(len(affinity()) != 2, reason="ranks keep to a core each if all cores are taken")
+def test_a_rank_that_waits_for_long_leaves_its_core_to_others() -> None:
+    all_cores = affinity()
+    with Forked(2) as ranks:
+        assert len(affinity()) == 1
+        for _ in range(10):
+            if ranks.rank:
+                time.sleep(0.03)  # as if other work had this rank's core
+            ranks.settle()
+        assert ranks.rank or affinity() == all_cores
+        ranks.settle()
+    assert affinity() == all_cores
 
 
 def test_ranks_diverge_together() -> None:
@@ -421,7 +471,7 @@ def test_other_work_on_the_cores_is_noticed_and_said(mlp) -> None:
     assert len(said) == 1
     assert re.fullmatch(
         r"warning: other work has these cores [345]\d % of the time, and the 2 processes wait for "
-        r"each other: --threads 1 is likely faster now",
+        r"each other: --threads 1 is about as fast now",
         said[0],
     )
     assert "other work" not in run(mlp, delayed.format(share=0.1), *long)[2]

@@ -206,7 +206,7 @@ class TrainDisplay:
         self._crowded = True
         self._console.warning(
             f"other work has these cores {100 * delayed / passed:.0f} % of the time, and the "
-            f"{ranks.size} processes wait for each other: --threads 1 is likely faster now"
+            f"{ranks.size} processes wait for each other: --threads 1 is about as fast now"
         )
 
     def outcome(self, scores: dict[str, Scores | None]) -> dict[str, Any]:

@@ -181,7 +181,7 @@ class MLP:
     # The equations
 
     def forward_pass(self, batch: Buffers, *, drop: bool = False) -> Array:
-        """batch.X → batch.outputs; the last of them, the scores (N, C), is returned.
+        """batch.X → batch.units; the last of them, the scores (N, C), is returned.
 
         With `drop`, inputs of layers are multiplied by the masks that are in `batch`.
         """
@@ -190,21 +190,26 @@ class MLP:
             x, e = batch.X[:, : self.embedded], batch.inputs[:, : self._origin]
             embeddings.embed(self.parameters.embeddings, x, batch.waves, out=e)
         for layer, (W, b) in enumerate(zip(self.parameters.W, self.parameters.b, strict=True)):
-            A = batch.outputs[layer - 1] if layer else batch.inputs
+            if 0 < layer < last:
+                batch.meet()
+            A = batch.below[layer]
             mask, dropped = batch.masks[layer], batch.dropped[layer]
             if drop and mask is not None and dropped is not None:
                 A = np.multiply(A, mask, out=dropped)
-            Z = batch.outputs[layer]
-            if layer:
-                np.matmul(A, W, out=Z)
+            Z, of_ranks = batch.units[layer], batch.sums[layer]
+            term = of_ranks.term if of_ranks else Z
+            if layer or batch.hot is None:
+                np.matmul(A, W[: A.shape[1]], out=term)  # X lacks what is 0 in the whole batch
             else:
-                one_hot.multiply(A, batch.hot, W, Z, self._origin)
+                one_hot.multiply(A, batch.hot, W, term, self._origin)
+            if of_ranks:
+                of_ranks.add_up(out=Z)
             np.add(Z, b, out=Z)
             if layer < last:
                 if self.activation.needs_input:
                     np.copyto(batch.slopes[layer], Z)
                 self.activation.forward(Z, scratch=batch.deltas[layer])
-        return batch.outputs[-1]
+        return batch.units[-1]
 
     def backward_pass(self, batch: Buffers, gradient: Parameters, *, drop: bool = False) -> None:
         """batch.deltas[-1], the derivative with respect to the scores → gradient."""
@@ -214,10 +219,13 @@ class MLP:
     def propagate_back(self, batch: Buffers, *, drop: bool = False) -> None:
         """batch.deltas[-1], the derivative with respect to the scores → batch.deltas."""
         for layer in reversed(range(1, len(self.sizes) - 1)):
-            A, slope, delta = (x[layer - 1] for x in (batch.outputs, batch.slopes, batch.deltas))
+            A, slope, delta = (x[layer - 1] for x in (batch.units, batch.slopes, batch.deltas))
             self.activation.derivative(A, out=slope, scratch=delta)
-            np.matmul(batch.deltas[layer], self.parameters.W[layer].T, out=delta)
-            mask = batch.masks[layer]
+            W, of_ranks = self.parameters.W[layer], batch.sums_back[layer]
+            np.matmul(batch.deltas[layer], W.T, out=of_ranks.term if of_ranks else delta)
+            if of_ranks:
+                of_ranks.add_up(out=delta)
+            mask = batch.unit_masks[layer]
             if drop and mask is not None:
                 np.multiply(delta, mask, out=delta)
             np.multiply(delta, slope, out=delta)
@@ -239,11 +247,10 @@ class MLP:
         """batch.deltas → gradient, or of each array only a piece."""
         for layer, delta in enumerate(batch.deltas):
             rows, entries = pieces.layers[layer] if pieces else (slice(None), slice(None))
-            A = batch.outputs[layer - 1] if layer else batch.inputs
-            dropped = batch.dropped[layer]
+            A, dropped = batch.below[layer], batch.dropped[layer]
             if drop and dropped is not None:
                 A = dropped
-            if layer:
+            if layer or (batch.hot is None and A.shape[1] == len(gradient.W[0])):
                 np.matmul(A.T[rows], delta, out=gradient.W[layer][rows])
             else:
                 one_hot.collect(A, batch.hot, delta, rows, gradient.W[layer], self._origin)

@@ -14,6 +14,7 @@ import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.nn.network import MLP
+from mlpcli.nn.parameters import Parameters
 
 BLOCK = 32_768
 """Parameters updated at a time: in float32, five rows of them are 640 kB."""
@@ -47,12 +48,16 @@ class Optimizer:
         self.gradient = net.parameters.like(self._rows[1])
         self.steps = 0
         self._reg = reg
-        self._spans = list(zip(net.parameters.spans(), net.rate_factors(), strict=True))
+        self._factors = net.rate_factors()
         self._scratch = np.empty((2, min(BLOCK, P)), flat.dtype)
         self.update_only(slice(0, P))
 
-    def update_only(self, part: slice) -> None:
-        """Restrict updates to `part` of the parameters; other processes do the rest."""
+    def update_only(self, part: slice, gradient: Parameters | None = None) -> None:
+        """Restrict updates to `part` of the parameters; other processes do the rest.
+
+        If that is this rank's share of a network, `gradient` has the views of it.
+        """
+        self.gradient = gradient or self.gradient
         self._blocks = [
             (self._rows[:, start:stop], self._scratch[:, : stop - start], reg, factor)
             for start, stop, reg, factor in self._split(part)
@@ -60,7 +65,8 @@ class Optimizer:
 
     def _split(self, part: slice) -> Iterator[tuple[int, int, float, float]]:
         """Yield (start, stop, λ, factor on η) of each block; only weights have a penalty."""
-        for number, (span, factor) in enumerate(self._spans):
+        spans = zip(self.gradient.spans(), self._factors, strict=True)
+        for number, (span, factor) in enumerate(spans):
             first, last = max(part.start, span.start), min(part.stop, span.stop)
             for start in range(first, last, BLOCK):
                 reg = 0.0 if number else self._reg

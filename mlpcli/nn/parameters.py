@@ -127,6 +127,33 @@ def _piece(part: slice, begin: int, count: int, width: int) -> slice:
 
 
 @dataclass
+class Sum:
+    """A product to which every rank has a term.
+
+    Attributes:
+        term: (N, n) this rank's, to be written.
+        terms: of each rank, the part of which this rank needs the sum.
+        meet: waits until all terms are written.
+    """
+
+    term: Array
+    terms: list[Array]
+    meet: Callable[[], None]
+
+    def add_up(self, out: Array) -> None:
+        """Out ← the sum, once all ranks have written their terms."""
+        self.meet()
+        first, second, *others = self.terms
+        np.add(first, second, out=out)
+        for term in others:
+            np.add(out, term, out=out)
+
+
+def _go_on() -> None:
+    """There is nobody to wait for."""
+
+
+@dataclass
 class Buffers:
     """Every array that a pass over at most N samples writes to, made once and used for all batches.
 
@@ -138,6 +165,8 @@ class Buffers:
         y: (N,) its targets as the task encodes them: class indices, or numbers.
         weights: (N, 1) the samples' weights, or None where all weigh the same.
         outputs: A1 … scores, the layers' outputs, (N, fan_out) each.
+        below: what each layer takes, (N, fan_in) each: inputs, A1, …
+        units: this rank's units of the outputs, which it computes: all, unless ranks share them.
         deltas: the loss's derivatives with respect to what the activations of each layer were
             applied to, (N, fan_out) each; free as scratch before the backward pass.
         slopes: the activations' own derivatives, of the hidden layers; before, their inputs if the
@@ -145,10 +174,14 @@ class Buffers:
         dropped: what each layer's weights multiply when units are dropped; None at a layer whose
             inputs are not dropped.
         masks: the factors, 0 or 1/(1 − p), that made them so; None likewise.
+        unit_masks: the same for this rank's units of the layer below.
         losses: (N,) each sample's loss.
         hot: (N, K) which inputs of K one-hot blocks are 1, which X then lacks; or None.
         ones: (N,) ones; onesᵀ·delta is a bias's gradient.
         waves: of the embeddings, or None.
+        sums: of each layer, what its product is added up from; None: this rank has all of it.
+        sums_back: the same of the products back to the layer below.
+        meet: waits until the units of other ranks are there.
     """
 
     X: Array
@@ -157,14 +190,20 @@ class Buffers:
     y: Array
     weights: Array | None
     outputs: list[Array]
+    below: list[Array]
+    units: list[Array]
     deltas: list[Array]
     slopes: list[Array]
     dropped: list[Array | None]
     masks: list[Array | None]
+    unit_masks: list[Array | None]
     losses: Array
     ones: Array
     hot: Array | None = None
     waves: Waves | None = None
+    sums: list[Sum | None] = field(default_factory=list)
+    sums_back: list[Sum | None] = field(default_factory=list)
+    meet: Callable[[], None] = _go_on
     _views: dict[tuple[int, int], Buffers] = field(default_factory=dict)
     _narrowed: dict[int, Buffers] = field(default_factory=dict)
 
@@ -199,21 +238,27 @@ class Buffers:
                 for width, drop in zip([first, *sizes[1:-1]], drops, strict=True)
             ]
 
+        outputs, masks = layers(sizes[1:]), inputs()
         return cls(
             X=all_inputs[:, first - dense :],
             inputs=all_inputs,
             Y=zeros((N, sizes[-1]), dtype),
             y=zeros((N,), target_dtype),
             weights=zeros((N, 1), dtype) if weighted else None,
-            outputs=layers(sizes[1:]),
+            outputs=outputs,
+            below=[all_inputs, *outputs[:-1]],
+            units=outputs,
             deltas=layers(sizes[1:]),
             slopes=layers(sizes[1:-1]),
             dropped=inputs(),
-            masks=inputs(),
+            masks=masks,
+            unit_masks=masks,
             losses=zeros((N,), dtype),
             ones=np.ones(N, dtype),
             hot=zeros((N, blocks), np.intp) if blocks else None,
             waves=Waves.allocate(embedded, N, dtype, zeros) if embedded else None,
+            sums=[None for _ in sizes[1:]],
+            sums_back=[None for _ in sizes[1:]],
         )
 
     def first(self, n: int) -> Buffers:
@@ -232,7 +277,7 @@ class Buffers:
                     return [cut(item) for item in value]
                 if isinstance(value, Waves):
                     return value.rows(rows)
-                return None if value is None else value[rows]
+                return value[rows] if isinstance(value, np.ndarray) else value
 
             fields = {k: cut(v) for k, v in vars(self).items() if k[0] != "_"}
             self._views[key] = Buffers(**fields)
@@ -244,5 +289,8 @@ class Buffers:
             return self
         if k not in self._narrowed:
             X, inputs = (a[:, : a.shape[1] - self.X.shape[1] + k] for a in (self.X, self.inputs))
-            self._narrowed[k] = replace(self, X=X, inputs=inputs, _views={}, _narrowed={})
+            below = [inputs, *self.below[1:]]
+            self._narrowed[k] = replace(
+                self, X=X, inputs=inputs, below=below, _views={}, _narrowed={}
+            )
         return self._narrowed[k]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -30,12 +30,19 @@ def draw_dropout_masks(
             np.multiply(mask, 1 / (1 - p), out=mask)
 
 
-def limit_norms(W: Array, limit: float) -> None:
+def limit_norms(W: Array, limit: float, total: Callable[[Array], None] | None = None) -> None:
     """Scale the incoming weights of a unit, a column of W, to norm ≤ `limit`, in place.
 
     Srivastava et al. 2014, section 5.1.
+
+    Args:
+        total: sums float64 numbers over the ranks in place, if W has only some of the rows.
     """
-    norms = np.sqrt(np.einsum("ij,ij->j", W, W))
+    squares = np.einsum("ij,ij->j", W, W)
+    if total is not None:
+        squares = squares.astype(np.float64)
+        total(squares)
+    norms = np.sqrt(squares)
     if np.any(norms > limit):
         np.multiply(W, np.minimum(limit / np.maximum(norms, limit), 1).astype(W.dtype), out=W)
 

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import time
 import warnings
 from contextlib import suppress
 from types import TracebackType
@@ -23,6 +24,10 @@ from mlpcli.text import one_line
 _LINE = 16  # numbers; parts end where cache lines end, so that no two ranks write to one
 _SLOT = 1024  # float64 numbers that a rank can show the others at a time
 _SPINS = 5000  # tries to pass a semaphore before sleeping on it, 1 ms: a sleeper wakes late
+_FEW_SPINS = 100  # beside other work, to which a core is left instead
+_JUDGED = 0.1  # seconds after which the time in meetings is compared with all the time
+_LARGE = 1 / 3  # of it: a rank that waits so much waits for other work
+_GIVING_WAY = 20  # such times in a row, before it is tried again
 _PATIENCE = 0.2  # seconds asleep before looking whether the others are still alive
 _WORDS = 300  # bytes of a rank's last words
 
@@ -64,6 +69,8 @@ class Forked:
         self._slots = self.zeros((2, size, _SLOT), np.float64)
         self._words = self.zeros((size, _WORDS), np.uint8)
         self._turn = 0
+        self._spins = _SPINS
+        self._begun, self._waited, self._judgements = time.perf_counter(), 0.0, 0
         self._closed = self.zeros((1,), np.int64)
 
     def _do_all(self, problem: str) -> None:
@@ -186,12 +193,13 @@ class Forked:
 
     def _wait(self) -> None:
         """Wait until every rank has come here."""
+        begun = time.perf_counter()
         others = [rank for rank in range(self.size) if rank != self.rank]
         for other in others:
             self._arrived[self.rank][other].release()
         for other in others:
             semaphore = self._arrived[other][self.rank]
-            for _ in range(_SPINS):
+            for _ in range(self._spins):
                 if semaphore.acquire(False):
                     break
             else:
@@ -199,6 +207,29 @@ class Forked:
                     self._look_after_the_others()
         if self.rank and self._closed[0]:
             os._exit(0)
+        now = time.perf_counter()
+        self._waited += now - begun
+        if now - self._begun > _JUDGED:
+            self._judge(self._waited / (now - self._begun))
+            self._begun, self._waited = now, 0.0
+
+    def _judge(self, share: float) -> None:
+        """Give way to other work if this `share` of the time is spent in waiting; else insist.
+
+        A rank that sleeps may run on any core as soon as there is one; one that spins on a core of
+        its own is stopped there when the other one needs it.
+        """
+        if self._judgements:
+            self._judgements -= 1
+        elif share > _LARGE:
+            self._judgements = _GIVING_WAY
+        gives_way = self._judgements > 0
+        if gives_way == (self._spins == _SPINS):
+            self._spins = _FEW_SPINS if gives_way else _SPINS
+            if gives_way:
+                _set_affinity(self._cores)
+            else:
+                self._keep_to_one_core()
 
     def _look_after_the_others(self) -> None:
         if self.rank:

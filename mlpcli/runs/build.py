@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +22,6 @@ from mlpcli.data.learning import learn_encoding
 from mlpcli.data.split import Fold, Split, Splits, split
 from mlpcli.errors import DataError, UsageError
 from mlpcli.evaluation.metrics import Scorer
-from mlpcli.nn.layout import Layout
 from mlpcli.nn.losses import OF_TASK
 from mlpcli.nn.network import MLP
 from mlpcli.nn.optimizers import optimizer
@@ -36,6 +36,10 @@ from mlpcli.training.loop import Trainer
 from mlpcli.training.step import Step
 
 _SHOWN_CLASSES, _SHOWN_WAYS = 10, 10  # of a sheet of distorted images
+UNITS = 160
+"""Of a hidden layer for each rank, at least, if the network is shared by its units: the products of
+fewer columns are slower than those of fewer rows."""
+
 _SHARE = 500_000  # samples × parameters of a step: for less, another process does not pay
 
 
@@ -288,12 +292,15 @@ def training_step(config: Config, material: Material, net: MLP, ranks: Ranks) ->
     # Masks are drawn for the inputs as they come, and numbers that are embedded come first.
     as_they_come = config.model.input_dropout or net.embedded
     order = None if as_they_come else batches.sort_inputs(net.sizes[1])
-    layout = Layout(net, order.inputs if order else None)
-    whole, net = net, layout.network(net, ranks.zeros)
+    by_units = ranks.shared and share_units(net, ranks.size)
+    whole = net
+    if order or by_units:
+        net = copy.copy(whole)
+        flat = net.parameters.flat
+        whole.move_to(net.parameters.like(ranks.zeros(flat.shape, flat.dtype)))
     return Step(
         net=net,
         whole=whole,
-        layout=layout,
         optimizer=optimizer(train.optimizer, net, train.reg, ranks.zeros),
         batches=batches,
         task=material.task,
@@ -303,7 +310,13 @@ def training_step(config: Config, material: Material, net: MLP, ranks: Ranks) ->
         clip_norm=train.clip_norm,
         average=average(config, net, ranks, steps_per_epoch=batches.steps),
         ranks=ranks,
+        by_units=by_units,
     )
+
+
+def share_units(net: MLP, ranks: int) -> bool:
+    """Whether ranks that see the same memory share the network by its units, or a batch's rows."""
+    return len(net.sizes) > 2 and not net.embedded and min(net.sizes[1:-1]) >= UNITS * ranks
 
 
 def average(config: Config, net: MLP, ranks: Ranks, *, steps_per_epoch: int) -> Average | None:

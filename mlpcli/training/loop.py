@@ -219,7 +219,7 @@ class Trainer:
 
     def _dead_units(self, rows: Array) -> float | None:
         """The share of hidden units that are 0 for every one of these rows."""
-        net, batches = self.step.net, self.batches
+        net, batches = self.net, self.batches
         hidden = net.sizes[1:-1]
         if not hidden or not isinstance(net.activation, ReLU):
             return None
@@ -227,11 +227,9 @@ class Trainer:
         layers = np.split(alive, np.cumsum(hidden[:-1]))
         for number in range(math.ceil(len(rows) / batches.size)):
             N = len(rows[number * batches.size :][: batches.size])
-            mine = self.step.rows_of(N)
-            batches.cut(rows, number, mine.X, mine.y, self.ranks.share(N), hot=mine.hot)
-            net.forward_pass(mine)
-            for units, A in zip(layers, mine.outputs[:-1], strict=True):
-                units += np.add.reduce(A, axis=0)
+            batch = self.step.send_forward(rows, number, N)
+            for units, own, A in zip(layers, self.step.units, batch.units, strict=False):
+                units[own] += np.add.reduce(A, axis=0)
             self.ranks.settle()  # a last, smaller batch is parted elsewhere
         self.ranks.total(alive)
         return 1 - np.count_nonzero(alive) / len(alive)

@@ -23,6 +23,7 @@ from mlpcli.nn.network import MLP
 from mlpcli.nn.optimizers import Optimizer
 from mlpcli.nn.parameters import Buffers, Pieces
 from mlpcli.nn.regularisation import clip_norm, draw_dropout_masks, limit_norms
+from mlpcli.nn.units import Share, Shared, unit_blocks
 from mlpcli.parallel.ranks import Alone, Ranks
 from mlpcli.tasks.task import Task
 from mlpcli.training.average import Average
@@ -39,8 +40,7 @@ class Step:
 
     Attributes:
         net: its parameters live beside the optimizer's state.
-        whole: the same network as a checkpoint has it; `net` itself if `layout` is plain.
-        layout: how the parameters of `net` lie.
+        whole: the same network as a checkpoint has it; `net` itself if it always lies so.
         optimizer: of `net`.
         batches: of the training rows.
         task: what the targets are, and what is counted.
@@ -50,13 +50,15 @@ class Step:
         clip_norm: the gradient's, or None.
         average: of the weights over the steps, or None.
         ranks: the processes that train together.
+        by_units: whether they share the network's units, if they see the same memory; else rows.
+        layout: how the parameters of `net` lie, and what belongs to them.
         part: the parameters that this rank updates.
+        units: of each hidden layer, those that go through this rank.
         loss_limit: a loss above it has diverged.
     """
 
     net: MLP
     whole: MLP
-    layout: Layout
     optimizer: Optimizer
     batches: Batches
     task: Task
@@ -66,6 +68,7 @@ class Step:
     clip_norm: float | None = None
     average: Average | None = None
     ranks: Ranks = field(default_factory=Alone)
+    by_units: bool = False
 
     def __post_init__(self) -> None:
         net, ranks = self.net, self.ranks
@@ -81,28 +84,66 @@ class Step:
         self.loss_limit = DIVERGED * net.loss.at_chance(net.sizes[-1])
         self.part = slice(0, len(net.parameters.flat))
         self._pieces: Pieces | None = None
+        self.layout = Layout(net.sizes)
+        self._shared: Shared | None = None
+        if self.by_units:
+            self._shared = Shared(net.sizes, self._buffers, ranks.size, ranks.zeros)
+        self.units = unit_blocks(net.sizes, 1, 0)
+        self._begun = False
 
     def share_out(self) -> None:
         """Take this rank's part of the parameters; call it once the ranks work together."""
-        parameters = self.net.parameters
-        self.part = parameters.whole_rows(self.ranks.part(len(parameters.flat)))
+        if self._begun:
+            return
+        self._begun = True
+        net, ranks, optimizer = self.net, self.ranks, self.optimizer
+        if ranks.size == 1:
+            self._shared = None  # the system refused the others
+        order = self.batches.input_order
+        self._arrange(
+            Layout(net.sizes, order.inputs if order else None, ranks.size if self._shared else 1)
+        )
+        if self._shared:
+            self.units = unit_blocks(net.sizes, ranks.size, ranks.rank)
+            share = Share(net.sizes, ranks.size, ranks.rank, net.parameters.flat)
+            net.adopt(share)
+            self.part = share.part
+            self._shared.join(ranks.rank, ranks.share, ranks.settle)
+            optimizer.update_only(self.part, share.gradient(optimizer.gradient.flat))
+            return
+        parameters = net.parameters
+        self.part = parameters.whole_rows(ranks.part(len(parameters.flat)))
         self._pieces = parameters.pieces(self.part)
-        self.optimizer.update_only(self.part)
+        optimizer.update_only(self.part)
+
+    def _arrange(self, layout: Layout) -> None:
+        """Let everything that is trained lie like this, which now lies as in a checkpoint."""
+        self.layout = layout
+        if not (layout.plain or (self.ranks.shared and self.ranks.rank)):
+            for flat in self.trained().values():
+                layout.arrange(flat.copy(), out=flat)
+        self.ranks.settle()
+
+    def trained(self) -> dict[str, Array]:
+        """Return all that is trained, (P,) each: weights, optimizer's state, average."""
+        arrays = {"weights": self.net.parameters.flat, **self.optimizer.state()}
+        return arrays | ({"average": self.average.flat} if self.average else {})
 
     def load_weights(self) -> None:
         """Take the weights of `whole`."""
-        self.layout.arrange(self.whole.parameters.flat, out=self.net.parameters.flat)
+        if self.net is not self.whole:
+            self.layout.arrange(self.whole.parameters.flat, out=self.net.parameters.flat)
 
     def judged_weights(self) -> Array:
         """Return the weights that an epoch's end is judged by, (P,) as a checkpoint has them."""
         average = self.average
         flat = average.flat if average and average.count else self.net.parameters.flat
-        if self.layout.plain:
+        if self.net is self.whole:
             return flat
-        weights = self.whole.parameters.flat
-        if not (self.ranks.shared and self.ranks.rank):
-            self.layout.restore(flat, out=weights)
-        self.ranks.settle()
+        weights, ranks = self.whole.parameters.flat, self.ranks
+        if self._shared or not ranks.shared or not ranks.rank:
+            self.layout.restore(flat, weights, [ranks.rank] if self._shared else None)
+        ranks.settle()
         return weights
 
     def begin_epoch(self, epoch: int, batch: int) -> None:
@@ -117,9 +158,10 @@ class Step:
     ) -> tuple[Array, int]:
         """Cut batch `number` of an epoch; forward, loss, backward, update.
 
-        Every rank goes forward and back through its own rows. If the ranks share memory, each then
-        has the gradient of its part of the parameters from all rows; else each has that of all
-        parameters from its rows, which are summed.
+        Every rank cuts its rows of the batch and has their loss. Forward and back it goes through
+        its own units for all rows; or, if the network is not shared by units, through all units for
+        its own rows. Then, if the ranks share memory, each has the gradient of its part of the
+        parameters from all rows; else that of all parameters from its rows, which are summed.
 
         Args:
             asked: the signal that asked this rank to stop, or 0.
@@ -132,29 +174,24 @@ class Step:
         """
         net, ranks, task = self.net, self.ranks, self.task
         N = self.batches.count(number)
-        share, mine = ranks.share(N), self.rows_of(N)
-        self.batches.cut(
-            *(order, number, mine.X, mine.y, share),
-            weights=mine.weights,
-            hot=mine.hot,
-            epoch=epoch,
-        )
+        mine = self.rows_of(N)
         self._draw_masks(mine)
-        used = self.batches.count_used(mine.X)
-        mine = mine.narrow(used)
+        batch, seen = self._cut(order, number, N, mine, epoch)
 
+        net.forward_pass(batch, drop=self._drops)
         task.fill_targets(mine.y, mine.Y)
-        scores = net.forward_pass(mine, drop=self._drops)
-        counts = task.tally(scores, net.evaluate_loss(mine), mine.y)
+        counts = task.tally(mine.outputs[-1], net.evaluate_loss(mine), mine.y)
         if self.smoothing:  # what is counted is of the true targets
             task.fill_targets(mine.y, mine.Y, self.smoothing)
             net.evaluate_loss(mine)
         loss = net.weigh_loss(mine, N)
-        net.propagate_back(mine, drop=self._drops)
-        loss, counts, stop, used = self._sum_up(loss, counts, asked, used)
+        if not self._shared:
+            net.propagate_back(batch, drop=self._drops)
+        loss, counts, stop = self._sum_up(loss, counts, asked)  # the deltas of all rows are there
         if not loss <= self.loss_limit:  # also when it is not a number
             raise DivergedError(f"the loss became {loss:.4g} in epoch {epoch + 1}")
-        seen = self._buffers.first(N).narrow(used) if ranks.shared else mine
+        if self._shared:
+            net.propagate_back(batch, drop=self._drops)
         net.collect_gradient(seen, self.optimizer.gradient, self._pieces, drop=self._drops)
         ranks.sum_gradient(self.optimizer.gradient.flat)
         self._update(lr, momentum)
@@ -178,19 +215,50 @@ class Step:
         if self._drops:
             draw_dropout_masks(mine.masks, self.net.dropout_rates, self._masks)
 
-    def _sum_up(
-        self, loss: float, counts: Array, asked: int, used: int
-    ) -> tuple[float, Array, int, int]:
-        """Loss, tally, signal and used inputs of the whole batch; this waits for every rank."""
+    def send_forward(self, order: Array, number: int, N: int) -> Buffers:
+        """Send batch `number` of an order, of N samples, through this rank's `units`."""
+        batch, _ = self._cut(order, number, N, self.rows_of(N))
+        self.net.forward_pass(batch)
+        return batch
+
+    def _cut(
+        self, order: Array, number: int, N: int, mine: Buffers, epoch: int | None = None
+    ) -> tuple[Buffers, Buffers]:
+        """Cut `mine` of a batch of N samples, and wait for the rest if it is needed.
+
+        Returns what goes through the network here, and what the gradient is collected from.
+        """
+        self.batches.cut(
+            *(order, number, mine.X, mine.y, self.ranks.share(N)),
+            weights=mine.weights,
+            hot=mine.hot,
+            epoch=epoch,
+        )
+        used = self._most(self.batches.count_used(mine.X))
+        if self._shared:
+            batch = self._shared.first(N).narrow(used)
+            return batch, batch
+        batch = mine.narrow(used)
+        if not self.ranks.shared:
+            return batch, batch
+        return batch, self._buffers.first(N).narrow(used)
+
+    def _most(self, used: int) -> int:
+        """Return the most that any rank's rows use; this waits for them, if the batch is shared."""
         ranks = self.ranks
-        of_each = [0] * (ranks.size if ranks.shared else 1)
-        of_each[ranks.rank if ranks.shared else 0] = used
-        n = len(of_each)
-        interrupts = asked == signal.SIGINT, asked == signal.SIGTERM
-        figures = np.array([loss, *interrupts, *of_each, *counts])
-        ranks.total(figures)
+        if not ranks.shared or not (self._shared or self.batches.input_order):
+            return used
+        of_each = np.zeros(ranks.size)
+        of_each[ranks.rank] = used
+        ranks.total(of_each)
+        return int(of_each.max())
+
+    def _sum_up(self, loss: float, counts: Array, asked: int) -> tuple[float, Array, int]:
+        """Sum up loss, tally and signal of the whole batch; this waits for every rank."""
+        figures = np.array([loss, asked == signal.SIGINT, asked == signal.SIGTERM, *counts])
+        self.ranks.total(figures)
         stop = signal.SIGINT if figures[1] else signal.SIGTERM if figures[2] else 0
-        return float(figures[0]), figures[3 + n :], stop, int(figures[3 : 3 + n].max())
+        return float(figures[0]), figures[3:], stop
 
     def _update(self, lr: float, momentum: float) -> None:
         """Turn the gradient into new weights, within their limits."""
@@ -201,9 +269,18 @@ class Step:
         self.optimizer.step(lr, momentum)
         self.ranks.settle()
         if self.max_norm is not None:
-            for W, limit in zip(self.net.parameters.W, self.max_norm, strict=True):
-                limit_norms(W[:, self.ranks.part(W.shape[1])], limit)
+            self._limit_norms(self.max_norm)
             self.ranks.settle()
+
+    def _limit_norms(self, limits: Sequence[float]) -> None:
+        W, ranks = self.net.parameters.W, self.ranks
+        if not self._shared:
+            for layer, limit in enumerate(limits):
+                limit_norms(W[layer][:, ranks.part(W[layer].shape[1])], limit)
+            return
+        for layer, limit in enumerate(limits[:-1]):
+            limit_norms(W[layer], limit)
+        limit_norms(W[-1], limits[-1], ranks.total)  # each rank has some of its rows
 
 
 Interruption = Callable[[], int]
