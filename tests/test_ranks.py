@@ -114,7 +114,8 @@ def test_ranks_end_at_the_weights_of_one_process(
 ) -> None:
     alone, expected = train(1, **values)
     together, results = train(size, **values)
-    assert together.step.by_units == (shared == "units" and values.get("hidden") != ())
+    by_rows = values.get("hidden") == () or "embedding" in values
+    assert together.step.by_units == (shared == "units" and not by_rows)
     scale = np.abs(alone.best).max()
     for a, b in ((together.net.parameters.flat, alone.net.parameters.flat),
                  (together.best, alone.best)):  # fmt: skip
