@@ -1,8 +1,8 @@
 """`make bench`: ours beside its peers, in one run, by medians of interleaved repeats.
 
 Every contender is a process that waits; an epoch is asked of each in turn, so that what else the
-machine does falls on all of them alike. A table goes to stdout, the figures to bench.json, and with
-matplotlib a plot to bench.png.
+machine does falls on all of them alike. Tables go to stdout, all figures and tables to bench.json,
+to which options.py adds its own, and with matplotlib a plot to bench.png.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -32,11 +33,12 @@ from mlpcli.cli.threads import thread_count  # noqa: E402
 
 N = 60_000
 DEEP = "2500,2000,1500,1000,500"
-SHAPES = {"100": "784-100-10", "800": "784-800-10", DEEP: "784-2500-2000-1500-1000-500-10"}
+HIDDEN = ["100", "800", DEEP]
 ROWS = {DEEP: 12_800}  # how many are trained on, where not all: an epoch of all takes minutes
 TRAIN = ["--data", "mnist", "--val-fraction", "0", "--weights-only", "--quiet"]
 
 
+_BUSY = 0.25  # load per core
 _CALM = 0.2  # seconds: thread pools spin for a while after their work
 
 
@@ -165,17 +167,21 @@ def time_to_reach(names: list[str], repeats: int) -> dict[str, dict[str, float |
 FAST = str(HERE.parent.parent / "configs" / "fast.toml")
 
 
-def speed_table(figures: dict[str, Any], names: list[str]) -> str:
-    """A Markdown table: our samples per second, and all seconds per epoch (÷ ours)."""
-    lines = ["| s per epoch (÷ mlp) | samples/s | " + " | ".join(names) + " |"]
-    lines.append("|---" * (len(names) + 2) + "|")
+def speed_table(figures: dict[str, Any], names: list[str], peak: float) -> str:
+    """A Markdown table: our samples per second, our share of the machine's peak, and all seconds
+    per epoch (÷ ours).
+    """
+    lines = ["| s per epoch (÷ mlp) | samples/s | of peak | " + " | ".join(names) + " |"]
+    lines.append("|---" * (len(names) + 3) + "|")
     for key, by_name in figures.items():
         ours = median(by_name["mlp"])
         cells = [
             f"{median(v):.{digits(median(v))}f} ({median(v) / ours:.2f})" if v else "–"
             for v in (by_name.get(name) for name in names)
         ]
-        lines.append(f"| {key} | {float(f'{N / ours:.3g}'):,.0f} | " + " | ".join(cells) + " |")
+        share = N * operations(key) / ours / (1e9 * peak)
+        row = [key, f"{float(f'{N / ours:.3g}'):,.0f}", f"{100 * share:.0f} %", *cells]
+        lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines)
 
 
@@ -184,16 +190,58 @@ def digits(seconds: float) -> int:
     return 3 if seconds < 1 else 2 if seconds < 10 else 1
 
 
+def operations(key: str) -> int:
+    """Floating-point operations of all products for a sample, the zeros' among them."""
+    sizes = [int(n) for n in key.split(",")[0].split("-")]
+    weights = [m * n for m, n in pairwise(sizes)]
+    return 2 * (3 * sum(weights) - weights[0])
+
+
 def surroundings() -> dict[str, Any]:
-    """What the figures depend on: processor, cores, and what steers NumPy's BLAS library."""
+    """What the figures depend on: processor, load, threads, peak, and NumPy's BLAS library."""
     lines = Path("/proc/cpuinfo").read_text().splitlines() if sys.platform == "linux" else []
     models = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
     return {
         "processor": models[0] if models else platform.processor(),
-        "cores": thread_count(None),
+        "threads": thread_count(None),
+        "load": round(os.getloadavg()[0], 2),
+        "peak_gflops": peak(),
         "environment": {k: v for k, v in os.environ.items() if k.startswith("OPENBLAS_")},
         "kernels": kernels(),
     }
+
+
+def peak() -> float:
+    """What NumPy's product of 2000 × 2000 float32 reaches, in 10⁹ operations per second."""
+    code = (
+        "import numpy as np, time\n"
+        "a = np.random.default_rng(0).random((2000, 2000), np.float32)\n"
+        "out, best = np.empty_like(a), 1e9\n"
+        "for _ in range(20):\n"
+        "    begun = time.perf_counter()\n"
+        "    np.matmul(a, a, out=out)\n"
+        "    best = min(best, time.perf_counter() - begun)\n"
+        "print(16 / best)"
+    )
+    threads = str(thread_count(None))
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"OPENBLAS_NUM_THREADS": threads},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return round(float(done.stdout), 1)
+
+
+def warn_if_busy(load: float, threads: int) -> None:
+    """Say on stderr if other work has the cores."""
+    if load > _BUSY * threads:
+        print(
+            f"warning: this machine is busy (load {load} on {threads} cores): wait until it is "
+            "quiet, or trust the ratios alone",
+            file=sys.stderr,
+        )
 
 
 def kernels() -> str:
@@ -246,21 +294,22 @@ def plot(figures: dict[str, Any], path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--hidden", nargs="*", default=list(SHAPES), metavar="H,…")
+    parser.add_argument("--hidden", nargs="*", default=HIDDEN, metavar="H,…")
     parser.add_argument("--batches", nargs="*", type=int, default=[32, 128, 512])
     parser.add_argument("--only", nargs="*", default=list(CONTENDERS))
     parser.add_argument("--no-process", action="store_true", help="leave out the whole processes")
-    parser.add_argument("--output", type=Path, default=Path("build/bench"))
+    parser.add_argument("--output", type=Path, default=Path("build"))
     options = parser.parse_args()
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     names = [name for name in options.only if installed(name)]
     result: dict[str, Any] = surroundings()
     print(", ".join(f"{key} {value}" for key, value in result.items()))
+    warn_if_busy(result["load"], result["threads"])
     figures: dict[str, Any] = {}
     for hidden in options.hidden:
         for batch in options.batches:
-            key = f"{SHAPES.get(hidden, hidden)}, batch {batch}"
+            key = f"784-{hidden.replace(',', '-')}-10, batch {batch}"
             if hidden == DEEP and batch < 128:
                 continue  # some would take minutes
             some = [n for n in names if hidden == "100" or n != "note"]  # likewise
@@ -268,14 +317,18 @@ def main() -> None:
             times = [f"{n} {median(v):.3f}" for n, v in figures[key].items()]
             print(f"{key}: " + ", ".join(times), flush=True)
     result["epoch_seconds"] = figures
+    tables = result["tables"] = {}
     if figures:
-        print("\n" + speed_table(figures, names))
+        tables["speed"] = speed_table(figures, names, result["peak_gflops"])
+        print("\n" + tables["speed"])
     if not options.no_process:
         peers = [n for n in names if n not in ("products", "torch-compiled")]
         whole = whole_process(peers, min(options.repeats, 5))
         reach = time_to_reach(peers, min(options.repeats, 3))
         result |= {"process": whole, "reach": reach}
-        print("\n" + process_table(whole, reach))
+        tables["process"] = process_table(whole, reach)
+        print("\n" + tables["process"])
+    result["load_after"] = round(os.getloadavg()[0], 2)
     options.output.mkdir(parents=True, exist_ok=True)
     (options.output / "bench.json").write_text(json.dumps(result, indent=1))
     if figures and importlib.util.find_spec("matplotlib"):

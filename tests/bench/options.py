@@ -7,8 +7,10 @@ a Markdown table of medians, and their ratios to plain momentum.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -67,6 +69,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hidden", default="800")
     parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--output", type=Path, default=Path("build"))
     options = parser.parse_args()
     running = {}
     for name, values in VARIANTS.items():
@@ -79,11 +82,18 @@ def main() -> None:
             if repeat:  # the first one warms the caches
                 times[name].append(128e6 / result.samples_per_second)
     plain = median(times["momentum"])
-    print(
-        f"| 784-{options.hidden.replace(',', '-')}-10 | µs per step | ÷ momentum |\n|---|---|---|"
-    )
+    shape = f"784-{options.hidden.replace(',', '-')}-10"
+    lines = [f"| {shape} | µs per step | ÷ momentum |", "|---|---|---|"]
     for name, values in times.items():
-        print(f"| {name} | {median(values):,.0f} | {median(values) / plain:.2f} |")
+        lines.append(f"| {name} | {median(values):,.0f} | {median(values) / plain:.2f} |")
+    table = "\n".join(lines)
+    print(table)
+    file = options.output / "bench.json"
+    result = json.loads(file.read_text()) if file.exists() else {}
+    result["option_microseconds"] = times
+    result["tables"] = result.get("tables", {}) | {"options": table}
+    options.output.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(result, indent=1))
     for ranks, _ in running.values():
         ranks.__exit__(None, None, None)
 
