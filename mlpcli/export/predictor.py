@@ -219,17 +219,15 @@ def _rows(table: TextTable, places: Sequence[int]) -> Iterator[list[Any]]:
     for number, cells in table.rows():
         values = []
         for place, column, comma in columns:
-            cell, where = cells[place], table.where(number, place)
+            cell = cells[place]
             try:
                 value = _read_cell(cell, column, comma)
+                if value is None and not column["lenient"]:
+                    what = f"{quoted(cell.strip())} is not {_wanted(column)}"
+                    raise ValueError(f"{what}; correct it, or leave it empty")
             except ValueError as error:
-                raise DataError(f"{where}: {error}") from None
-            if value is None and column["lenient"]:
-                value = math.nan
-            if value is None:
-                what = f"{quoted(cell.strip())} is not {_wanted(column)}"
-                raise DataError(f"{where}: {what}; correct it, or leave it empty")
-            values.append(value)
+                raise DataError(f"{table.where(number, place)}: {error}") from None
+            values.append(math.nan if value is None else value)
         yield values
 
 
