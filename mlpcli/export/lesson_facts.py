@@ -24,6 +24,7 @@ from mlpcli.export.lesson_inputs import (
     recoded,
 )
 from mlpcli.export.request import Request
+from mlpcli.nn.embeddings import OUTPUTS
 from mlpcli.nn.model_file import read_model
 from mlpcli.nn.parameters import Parameters
 from mlpcli.runs import build
@@ -40,6 +41,7 @@ _POINTS = 600  # of a plane
 _EPOCHS = 300  # of a curve: more are not seen
 _UNITS = 100  # of the first layer, whose weights before and after training are shown
 _PICTURED = 100_000  # of these weights
+_EMBEDDINGS = ("E1", "E2", "E3", "E4")  # w, b, V and c; see `mlpcli.nn.embeddings`
 _FINE = ((64_000, np.float64), (160_000, np.float32))  # bytes up to which weights are so exact
 
 
@@ -62,7 +64,7 @@ def facts(request: Request) -> dict[str, Any]:
         "target": _target(model),
         "image": describe_image(model),
         "columns": describe_columns(model, (own.data, own.train) if own else None),
-        "encoding": describe_encoding(model),
+        "encoding": _with_waves(describe_encoding(model), model),
         "samples": _samples(model, own) if own else [],
         "points": _points(model, own) if own else None,
         "figures": _figures(model, own) if own else None,
@@ -79,12 +81,7 @@ def _only(request: Request) -> Model:
             "choose one by --member I, counted from 0"
         )
     model = request.members[0]
-    if model.file.embedded:
-        raise UsageError(
-            f"{model.file.path}: --embedding periodic cannot be exported to .html; train a network "
-            "without it for a lesson"
-        )
-    count = Parameters.count(model.file.sizes)
+    count = Parameters.count(model.file.sizes, embedded=model.file.embedded)
     if count > MOST:
         raise UsageError(
             f"{model.file.path}: has {count:,} parameters, and a lesson takes at most {MOST:,}; "
@@ -129,17 +126,35 @@ class _OwnRows:
 
 def _network(model: Model) -> dict[str, Any]:
     file = model.file
-    size = Parameters.count(file.sizes)
+    params = {name: array for name, array in file.params.items() if name not in _EMBEDDINGS}
+    size = sum(array.size for array in params.values())
     dtype = next((d for most, d in _FINE if size * np.dtype(d).itemsize <= most), np.float16)
-    if any(float(np.abs(p).max()) > 6e4 for p in file.params.values()):
+    if any(float(np.abs(p).max()) > 6e4 for p in params.values()):
         dtype = np.float32 if dtype == np.float16 else dtype  # half precision ends there
     return {
-        "sizes": file.sizes,
+        "sizes": [len(params["W1"]), *file.sizes[1:]],
         "activation": model.config.model.activation,
         "loss": model.config.model.loss,
         "reg": model.config.train.reg,
-        "params": {name: _packed(array, dtype) for name, array in file.params.items()},
+        "params": {name: _packed(array, dtype) for name, array in params.items()},
     }
+
+
+def _with_waves(encoding: dict[str, Any], model: Model) -> dict[str, Any]:
+    """The encoding of columns, and before it the periodic embeddings of its first numbers."""
+    M = model.file.embedded
+    if not M:
+        return encoding
+    arrays = [model.file.params[name].reshape(M, -1) for name in _EMBEDDINGS]
+    blocks, names = encoding["blocks"], [str(k + 1) for k in range(OUTPUTS)]
+    numbers = [block["part"] for block in blocks if block["of"] == "number"]
+    waves = [
+        {"part": part, "of": "wave", "values": names, "start": OUTPUTS * k}
+        for k, part in enumerate(numbers[:M])
+    ]
+    rest = [block | {"start": block["start"] + OUTPUTS * M} for block in blocks]
+    waved = np.concatenate(arrays, axis=1)
+    return encoding | {"blocks": waves + rest, "waves": _packed(waved, waved.dtype)}
 
 
 def _packed(array: Array, dtype: Any) -> dict[str, Any]:
@@ -281,7 +296,7 @@ def _initial(model: Model) -> Array | None:
         return None
     D, C = model.file.sizes[0], model.file.sizes[-1]
     config = model.config.of_member(model.file.member)
-    return build.network(config, D, C).params["W1"]
+    return build.network(config, D, C, model.file.embedded).params["W1"]
 
 
 def _last(model: Model) -> Array | None:
@@ -289,4 +304,5 @@ def _last(model: Model) -> Array | None:
     resume = read_model(model.file.path, resume=True, member=model.file.member).resume
     if "last" not in resume:
         return None
-    return Parameters(model.file.sizes, resume["last"]).named()["W1"]
+    last = Parameters(model.file.sizes, resume["last"], embedded=model.file.embedded)
+    return last.named()["W1"]

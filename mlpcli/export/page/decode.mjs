@@ -17,9 +17,10 @@ import { matrix, stacked } from "./matrix.mjs";
  * @property {number[]} [month] @property {number[]} [weekday] @property {number[]} [hour] of a date, those with inputs */
 
 /** Inputs that belong together, of a part: from `start` on, one for each of `values`.
- * @typedef {{part: number, of: "number" | "indicator" | "category" | "month" | "weekday" | "hour", values: string[], start: number}} Block */
+ * @typedef {{part: number, of: "wave" | "number" | "indicator" | "category" | "month" | "weekday" | "hour", values: string[], start: number}} Block */
 
-/** From raw columns to inputs. @typedef {{parts: Part[], blocks: Block[]}} Encoding */
+/** From raw columns to inputs. `waves` has what makes those of a number, a row for each: w and b (F,), V (F, O), c (O,).
+ * @typedef {{parts: Part[], blocks: Block[], waves?: Packed}} Encoding */
 
 export const DAY = 86_400_000; // milliseconds
 
@@ -62,12 +63,14 @@ export function readNetwork(file) {
 /** Raw values → the network's inputs, (D,): numbers are scaled, categories one-hot.
  * A raw value is a number, days since 1970, the code of a category or −1 for an unseen one; NaN is missing.
  * @param {Encoding} encoding @param {ArrayLike<number>} raw @returns {Float64Array} */
-export function encoded({ parts, blocks }, raw) {
+export function encoded(encoding, raw) {
+  const { parts, blocks } = encoding;
   if (parts[0].kind === "pixels") return Float64Array.from(raw, (value) => value * Number(parts[0].factor));
   const last = blocks[blocks.length - 1];
   const inputs = new Float64Array(last.start + last.values.length);
-  for (const { part, of, start } of blocks) {
-    if (of === "number") inputs[start] = scaled(parts[part], raw[part]);
+  for (const { part, of, start, values } of blocks) {
+    if (of === "wave") inputs.set(embedded(wavesOf(encoding), start / values.length, values.length, scaled(parts[part], raw[part])), start);
+    else if (of === "number") inputs[start] = scaled(parts[part], raw[part]);
     else {
       const place = hot(parts[part], of, raw[part]);
       if (place >= 0) inputs[start + place] = 1;
@@ -80,6 +83,33 @@ export function encoded({ parts, blocks }, raw) {
 function scaled({ shift = 0, factor = 1, median = 0, clip }, value) {
   const x = ((Number.isNaN(value) ? median : value) - shift) * factor;
   return clip ? x / Math.sqrt(1 + (x / 3) ** 2) : x;
+}
+
+/** @type {WeakMap<Encoding, Float64Array[]>} */
+const decoded = new WeakMap();
+
+/** What makes the waves of each number. @param {Encoding} encoding @returns {Float64Array[]} */
+function wavesOf(encoding) {
+  const known = decoded.get(encoding);
+  if (known || !encoding.waves) return known ?? [];
+  const all = unpacked(encoding.waves);
+  const count = encoding.blocks.filter(({ of }) => of === "wave").length;
+  const rows = Array.from({ length: count }, (_, k) => all.subarray((k * all.length) / count, ((k + 1) * all.length) / count));
+  decoded.set(encoding, rows);
+  return rows;
+}
+
+/** The periodic embedding cos(2πxw + b)·V + c of number k, (O,). @param {Float64Array[]} waves @param {number} k
+ * @param {number} O @param {number} x */
+function embedded(waves, k, O, x) {
+  const row = waves[k];
+  const F = (row.length - O) / (2 + O);
+  const e = row.slice(row.length - O);
+  for (let f = 0; f < F; f++) {
+    const wave = Math.cos(2 * Math.PI * x * row[f] + row[F + f]);
+    for (let o = 0; o < O; o++) e[o] += wave * row[2 * F + f * O + o];
+  }
+  return e;
 }
 
 /** Which input of a block is 1; −1 if none is. @param {Part} part @param {Block["of"]} of @param {number} value */

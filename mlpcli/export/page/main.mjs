@@ -3,7 +3,7 @@
 import { askSection, shownSample } from "./ask.mjs";
 import { backwardLines, forwardLines } from "./derivation.mjs";
 import { Check } from "./check.mjs";
-import { byId, button, h, math, number, percent } from "./dom.mjs";
+import { byId, button, h, math, number, percent, prose } from "./dom.mjs";
 import { Fit } from "./fit.mjs";
 import { Lesson } from "./lesson.mjs";
 import { Steps, batchChoice } from "./steps.mjs";
@@ -17,6 +17,15 @@ function head({ facts }) {
   const { dtype } = facts.network.params.W1;
   if (dtype === "float16") byId("made").append(h("p", {}, "To keep this file small, its weights are rounded to half precision, about three digits."));
   byId("made").append(`Made by ${facts.made}. These commands make the same again:`, h("pre", {}, facts.commands.join("\n")));
+}
+
+/** Where the inputs come from that are no columns. @param {Lesson} lesson */
+function waves({ facts: { encoding, network } }) {
+  const count = encoding.blocks.filter(({ of }) => of === "wave").length;
+  if (count) {
+    byId("waves").append(prose(`Of each number x, ${encoding.blocks[0].values.length} waves come in beside it: sums of cosines, cos(2πxw + b)·V + c. ` +
+      `So X has ${network.sizes[0]} inputs. Training learned w, b, V and c, too; here they stay as they are.`));
+  }
 }
 
 /** @param {import("./lesson.mjs").Facts} facts */
@@ -66,6 +75,7 @@ function now(lesson, place) {
 function start() {
   const lesson = new Lesson(JSON.parse(byId("facts").textContent ?? ""));
   head(lesson);
+  waves(lesson);
   askSection(lesson, byId("ask-it"));
   if (lesson.samples.length > 1) ["batch", "step-batch"].forEach((id) => byId(id).append(batchChoice(lesson)));
   byId("right").append(labelChoice(lesson));

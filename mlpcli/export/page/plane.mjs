@@ -17,7 +17,7 @@ export const kindOf = (label) => `kind${label % KINDS}`;
 /** Whether the rows are points of a plane. @param {Lesson} lesson */
 export function isPlane({ facts }) {
   const { parts, blocks } = facts.encoding;
-  return parts.length === 2 && blocks.length === 2 && parts.every((part) => part.kind === "number");
+  return parts.length === 2 && blocks.every(({ of }) => of === "number" || of === "wave") && parts.every((part) => part.kind === "number");
 }
 
 /** @param {Lesson} lesson @returns {HTMLElement} */

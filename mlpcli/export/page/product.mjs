@@ -27,6 +27,7 @@ export function placeName({ facts }, on, place) {
 export function inputNames({ encoding, columns }) {
   return encoding.blocks.flatMap(({ part, of, values }) => {
     const { name } = columns[part];
+    if (of === "wave") return values.map((value) => `wave ${value} of ${name}`);
     if (of === "number") return [name];
     if (of === "indicator") return [`${name} missing`];
     return values.map((value) => (of === "category" ? `${name} = ${value}` : `${name} in ${falling(of, Number(value))}`));

@@ -18,7 +18,6 @@ from mlpcli.data.encoding import Category, Date, Encoding, Number
 from mlpcli.export.lesson_inputs import describe_encoding
 from mlpcli.nn.activations import ACTIVATIONS
 from mlpcli.nn.losses import LOSSES, OF_TASK
-from mlpcli.nn.parameters import Parameters
 from mlpcli.nn.regularisation import l2_penalty
 from mlpcli.runs.model import load
 
@@ -30,7 +29,7 @@ def expected(net: MLP, X: Any, Y: Any, reg: float = REG) -> dict[str, Any]:
     """What NumPy makes of X and targets Y (N, C), as the page's code says it."""
     batch = net.buffers(len(X))
     batch.X[:], batch.Y[:] = X, Y
-    gradient = Parameters(net.sizes, np.empty_like(net.parameters.flat))
+    gradient = net.parameters.like(np.empty_like(net.parameters.flat))
     scores = net.forward_pass(batch).copy()
     loss = net.mean_loss(batch) + l2_penalty(net.parameters.weights, reg)
     net.backward_pass(batch, gradient)
@@ -122,6 +121,7 @@ def embedded(node, lesson_of):
             model.file.sizes,
             model.config.model.activation,
             model.config.model.loss,
+            embedded=model.file.embedded,
             dtype=np.float64,
             seed=None,
         )
