@@ -116,7 +116,7 @@ def test_a_header_may_be_missing_in_one_of_two_files(mlp, rows: list[str], heade
     Path("train.csv").write_text(files[header])
     Path("other.csv").write_text(files[not header])
     label = "kind" if header else "0"
-    hidden = ("--hidden", "16", "--epochs", "60", "-o", "m.npz")
+    hidden = ("--hidden", "16", "--epochs", "60", "--embedding", "none", "-o", "m.npz")
     mlp.ok("train", "--data", "train.csv", "--label-column", label, *hidden)
     own = json.loads(mlp.ok("evaluate", "m.npz", "--split", "train", "--json").out)
     assert own["accuracy"] > 0.97
@@ -158,7 +158,7 @@ def test_rows_count_as_a_column_says(mlp) -> None:
     w = np.where(y == (x > 0), 3, 0)
     rows = [f"{a},{b},{int(c)}" for a, b, c in zip(x, w, y, strict=True)]
     Path("t.csv").write_text("\n".join(["x,w,y", *rows]))
-    hidden = ("--hidden", "8", "--epochs", "30", "-o", "m.npz")
+    hidden = ("--hidden", "8", "--epochs", "30", "--embedding", "none", "-o", "m.npz")
     said = mlp.ok("train", "--data", "t.csv", "--sample-weight", "w", *hidden)
     assert "columns: 1 number" in said.err
     Path("new.csv").write_text("x\n-1\n-0.5\n0.5\n1\n")
