@@ -21,6 +21,7 @@ from mlpcli.text import dashed, name_ranks
 from mlpcli.training.diagnostics import STEPS, advice_on_rate
 from mlpcli.training.progress import EpochResult
 
+_LARGE = 1e4  # inputs beyond this are the likely cause of a loss that grows
 _OBSERVED = 2.0  # seconds of training before the cores are judged
 _CROWDED = 0.25  # of them ready, but not running: two ranks were half as fast as one then, or less
 _BAR_EVERY = 16  # steps between two moves of the bar
@@ -91,6 +92,11 @@ def say_done(runs: Sequence[Run]) -> str | None:
 def lower_rate(run: Run) -> str:
     """Advice on keeping a run from diverging."""
     train = run.config.train
+    largest = run.material.encoding.largest or 0.0
+    if run.config.data.scale == "none" and largest > _LARGE:
+        return (
+            f"the inputs reach {largest:.3g}, which --scale none leaves as they are: leave it out"
+        )
     lr = train.lr or 0.0
     clip = "" if train.clip_norm else " or add --clip-norm 1"
     return f"lower --lr from {lr:g} to {lr / 10:g}{clip}"

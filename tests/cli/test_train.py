@@ -622,3 +622,15 @@ def test_two_samples_are_enough(mlp) -> None:
     value = mlp.ok("train", "--data", table, "--json").json
     assert value["validation"] is None
     assert value["train"]["accuracy"] == 1.0
+
+
+def test_inputs_that_overflow_are_named_as_the_cause(mlp) -> None:
+    rows = [f"{(i % 7 - 3) * 1e38:g},{i % 5},{'ab'[i % 2]}\n" for i in range(60)]
+    Path("huge.csv").write_text("".join(rows), encoding="ascii")
+    code, said = mlp.error("train", "--data", "huge.csv", "--scale", "none", "--epochs", "2")
+    assert code == 4
+    assert said.endswith(
+        "the inputs reach 3e+38, which --scale none leaves as they are: leave it out; "
+        "nothing was saved"
+    )
+    mlp.ok("train", "--data", "huge.csv", "--epochs", "2")
