@@ -331,6 +331,12 @@ class TrainConfig:
     momentum: float = _option(
         0.9, PROBABILITY, "Momentum μ; with adam and adamw, β₁.", also="beta1"
     )
+    beta2: float = _option(
+        0.999,
+        PROBABILITY,
+        "β₂ of adam and adamw: how slowly the mean of the squared gradient changes.",
+        also="adam_beta2 sq_mom",
+    )
     final_momentum: float | None = _option(
         None, PROBABILITY, "Momentum at the end of the run, changed linearly. Default: no change."
     )

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from mlpcli.arrays import Array
 from mlpcli.data.encoding import Encoding
-from mlpcli.errors import UsageError
 from mlpcli.export.request import Request
 from mlpcli.runs.model import Model
 from mlpcli.tasks.regression import Regression
@@ -21,6 +20,8 @@ class Network:
 
     Attributes:
         encoding: what becomes of each raw column.
+        embedding: w, b, V, c of the numbers' periodic embeddings (`mlpcli.nn.embeddings`), which
+            come before the encoded inputs in A₀; none if there are none.
         layers: W (fan_in, fan_out) and b (fan_out,), float32 or float64, of each, and the name of
             its f; the last layer has none.
         output: "softmax" or "sigmoid" of the scores; or "number", score·deviation + mean.
@@ -28,6 +29,7 @@ class Network:
     """
 
     encoding: Encoding
+    embedding: Sequence[Array]
     layers: Sequence[tuple[Array, Array, str | None]]
     output: str
     mean: float = 0.0
@@ -60,12 +62,6 @@ class Description:
 def describe(request: Request) -> Description:
     """The description of a committee, or of one network."""
     first = request.members[0]
-    for model in request.members:
-        if model.file.embedded:
-            raise UsageError(
-                f"{model.file.path}: --embedding periodic cannot be exported yet; train a network "
-                "without it for that"
-            )
     return Description(
         encoding=first.encoding,
         columns=first.columns,
@@ -83,6 +79,7 @@ def _network(model: Model) -> Network:
         (file.params[f"W{number}"], file.params[f"b{number}"], layer.activation)
         for number, layer in enumerate(file.dense, start=1)
     ]
+    embedding = [array for name, array in file.params.items() if name.startswith("E")]
     if isinstance(task, Regression):
-        return Network(model.encoding, layers, "number", task.mean, task.deviation)
-    return Network(model.encoding, layers, _OUTPUTS[file.loss])
+        return Network(model.encoding, embedding, layers, "number", task.mean, task.deviation)
+    return Network(model.encoding, embedding, layers, _OUTPUTS[file.loss])

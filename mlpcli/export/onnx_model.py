@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mlpcli import __version__
+from mlpcli.arrays import Array
 from mlpcli.data.encoding import Category, Date
 from mlpcli.errors import MlpError, UsageError, suggest_install
 from mlpcli.export.description import Description, Network, describe
@@ -89,6 +90,8 @@ def _scores(columns: Columns, network: Network) -> str:
     """What the last layer says of raw rows: (N, C) in the network's dtype."""
     graph = columns.graph
     A = encode(columns, network.encoding, network.layers[0][0].dtype)
+    if network.embedding:
+        A = graph.concat([_embed(graph, A, *network.embedding), A])
     for W, b, activation in network.layers:
         A = graph.add("Gemm", A, graph.constant(W, W.dtype), graph.constant(b, b.dtype))
         if activation is not None:
@@ -96,6 +99,20 @@ def _scores(columns: Columns, network: Network) -> str:
                 raise UsageError(f"--activation {activation} cannot be exported to .onnx")
             A = ACTIVATIONS[activation](graph, A, W.dtype)
     return A
+
+
+def _embed(graph: Graph, A: str, w: Array, b: Array, V: Array, c: Array) -> str:
+    """cos(2π·x·w + b)·V + c of each x of the first columns of A, (N, 3M)."""
+    M, dtype = len(w), w.dtype
+    x = graph.add("Gather", A, graph.constant(np.arange(M), np.int64), axis=1)
+    x = graph.add("Reshape", x, graph.constant([-1, M, 1, 1], np.int64))
+    angles = graph.add("Mul", x, graph.constant(2 * np.pi * w[:, None], dtype))
+    # onnxruntime has no Cos of float64: it is the sine of a quarter more.
+    cosine, more = ("Cos", 0.0) if dtype == np.float32 else ("Sin", np.pi / 2)
+    angles = graph.add("Add", angles, graph.constant(b[:, None] + more, dtype))
+    e = graph.add("MatMul", graph.add(cosine, angles), graph.constant(V, dtype))
+    e = graph.add("Reshape", e, graph.constant([-1, c.size], np.int64))
+    return graph.add("Add", e, graph.constant(c.reshape(-1), dtype))
 
 
 def _answer(graph: Graph, description: Description, columns: Columns) -> None:

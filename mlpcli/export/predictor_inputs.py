@@ -32,8 +32,15 @@ def _number(part: Part) -> Any:
     if part["kind"] == "category":
         return None
     median, shift, factor = part["median"], part["shift"], part["factor"]
-    clip = CLIPS[part["scale"]]
-    return lambda x: [clip(((x if x == x else median) - shift) * factor)]
+    clip, E = CLIPS[part["scale"]], part.get("embedding", [[]] * 3)
+    return lambda x: _embed(clip(((x if x == x else median) - shift) * factor), *E)
+
+
+def _embed(x: float, w: Any, b: Any, outputs: Any) -> list[float]:
+    """x, and cos(2πxw + b)·V + c: V and c of each output. Infinity has no cosine."""
+    z = 2 * math.pi * x if abs(x) < 1e300 else math.nan
+    waves = [math.cos(z * f + p) for f, p in zip(w, b)] + [1]
+    return [x] + [sum(v * a for v, a in zip(V, waves)) for V in outputs]
 
 
 def _as_it_is(x: float) -> float:

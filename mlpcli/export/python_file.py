@@ -74,19 +74,40 @@ def _network(network: Network) -> dict[str, Any]:
     for scale in {part.scale for part in parts if isinstance(part, Number)}:
         if scale not in CLIPS:
             raise UsageError(f"--scale {scale} cannot be exported to .py")
+    encoding, layers = [_facts(part) for part in parts], list(network.layers)
+    if network.embedding:
+        layers[0] = (_embed(encoding, layers[0][0], *network.embedding), *layers[0][1:])
     return {
-        "encoding": [_facts(part) for part in parts],
+        "encoding": encoding,
         "output": network.output,
         "mean": network.mean,
         "deviation": network.deviation,
         "type": _BYTES[network.layers[0][0].dtype],
-        "layers": [(*W.shape, f, _packed(W), _packed(b)) for W, b, f in network.layers],
+        "layers": [(*W.shape, f, _packed(W), _packed(b)) for W, b, f in layers],
     }
 
 
 def _facts(part: Part) -> dict[str, Any]:
     """What the file's code needs of a part of the encoding."""
     return {name: value for name, value in asdict(part).items() if name not in _SAID_ELSEWHERE}
+
+
+def _embed(
+    encoding: list[dict[str, Any]], W: Array, w: Array, b: Array, V: Array, c: Array
+) -> Array:
+    """Put the embeddings beside what they are of; the rows of W in the order that inputs have then.
+
+    The file's code has each number with its embedding, where a network has all embeddings first.
+    """
+    outputs = np.concatenate([V, c[:, np.newaxis]], axis=1).transpose(0, 2, 1)
+    numbers = [facts for facts in encoding if facts["kind"] != "category"]
+    for facts, *own in zip(numbers, w, b, outputs, strict=True):
+        facts["embedding"] = [array.tolist() for array in own]
+    M, K = c.shape
+    e, x = np.arange(M * K).reshape(M, K), M * K + np.arange(M)[:, np.newaxis]
+    together = np.concatenate([x, e], axis=1).reshape(-1)
+    rows: Array = W[np.concatenate([together, np.arange(len(together), len(W))])]
+    return rows
 
 
 def _packed(array: Array) -> bytes:

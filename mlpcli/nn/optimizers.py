@@ -19,6 +19,9 @@ from mlpcli.nn.parameters import Parameters
 BLOCK = 32_768
 """Parameters updated at a time: in float32, five rows of them are 640 kB."""
 
+BETA2 = 0.999
+"""β₂ of Adam, as published."""
+
 _LINE = 16  # numbers; rows begin where a cache line does
 
 
@@ -136,10 +139,13 @@ class Adam(Optimizer):
         w ← w − η·(m/(1 − β₁ᵗ)) / (√(v/(1 − β₂ᵗ)) + ε)
 
     β₁ is the momentum.
+
+    Attributes:
+        beta2: β₂.
     """
 
     remembers = ("m", "v")
-    beta2 = 0.999
+    beta2 = BETA2
     epsilon = 1e-8
 
     def _update(self, rows: Array, scratch: Array, reg: float, lr: float, momentum: float) -> None:
@@ -196,12 +202,20 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
 
 
 def optimizer(
-    name: str, net: MLP, reg: float = 0.0, zeros: Callable[..., Array] = np.zeros
+    name: str,
+    net: MLP,
+    reg: float = 0.0,
+    zeros: Callable[..., Array] = np.zeros,
+    *,
+    beta2: float = BETA2,
 ) -> Optimizer:
     """Return the optimizer of that name for `net`; for the arguments, see `Optimizer`.
 
-    With "adamw", `reg` is the decoupled decay.
+    With "adamw", `reg` is the decoupled decay; `beta2` is of "adam" and "adamw".
     """
     if name not in OPTIMIZERS:
         raise ValueError(f"no such optimizer: {name}")
-    return OPTIMIZERS[name](net, reg, zeros)
+    made = OPTIMIZERS[name](net, reg, zeros)
+    if isinstance(made, Adam):
+        made.beta2 = beta2
+    return made

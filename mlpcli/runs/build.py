@@ -301,7 +301,7 @@ def training_step(config: Config, material: Material, net: MLP, ranks: Ranks) ->
     return Step(
         net=net,
         whole=whole,
-        optimizer=optimizer(train.optimizer, net, train.reg, ranks.zeros),
+        optimizer=optimizer(train.optimizer, net, train.reg, ranks.zeros, beta2=train.beta2),
         batches=batches,
         task=material.task,
         smoothing=train.label_smoothing,

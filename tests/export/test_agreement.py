@@ -49,6 +49,22 @@ def test_every_loss_and_depth(mlp, compare, table, loss: str, hidden: str) -> No
     compare(table.of(X[::9]), "model.npz")
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("hidden", ["none", "7"])
+def test_embedded_numbers_beside_gaps_and_categories(
+    mlp, compare, table, dtype: str, hidden: str
+) -> None:
+    rows, labels = random_table(table, ["width", "height", "weight"])
+    cells = [[a, f"kind {k % 3}", b if k % 5 else "", c] for k, (a, b, c) in enumerate(rows.cells)]
+    rows = table(["width", "kind", "height", "weight"], cells)
+    write_csv(Path("rows.csv"), rows, labels)
+    train = ("train", "--data", "rows.csv", "--epochs", 20, "--hidden", hidden, "--dtype", dtype)
+    mlp.ok(*train, "--embedding", "periodic", "-q")
+    compare(rows, "model.npz")
+    mlp.ok(*train, "--scale", "robust", "-q", "-o", "plain.npz")
+    compare(rows, "model.npz", "plain.npz")
+
+
 @pytest.mark.parametrize("scale", ["auto", "none", "standard"])
 def test_a_table_by_its_columns_names(mlp, compare, table, scale: str) -> None:
     rows, labels = random_table(table, ["width", "height", "weight"])
