@@ -101,6 +101,32 @@ def test_adam_walks_at_lr_where_the_gradient_stays():
     np.testing.assert_allclose(net.parameters.flat, start - 0.25 * np.sign(gradient), atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_without_any_memory_adam_takes_the_sign_of_each_gradient(name):
+    net = network()
+    method = optimizer(name, net, beta2=0.0)
+    for scale in (1.0, -1e-3, 1e4):
+        before = net.parameters.flat.copy()
+        method.gradient.flat[:] = gradient = scale * CURVATURES
+        method.step(0.01, 0.0)
+        moved = net.parameters.flat - before
+        np.testing.assert_allclose(moved, -0.01 * np.sign(gradient), rtol=1e-4)
+
+
+def test_the_smaller_beta2_the_sooner_a_large_gradient_is_forgotten():
+    """n steps after it, a step is lr·√((1 − β₂ⁿ⁺¹)/(1 − β₂)/(1 + 10⁸·β₂ⁿ)), with one of 1 since."""
+    for beta2 in (0.9, 0.95, 0.99):
+        net = network()
+        method = optimizer("adam", net, beta2=beta2)
+        for n in range(31):
+            before = net.parameters.flat.copy()
+            method.gradient.flat.fill(1.0 if n else 1e4)
+            method.step(0.01, 0.0)
+        v = sum(beta2**k for k in range(30)) + 1e8 * beta2**30
+        expected = 0.01 * np.sqrt((1 - beta2**31) / (1 - beta2) / v)
+        np.testing.assert_allclose(before - net.parameters.flat, expected, rtol=1e-6)
+
+
 def test_adam_does_not_move_without_a_gradient():
     net = network()
     method = optimizer("adam", net)
