@@ -36,11 +36,11 @@ def _number(part: Part) -> Any:
     return lambda x: _embed(clip(((x if x == x else median) - shift) * factor), *E)
 
 
-def _embed(x: float, w: Any, b: Any, rows: Any) -> Any:
-    """x, and cos(2πxw + b)·V + c: a row per output has its V and c. Infinity has no cosine."""
+def _embed(x: Any, w: Any, b: Any, Vc: Any) -> Any:
+    """x, and cos(2πxw + b)·V + c: Vc has a row for each output. Infinity has no cosine."""
     z = math.tau * x if abs(x) < 1e300 else math.nan
     waves = [math.cos(z * f + p) for f, p in zip(w, b)] + [1]
-    return [x] + [sum(v * a for v, a in zip(V, waves)) for V in rows]
+    return [x] + [sum(v * a for v, a in zip(V, waves)) for V in Vc]
 
 
 def _as_it_is(x: float) -> float:

@@ -124,7 +124,7 @@ class TextTable:
         """A cell's place in messages."""
         return f"{self.source}: row {number}, {self.show(column)}"
 
-    # ------------------------------------------------------------------ the head
+    # The head
 
     def _read_head(self, delimiter: str | None) -> tuple[int, list[tuple[int, list[str]]], str]:
         """(number of a line, (offset from it, cells) of the first rows, the comment before)."""
@@ -250,7 +250,7 @@ class TextTable:
                 "those after the first are numbered"
             )
 
-    # ------------------------------------------------------------------ the rows
+    # The rows
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """(line number, cells) of every row but the header, as they are written.
