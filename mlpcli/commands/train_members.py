@@ -27,7 +27,7 @@ from mlpcli.commands.train_build import Run, build_keeper, build_members, build_
 from mlpcli.commands.train_display import TrainDisplay, how_to_resume, say_done
 from mlpcli.config.config import Config
 from mlpcli.data.split import Split
-from mlpcli.errors import Interruption, OutputError, StoppedError
+from mlpcli.errors import ExitCode, Interruption, OutputError, RanksError, StoppedError
 from mlpcli.nn.network import MLP
 from mlpcli.parallel.apart import Apart, Send
 from mlpcli.parallel.cores import Cores
@@ -129,6 +129,8 @@ class _Team:
                 self.file.save()
             if isinstance(error, OutputError) and self.file.has_saved:
                 raise OutputError(f"{error}{self.hint}") from None
+            if isinstance(error, RanksError) and error.exit_code == ExitCode.FAILED:
+                raise RanksError(f"{error}{self.hint}", error.exit_code) from None
             raise
         self.file.save()
         if number := SIGNALS.asked():

@@ -168,20 +168,18 @@ def _deal(
     groups, the largest first, each to the part that has the fewest rows. With `keep_alone`, the
     only row, or group, of a stratum is in no part, for some network would never see the like.
     """
-    codes = strata[rows]
-    units = (
-        np.arange(len(rows)) if groups is None else np.unique(groups[rows], return_inverse=True)[1]
-    )
-    dealt = np.ones(len(rows), bool)
-    if keep_alone:
-        of, where = np.unique(np.stack([codes, units]), axis=1)
-        dealt = ~np.isin(units, where[np.bincount(of)[of] == 1])
-    shuffled = np.random.default_rng(seed).permutation(np.flatnonzero(dealt))
+    codes = strata[rows].astype(np.intp)
+    alone = np.bincount(codes)[codes] == 1
+    if groups is not None:
+        units = np.unique(groups[rows], return_inverse=True)[1]
+        of, where = np.divmod(np.unique(codes * len(rows) + units), len(rows))
+        alone = np.isin(units, where[np.bincount(of)[of] == 1])
+    dealt = np.flatnonzero(~alone) if keep_alone else np.arange(len(rows))
+    shuffled = np.random.default_rng(seed).permutation(dealt)
     part = np.full(len(rows), -1)
     if groups is None:
-        part[shuffled[np.argsort(codes[shuffled], kind="stable")]] = (
-            np.arange(len(shuffled)) % count
-        )
+        order = shuffled[np.argsort(codes[shuffled], kind="stable")]
+        part[order] = np.arange(len(order)) % count
         return part
     names, first, sizes = np.unique(units[shuffled], return_index=True, return_counts=True)
     loads, part_of = np.zeros(count, np.intp), np.full(len(rows), -1)

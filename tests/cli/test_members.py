@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -264,7 +266,7 @@ def test_stopped_and_resumed_members_end_in_the_same_bytes(
     assert not Path("parts.npz~").exists()
 
 
-LONG = ("train", "--data", "digits", "--members", "3", "--hidden", "60", "--epochs", "60")
+LONG = ("train", "--data", "digits", "--members", "3", "--hidden", "60", "--epochs", "200")
 
 
 @pytest.mark.parametrize("threads", [ONE, TWO], ids=["here", "apart"])
@@ -285,12 +287,34 @@ def test_killed_or_interrupted_and_resumed_members_end_in_the_same_bytes(
     if number != signal.SIGKILL:
         assert "resume with: mlp train --resume parts.npz" in err
     members = load(Path("parts.npz"), resume=True).each
-    assert any(member.epochs < 60 for member in members) or len(members) < 3
+    assert any(member.epochs < 200 for member in members) or len(members) < 3
     mlp.ok("train", "--resume", "parts.npz", *threads, "--log", "log.jsonl")
     checkpoints.assert_same("whole.npz", "parts.npz")
     lines = [json.loads(line) for line in Path("log.jsonl").read_text().splitlines()]
     epochs = sorted((e["member"], e["epoch"]) for e in lines if e["event"] == "epoch")
-    assert epochs == [(member, epoch) for member in range(3) for epoch in range(1, 61)]
+    assert epochs == [(member, epoch) for member in range(3) for epoch in range(1, 201)]
+
+
+def test_a_member_whose_process_is_killed_is_named_and_what_was_trained_is_kept(
+    mlp, checkpoints
+) -> None:
+    mlp.ok(*LONG, *TWO, "-o", "whole.npz")
+    process = mlp.process(*LONG, *TWO, "-o", "parts.npz", "--checkpoint-every", "1e-5")
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    end = time.monotonic() + 60
+    while not Path("parts.npz").exists() or not children.read_text().split():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    os.kill(int(children.read_text().split()[0]), signal.SIGKILL)
+    err = process.communicate(timeout=60)[1]
+    assert process.returncode == 1, err
+    assert re.match(
+        r"mlp: member \d was killed by signal 9; free memory, or use --threads 1; resume with: "
+        r"mlp train --resume parts\.npz --threads 2\n$",
+        err,
+    )
+    mlp.ok("train", "--resume", "parts.npz", *TWO)
+    checkpoints.assert_same("whole.npz", "parts.npz")
 
 
 def test_the_time_is_of_the_run_and_patience_of_a_member(mlp, checkpoints) -> None:
