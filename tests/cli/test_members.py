@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pytest
 
 from mlpcli import MLP, Model
+from mlpcli.cli import run
 from mlpcli.config.config import make_config
 from mlpcli.data.builtin import digits
 from mlpcli.data.dataset import Dataset
@@ -266,16 +267,25 @@ def test_stopped_and_resumed_members_end_in_the_same_bytes(
     assert not Path("parts.npz~").exists()
 
 
-LONG = ("train", "--data", "digits", "--members", "3", "--hidden", "60", "--epochs", "200")
+LONG = ("train", "--data", "digits", "--members", "3", "--hidden", "40", "--epochs", "100")
 
 
-@pytest.mark.parametrize("threads", [ONE, TWO], ids=["here", "apart"])
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What such a run ends in that nothing stops."""
+    path = tmp_path_factory.mktemp("whole") / "whole.npz"
+    assert run([*LONG, *ONE, "-o", str(path)]) == 0
+    return path
+
+
+@pytest.mark.parametrize(
+    ("number", "threads"),
+    [(signal.SIGKILL, ONE), (signal.SIGKILL, TWO), (signal.SIGINT, TWO), (signal.SIGTERM, ONE)],
+)
 def test_killed_or_interrupted_and_resumed_members_end_in_the_same_bytes(
-    mlp, checkpoints, threads: tuple[str, ...], number: int
+    mlp, checkpoints, whole: Path, number: int, threads: tuple[str, ...]
 ) -> None:
-    every = ("--checkpoint-every", "1e-5")
-    mlp.ok(*LONG, *threads, "-o", "whole.npz")
+    every = ("--checkpoint-every", "1e-3")
     process = mlp.process(*LONG, *threads, *every, "-o", "parts.npz", "--log", "log.jsonl")
     end = time.monotonic() + 60
     while not Path("parts.npz").exists():
@@ -287,19 +297,18 @@ def test_killed_or_interrupted_and_resumed_members_end_in_the_same_bytes(
     if number != signal.SIGKILL:
         assert "resume with: mlp train --resume parts.npz" in err
     members = load(Path("parts.npz"), resume=True).each
-    assert any(member.epochs < 200 for member in members) or len(members) < 3
+    assert any(member.epochs < 100 for member in members) or len(members) < 3
     mlp.ok("train", "--resume", "parts.npz", *threads, "--log", "log.jsonl")
-    checkpoints.assert_same("whole.npz", "parts.npz")
+    checkpoints.assert_same(whole, "parts.npz")
     lines = [json.loads(line) for line in Path("log.jsonl").read_text().splitlines()]
     epochs = sorted((e["member"], e["epoch"]) for e in lines if e["event"] == "epoch")
-    assert epochs == [(member, epoch) for member in range(3) for epoch in range(1, 201)]
+    assert epochs == [(member, epoch) for member in range(3) for epoch in range(1, 101)]
 
 
 def test_a_member_whose_process_is_killed_is_named_and_what_was_trained_is_kept(
-    mlp, checkpoints
+    mlp, checkpoints, whole: Path
 ) -> None:
-    mlp.ok(*LONG, *TWO, "-o", "whole.npz")
-    process = mlp.process(*LONG, *TWO, "-o", "parts.npz", "--checkpoint-every", "1e-5")
+    process = mlp.process(*LONG, *TWO, "-o", "parts.npz", "--checkpoint-every", "1e-3")
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     end = time.monotonic() + 60
     while not Path("parts.npz").exists() or not children.read_text().split():
@@ -314,7 +323,7 @@ def test_a_member_whose_process_is_killed_is_named_and_what_was_trained_is_kept(
         err,
     )
     mlp.ok("train", "--resume", "parts.npz", *TWO)
-    checkpoints.assert_same("whole.npz", "parts.npz")
+    checkpoints.assert_same(whole, "parts.npz")
 
 
 def test_the_time_is_of_the_run_and_patience_of_a_member(mlp, checkpoints) -> None:
