@@ -349,6 +349,7 @@ def test_categories_that_a_member_has_not_seen_are_no_obstacle(mlp, checkpoints)
         lines.append(f"{rng.normal():.3f},{shop},{'yes' if shop == 'a' else 'no'}")
     Path("shops.csv").write_text("\n".join(lines) + "\n")
     about = ("--data", "shops.csv", "--categorical", "shop", "--members", 10, "--epochs", 20)
+    about += ("--embedding", "none")
     mlp.ok("train", *about, *ONE, "-o", "whole.npz")
     widths = {member.file.sizes[0] for member in load(Path("whole.npz")).each}
     assert len(widths) > 1
