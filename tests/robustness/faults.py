@@ -56,7 +56,8 @@ class Case:
     outputs: tuple[str, ...]
 
 
-SMALL = ("--data", "points.csv", "--hidden", "4", "--epochs", "3", "-q")
+PLAIN = ("--embedding", "none")  # which every export takes
+SMALL = ("--data", "points.csv", "--hidden", "4", "--epochs", "3", "-q", *PLAIN)
 CASES = (
     Case("train", ("train", *SMALL, "--threads", "1"), ("model.npz", "model.npz~")),
     Case(
