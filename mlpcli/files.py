@@ -20,6 +20,7 @@ from typing import IO
 from mlpcli.errors import OutputError, UsageError
 
 _SUFFIX = ".tmp"
+_DESCRIPTORS = ("/dev/std", "/dev/fd/", "/proc/")
 _PATIENCE = 5  # seconds, with a pipe to read from
 
 
@@ -67,7 +68,7 @@ def writing(path: Path) -> Iterator[IO[bytes]]:
         return
     try:
         name = sys.stdout.fileno() if str(path) == "-" else path
-        with open(name, "wb", closefd=str(path) != "-") as file:
+        with open(name, "ab", closefd=str(path) != "-") as file:
             yield file
             file.flush()
     except BrokenPipeError:
@@ -82,8 +83,13 @@ def behind_link(path: Path) -> Path:
 
 
 def is_stream(path: Path) -> bool:
-    """Whether `path` is a device, a pipe or a socket, or `-` for standard output."""
-    return str(path) == "-" or (path.exists() and not path.is_file() and not path.is_dir())
+    """Whether `path` is a device, a pipe or a socket, or `-` for standard output.
+
+    /dev/stdout and the like are streams also if a shell has put a file there.
+    """
+    if str(path) == "-" or str(path).startswith(_DESCRIPTORS):
+        return True
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def _refuse_read_only(target: Path, path: Path) -> None:

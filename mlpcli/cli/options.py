@@ -151,6 +151,8 @@ def output_options(command: F) -> F:
     """`-q`, `-v` and `--json`, as one argument `console`."""
 
     def wrapped(*args: Any, quiet: bool, verbose: bool, as_json: bool, **kwargs: Any) -> Any:
+        if quiet and verbose:
+            raise UsageError("-q and -v contradict each other; give one of them")
         return command(*args, console=Console(quiet, verbose, as_json), **kwargs)
 
     wrapped.__doc__ = command.__doc__

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mlpcli.errors import OutputError, UsageError
-from mlpcli.files import behind_link, clear_strays, keep, open_input, replacing
+from mlpcli.files import behind_link, clear_strays, is_stream, keep, open_input, replacing
 
 _START = b'{"event": "'  # how every line of a log begins
 _MAX_LINE = 1 << 20  # bytes; anything longer is no line of ours
@@ -41,7 +41,7 @@ class MetricsLog:
             return
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            if path.is_file():  # a pipe or a device stays what it is
+            if path.is_file() and not is_stream(path):  # a pipe or a device stays what it is
                 with path.open("r+b") as old:
                     self._lock(old)
                     if resumed is None:
@@ -53,7 +53,7 @@ class MetricsLog:
                         done = [resumed] if isinstance(resumed, int) else resumed
                         self._mend(old, done)
             self._file = path.open("a", encoding="utf-8")
-            if path.is_file():
+            if path.is_file() and not is_stream(path):
                 self._lock(self._file)
         except OSError as error:
             raise OutputError(f"{path}: cannot be written: {error.strerror}") from None

@@ -182,3 +182,26 @@ def test_nothing_that_came_from_a_file_steers_the_terminal(mlp, here, checkpoint
         outcome = mlp(*arguments)
         for text in (outcome.out, outcome.err):
             assert not [c for c in text if c != "\n" and not c.isprintable()], (arguments, text)
+
+
+def test_standard_streams_that_a_shell_put_into_files_are_appended_to(mlp, tmp_path: Path) -> None:
+    for name, text in (("out", "before\n"), ("err", "")):
+        (tmp_path / name).write_text(text)
+    with (tmp_path / "out").open("a") as out, (tmp_path / "err").open("a") as err:
+        start = [sys.executable, "-m", "mlpcli"]
+        train = ["train", "--data", "digits", "--epochs", "1", "-q", "--log", "/dev/stderr"]
+        subprocess.run([*start, *train], stdout=out, stderr=err, check=True)
+        np.savez("rows.npz", X=np.zeros((3, 64)))
+        predict = ["predict", "model.npz", "rows.npz", "-q", "-o", "/dev/stdout"]
+        subprocess.run([*start, *predict], stdout=out, stderr=err, check=True)
+    events = [json.loads(line)["event"] for line in (tmp_path / "err").read_text().splitlines()]
+    assert events == ["start", "epoch", "end"]
+    first, *_, head, a, b, c = (tmp_path / "out").read_text().splitlines()
+    assert (first, head, a == b == c) == ("before", "label", True)
+    assert not [name for name in os.listdir(tmp_path) if name in ("out~", "err~")]
+
+
+def test_quiet_and_verbose_contradict_each_other(mlp) -> None:
+    said = "-q and -v contradict each other; give one of them"
+    for command in (("train", "--data", "digits"), ("evaluate", "model.npz"), ("download",)):
+        assert mlp.error(*command, "-q", "-v") == (2, said)
