@@ -61,14 +61,19 @@ VARIANTS = {
     "batches that do not divide": (*DIGITS, "--batch-size", "129"),
     "a last batch of one": (*DIGITS, "--batch-size", "1293"),
     "full batches": (*DIGITS, "--batch-size", "full", "--lr", "0.5"),
-    "batches smaller than the ranks": ("--data", "points.csv", *BASE, "--batch-size", "3"),
+    "batches smaller than the ranks": (
+        *("--data", "points.csv", *BASE, "--batch-size", "3", "--dropout", "0"),
+    ),
     "no validation": (*DIGITS, "--val-fraction", "0", "--hidden", "none"),
     "everything": (
         *(*DIGITS, "--optimizer", "nesterov", "--class-weight", "balanced", "--clip-norm", "0.05"),
         *("--max-norm", "0.9", "--label-smoothing", "0.1", "--batch-size", "100"),
     ),
     "distorted and averaged": (*DIGITS, "--augment", "affine", "--average", "ema"),
-    "embedded": ("--data", "penguins", *BASE, "--embedding", "periodic", "--optimizer", "adam"),
+    "embedded": (
+        *("--data", "penguins", *BASE, "--embedding", "periodic", "--optimizer", "adam"),
+        *("--beta2", "0.95", "--dropout", "0"),
+    ),
     "sigmoid": (*DIGITS, "--activation", "sigmoid", "--loss", "mse", "--optimizer", "adam"),
 }
 
