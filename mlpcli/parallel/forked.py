@@ -26,8 +26,9 @@ _SLOT = 1024  # float64 numbers that a rank can show the others at a time
 _SPINS = 5000  # tries to pass a semaphore before sleeping on it, 1 ms: a sleeper wakes late
 _FEW_SPINS = 100  # beside other work, to which a core is left instead
 _JUDGED = 0.1  # seconds after which the time in meetings is compared with all the time
-_LARGE = 1 / 3  # of it: a rank that waits so much waits for other work
-_GIVING_WAY = 20  # such times in a row, before it is tried again
+_LARGE = 1 / 3  # of it: who waits so much three times in a row waits for other work
+_GIVING_WAY = 20  # such times, before it insists again
+_AWAY = 0.05  # seconds: it waits for a rank that does something else, as to write a checkpoint
 _PATIENCE = 0.2  # seconds asleep before looking whether the others are still alive
 _WORDS = 300  # bytes of a rank's last words
 
@@ -70,7 +71,7 @@ class Forked:
         self._words = self.zeros((size, _WORDS), np.uint8)
         self._turn = 0
         self._spins = _SPINS
-        self._begun, self._waited, self._judgements = time.perf_counter(), 0.0, 0
+        self._begun, self._waited, self._crowded = time.perf_counter(), 0.0, 0
         self._closed = self.zeros((1,), np.int64)
 
     def _do_all(self, problem: str) -> None:
@@ -208,7 +209,10 @@ class Forked:
         if self.rank and self._closed[0]:
             os._exit(0)
         now = time.perf_counter()
-        self._waited += now - begun
+        if now - begun < _AWAY:
+            self._waited += now - begun
+        else:
+            self._begun += now - begun
         if now - self._begun > _JUDGED:
             self._judge(self._waited / (now - self._begun))
             self._begun, self._waited = now, 0.0
@@ -219,11 +223,11 @@ class Forked:
         A rank that sleeps may run on any core as soon as there is one; one that spins on a core of
         its own is stopped there when the other one needs it.
         """
-        if self._judgements:
-            self._judgements -= 1
-        elif share > _LARGE:
-            self._judgements = _GIVING_WAY
-        gives_way = self._judgements > 0
+        if self._crowded > 3:
+            self._crowded = 2 if self._crowded > _GIVING_WAY else self._crowded + 1
+        else:
+            self._crowded = self._crowded + 1 if share > _LARGE else 0
+        gives_way = self._crowded >= 3
         if gives_way == (self._spins == _SPINS):
             self._spins = _FEW_SPINS if gives_way else _SPINS
             if gives_way:
