@@ -102,7 +102,7 @@ def test_help_shows_defaults_and_the_common_options_first(mlp) -> None:
         text.index(f"{word} ") for word in ("Common options:", "--activation", "Files and output:")
     ]
     assert places == sorted(places)
-    assert "softmax regression. [100]" in text
+    assert "softmax regression. [100; for tables 256,256]" in text
     assert "Passes over the training rows. Default: 20, or as many as make 1,000 steps" in text
 
 
