@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import time
 from collections.abc import Iterator, Sequence
@@ -26,7 +27,7 @@ _OBSERVED = 2.0  # seconds of training before the cores are judged
 _CROWDED = 0.25  # of them ready, but not running: two ranks were half as fast as one then, or less
 _BAR_EVERY = 16  # steps between two moves of the bar
 BAR = "{desc} |{bar}| {rate_fmt} {remaining}"
-_LINES = 100  # lines off a terminal, about, for a plan of more than twice as many epochs
+_LINES = 25  # at most, off a terminal
 
 
 def headline(run: Run) -> str:
@@ -168,9 +169,8 @@ class TrainDisplay:
 
     def _show(self, result: EpochResult) -> None:
         plan, console = self._run.planned, self._console
-        lines = plan * (self._run.config.networks or 1)
-        thinned = max(1, lines // _LINES) if lines > 2 * _LINES else 1
-        if (console.moves and not console.verbose) or result.epoch % thinned:
+        every = math.ceil(plan * (self._run.config.networks or 1) / _LINES)
+        if not console.verbose and (console.moves or result.epoch % min(every, plan)):
             return
         name, task = self._trainer.task.headline_name, self._trainer.task
         figures = f"loss {result.train_loss:.4f}  {name} {task.show(result.train_score)}"

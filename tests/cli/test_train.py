@@ -96,11 +96,13 @@ def test_verbose_shows_the_rate_and_the_size_of_the_steps(mlp) -> None:
     assert re.search(r"lr \d\S*  update ratio \d\.\de-\d\d", err)
 
 
-def test_long_plans_are_told_in_about_a_hundred_lines(mlp) -> None:
-    err = mlp.ok("train", "--data", "spiral", "--hidden", "2", "--epochs", "1000").err
-    lines = [line for line in err.splitlines() if line.startswith("epoch ")]
-    assert len(lines) == 100
-    assert lines[-1].startswith("epoch 1000/1000")
+@pytest.mark.parametrize(("epochs", "lines"), [(25, 25), (26, 13), (300, 25)])
+def test_off_a_terminal_there_are_at_most_25_lines_of_epochs(mlp, epochs: int, lines: int) -> None:
+    run = ("train", "--data", "spiral", "--hidden", "2", "--epochs", epochs)
+    shown = [s for s in mlp.ok(*run).err.splitlines() if s.startswith("epoch ")]
+    assert len(shown) == lines
+    every = [s for s in mlp.ok(*run, "-v").err.splitlines() if s.startswith("epoch ")]
+    assert len(every) == epochs
 
 
 def terminal(mlp, *arguments: str, **environment: str) -> str:
