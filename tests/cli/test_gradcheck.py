@@ -19,7 +19,7 @@ def wrong_by_a_little(monkeypatch):
 
 @pytest.fixture
 def model(mlp, points):
-    net = ("--hidden", "7", "--activation", "relu", "--scale", "standard")
+    net = ("--hidden", "7", "--activation", "relu", "--scale", "standard", "--embedding", "none")
     mlp.ok("train", "--data", points, *net, "--epochs", 3, "--reg", 0.02, "-q")
     return mlp.folder / "model.npz"
 

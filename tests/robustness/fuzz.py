@@ -274,6 +274,8 @@ def make_seeds(folder: Path) -> dict[str, Files]:
                 *SMALL,
                 "--stop-after",
                 "1",
+                "--embedding",
+                "none",
                 "--dropout",
                 "0.2",
                 "-o",

@@ -138,7 +138,7 @@ def holds_images(path: Path) -> bool:
         DataError, OSError: what is wrong with it.
     """
     array = path / "X.npy" if path.is_dir() else path
-    with array.open("rb") as file:
+    with open_input(array) as file:
         if path.is_dir():
             header = read_header(file, array.stat().st_size, str(array), _PURPOSE)
         else:
