@@ -85,7 +85,7 @@ def make(mlp, checkpoints: Any) -> Callable[..., Model]:
         rng = np.random.default_rng(0)
         X = rng.normal(size=(60, columns.width))
         np.savez("data.npz", X=X, y=rng.integers(0, 3, 60))
-        plain = ("--hidden", "7,5", "--embedding", "none")
+        plain = ("--hidden", "7,5", "--embedding", "none", "--activation", "relu")
         mlp.ok("train", "--data", "data.npz", "--epochs", 3, *plain, "-q", *flags)
         meta = checkpoints.meta("model.npz")
         meta["encoding"] = columns.to_json()
