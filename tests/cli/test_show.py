@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 import shlex
 from pathlib import Path
@@ -292,3 +293,11 @@ def test_a_regression_is_described_by_its_target(mlp) -> None:
         "train", "--data", "t.csv", "--test-fraction", 0, "--val-fraction", 0, "--epochs", 1, "-q"
     )
     assert "price from 0.5 to 78.5, mean 39.5" in mlp.ok("show", "model.npz").out
+
+
+def test_a_column_whose_name_breaks_lines_has_one_line(mlp, points: Path, checkpoints) -> None:
+    mlp.ok("train", "--data", points, "--epochs", 1, "-q")
+    meta = checkpoints.meta("model.npz")
+    meta["encoding"][0]["column"] = "a\x85b"
+    checkpoints.rewrite("model.npz", meta=json.dumps(meta))
+    assert "\na\\x85b  number  " in mlp.ok("show", "model.npz").out
