@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mlpcli.config.config import make_config, resolve
-from mlpcli.config.defaults import DEFAULTS, IMAGES, PLANS, TABLES, kind_of
+from mlpcli.config.defaults import DEFAULTS, IMAGES, PLANS, TABLES, kind_of_opened
 from mlpcli.config.options import OPTIONS
 from mlpcli.config.toml import check_sections
 from mlpcli.data import catalog
@@ -94,20 +94,20 @@ def written(folder: Path) -> dict[str, str]:
 
 def test_the_kind_that_is_told_without_opening_is_that_of_the_opened_data(mlp) -> None:
     for source, kind in written(Path()).items():
-        assert catalog.kind_of(source, None) == kind, source
+        assert catalog.kind_of_source(source, None) == kind, source
         data = catalog.open_data(source, data_dir=Path("none"))
-        assert kind_of(data.source, images=data.image_shape is not None) == kind, source
+        assert kind_of_opened(data.source, images=data.image_shape is not None) == kind, source
         printed = tomllib.loads(mlp.ok("train", "--data", source, "--print-config").out)
         assert printed["train"]["choose"] == ("loss" if kind == TABLES else "accuracy"), source
 
 
 def test_other_data_are_tables_unless_they_are_said_to_be_images() -> None:
-    assert catalog.kind_of(None, None) == IMAGES
-    assert catalog.kind_of(("a.csv", "b.csv"), None) == TABLES
-    assert catalog.kind_of("-", None) == TABLES
-    assert catalog.kind_of("pixels.csv", (28, 28)) == IMAGES
-    assert catalog.kind_of("there is no such.npz", None) == TABLES
-    assert catalog.kind_of("there is no such folder", None) == TABLES
+    assert catalog.kind_of_source(None, None) == IMAGES
+    assert catalog.kind_of_source(("a.csv", "b.csv"), None) == TABLES
+    assert catalog.kind_of_source("-", None) == TABLES
+    assert catalog.kind_of_source("pixels.csv", (28, 28)) == IMAGES
+    assert catalog.kind_of_source("there is no such.npz", None) == TABLES
+    assert catalog.kind_of_source("there is no such folder", None) == TABLES
 
 
 def test_the_first_line_says_it_and_the_plan_is_the_kinds(mlp, points: Path) -> None:

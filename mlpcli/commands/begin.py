@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mlpcli.commands.console import Console
 from mlpcli.config.config import Config, resolve
 from mlpcli.config.options import OPTIONS, DataConfig
-from mlpcli.data.catalog import default_source, kind_of
+from mlpcli.data.catalog import default_source, kind_of_source
 from mlpcli.errors import UsageError
 from mlpcli.text import as_typed
 
@@ -82,7 +82,7 @@ def resolve_for_data(flags: dict[str, Any], config_file: Path | None) -> Config:
     """The options of a new run, with the defaults for the kind of its data."""
 
     def kind(data: DataConfig) -> str:
-        return kind_of(data.data, data.image_shape)
+        return kind_of_source(data.data, data.image_shape)
 
     return resolve(flags, config_file, kind_of=kind)
 

@@ -50,7 +50,7 @@ PLANS = {IMAGES: Plan(20, 1000), TABLES: Plan(60, 1200)}
 """{kind: its plan}."""
 
 
-def kind_of(source: str, *, images: bool) -> str:
+def kind_of_opened(source: str, *, images: bool) -> str:
     """The kind of data that were opened: by their name, or whether they hold images."""
     return IMAGES if images or source in NAMED_DATA else TABLES
 

@@ -216,7 +216,7 @@ def default_source(data_dir: Path) -> str:
     return "mnist" if is_downloaded("mnist", data_dir) else "digits"
 
 
-def kind_of(source: str | Sequence[str] | None, image_shape: tuple[int, int] | None) -> str:
+def kind_of_source(source: str | Sequence[str] | None, image_shape: tuple[int, int] | None) -> str:
     """The kind of data, whose defaults a run takes, by the name or the beginning of the files.
 
     Args:

@@ -11,7 +11,7 @@ import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.config.config import Config
-from mlpcli.config.defaults import DEFAULTS, PLANS, TABLES, kind_of
+from mlpcli.config.defaults import DEFAULTS, PLANS, TABLES, kind_of_opened
 from mlpcli.data.augment import Augmenter, Distortions
 from mlpcli.data.batches import Batches
 from mlpcli.data.catalog import open_data
@@ -65,7 +65,7 @@ class Material:
     @property
     def kind(self) -> str:
         """Which defaults suit the data: those of "images" or of "tables"."""
-        return kind_of(self.data.source, images=self.data.image_shape is not None)
+        return kind_of_opened(self.data.source, images=self.data.image_shape is not None)
 
     @property
     def sizes(self) -> tuple[int, int, int]:

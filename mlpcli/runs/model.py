@@ -12,7 +12,7 @@ import numpy as np
 from mlpcli import __version__
 from mlpcli.arrays import Array
 from mlpcli.config.config import Config, make_config
-from mlpcli.config.defaults import kind_of
+from mlpcli.config.defaults import kind_of_opened
 from mlpcli.config.toml import check_sections
 from mlpcli.data.columns import Column, Layout
 from mlpcli.data.dataset import Dataset
@@ -95,7 +95,7 @@ class Model:
     @property
     def kind(self) -> str:
         """Which defaults its data have: those of "images" or of "tables"."""
-        return kind_of(self.data.source, images=self.data.image_shape is not None)
+        return kind_of_opened(self.data.source, images=self.data.image_shape is not None)
 
     @property
     def columns(self) -> list[str] | None:
