@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -13,16 +13,13 @@ from mlpcli.cli.completion import CONFIG_FILE, DATA_FILE
 from mlpcli.cli.elsewhere import suggest_flag
 from mlpcli.commands.console import Console
 from mlpcli.config.config import check_flag
-from mlpcli.config.defaults import DEFAULTS, TABLES
+from mlpcli.config.defaults import DEFAULTS, NAMES_OF_KINDS
 from mlpcli.config.kinds import Sources, Switch
 from mlpcli.config.options import OPTIONS, Option
 from mlpcli.data.formats.registry import training_formats
 from mlpcli.errors import ExitCode, UsageError
 from mlpcli.parallel.mpi import join
 from mlpcli.text import as_typed
-
-if TYPE_CHECKING:
-    pass
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -81,11 +78,20 @@ def _join(_ctx: click.Context, _param: click.Parameter, given: tuple[str, ...]) 
 def _help(option: Option) -> str:
     if "{formats}" in option.help:
         return option.help.format(formats=training_formats())
-    for_tables = DEFAULTS[TABLES].get(option.name)
-    also = "" if for_tables is None else f"for tables {as_typed(for_tables)}"
+    also = "; ".join(f"for {kind} {as_typed(own)}" for kind, own in _own_defaults(option.name))
     if option.default is None or "Default:" in option.help or isinstance(option.kind, Switch):
         return f"{option.help} [{also}]" if also else option.help
     return f"{option.help} [{'; '.join(filter(None, (as_typed(option.default), also)))}]"
+
+
+def _own_defaults(name: str) -> Iterator[tuple[str, Any]]:
+    """Yield (kind of data, an option's default for it), where it is one of its own."""
+    of_tables = None
+    for kind, shown in NAMES_OF_KINDS.items():
+        own = DEFAULTS[kind].get(name)
+        if own != of_tables:
+            yield shown, own
+        of_tables = own
 
 
 class _Grouped(click.Option):

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from mlpcli.commands.console import Console
 from mlpcli.config.config import Config, resolve
+from mlpcli.config.defaults import NUMBERS, TABLES
 from mlpcli.config.options import OPTIONS, DataConfig
+from mlpcli.data.catalog import data_dir as where_data_lie
 from mlpcli.data.catalog import default_source, kind_of_source
 from mlpcli.errors import UsageError
 from mlpcli.text import as_typed
@@ -82,9 +84,21 @@ def resolve_for_data(flags: dict[str, Any], config_file: Path | None) -> Config:
     """The options of a new run, with the defaults for the kind of its data."""
 
     def kind(data: DataConfig) -> str:
-        return kind_of_source(data.data, data.image_shape)
+        kind = kind_of_source(data.data, data.image_shape)
+        return NUMBERS if kind == TABLES and data.task == "regression" else kind
 
     return resolve(flags, config_file, kind_of=kind)
+
+
+def settle(request: Request, config: Config) -> Config:
+    """The options with the defaults that suit the task, for which a table must be opened."""
+    data = config.data
+    if data.task not in (None, "auto") or kind_of_source(data.data, data.image_shape) != TABLES:
+        return config
+    from mlpcli.runs.build import prepare
+
+    material = prepare(config, where_data_lie(request.data_dir))
+    return config.for_kind(NUMBERS) if material.kind == NUMBERS else config
 
 
 def _refuse_folds(request: Request, config: Config) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from mlpcli.commands.console import Bar, Console
 from mlpcli.commands.train_build import Run
-from mlpcli.config.defaults import TABLES
+from mlpcli.config.defaults import NAMES_OF_KINDS
 from mlpcli.config.kinds import NAMED_DATA
 from mlpcli.parallel.cores import seconds_ready
 from mlpcli.runs.keeper import Keeper
@@ -46,9 +46,10 @@ def headline(run: Run) -> str:
 
 def name_defaults(run: Run) -> str:
     """That a new run on a table has the defaults for tables."""
-    if run.model or run.material.kind != TABLES:
+    kind = run.material.kind
+    if run.model or kind not in NAMES_OF_KINDS:
         return ""
-    return "; the defaults are those for tables (--print-config shows them)"
+    return f"; the defaults are those for {NAMES_OF_KINDS[kind]} (--print-config shows them)"
 
 
 def name_choice(run: Run) -> str:

@@ -36,6 +36,8 @@ class Config:
     model: ModelConfig = field(default_factory=ModelConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    given: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
+    """Names of the options that were given, and are no default."""
 
     def values(self) -> dict[str, Any]:
         """{name: value}, flat."""
@@ -59,6 +61,11 @@ class Config:
         """How many networks are trained on parts of the rows; None: one on a split of them."""
         members = self.train.members or 1
         return members if members > 1 else self.train.folds
+
+    def for_kind(self, kind: str) -> Config:
+        """The same with the defaults of another kind of data where none were given."""
+        given = {name: value for name, value in self.values().items() if name in self.given}
+        return dataclasses.replace(make_config(given, kind), data=self.data)
 
     def of_member(self, number: int | None) -> Config:
         """The configuration of network `number`: each has a seed of its own."""
@@ -103,12 +110,12 @@ def make_config(values: dict[str, Any], kind: str = IMAGES) -> Config:
     Raises:
         UsageError: values that do not go together.
     """
-    values = defaults_for(kind, values) | values
-    sections = {
+    given, values = frozenset(values), defaults_for(kind, values) | values
+    sections: dict[str, Any] = {
         section: cls(**{f.name: values[f.name] for f in fields(cls) if f.name in values})
         for section, cls in SECTIONS.items()
     }
-    config = Config(**sections)  # type: ignore[arg-type]
+    config = Config(**sections, given=given)
     train, augment = config.train, config.augment
     layers = len(config.model.hidden) + 1
     if isinstance(train.max_norm, tuple) and len(train.max_norm) != layers:

@@ -1,6 +1,7 @@
 """The defaults of each kind of data, where they differ from those that `options` declares.
 
-"images" are images and what is built in, but for `penguins`; "tables" all other data.
+"images" are images and what is built in, but for `penguins`; "tables" all other data, and "numbers"
+those of them whose labels are numbers to predict.
 """
 
 from __future__ import annotations
@@ -11,26 +12,41 @@ from typing import Any
 
 from mlpcli.config.kinds import NAMED_DATA
 
-IMAGES, TABLES = "images", "tables"
+IMAGES, TABLES, NUMBERS = "images", "tables", "numbers"
+
+_OF_TABLES = {
+    "scale": "robust",
+    "hidden": (256, 256),
+    "embedding": "periodic",
+    "optimizer": "adamw",
+    "lr_schedule": "flat-cosine",
+    "average": "ema",
+    "average_decay": 0.99,
+}
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     IMAGES: {},
     TABLES: {
-        "scale": "robust",
-        "hidden": (256, 256),
-        "embedding": "periodic",
+        **_OF_TABLES,
         "activation": "mish",
         "dropout": 0.2,
-        "optimizer": "adamw",
         "lr": 2e-3,
-        "lr_schedule": "flat-cosine",
         "reg": 0.2,
-        "average": "ema",
-        "average_decay": 0.99,
+        "choose": "loss",
+    },
+    NUMBERS: {
+        **_OF_TABLES,
+        "activation": "relu",
+        "dropout": 0.05,
+        "lr": 1e-3,
+        "reg": 0.0,
         "choose": "loss",
     },
 }
 """{kind: {name: its default}}; chosen by `make tables` on seven tables, see tests/bench."""
+
+NAMES_OF_KINDS = {TABLES: "tables", NUMBERS: "tables with numbers to predict"}
+"""{kind: what a person is told}, of those with defaults of their own."""
 
 _OF_OPTIMIZER = ("lr", "reg")  # they suit the optimizer of the same kind, and no other
 
@@ -46,13 +62,21 @@ class Plan:
         return f"{self.epochs}, or as many as make {self.steps:,} steps"
 
 
-PLANS = {IMAGES: Plan(20, 1000), TABLES: Plan(60, 1200)}
+PLANS = {IMAGES: Plan(20, 1000), TABLES: Plan(60, 1200), NUMBERS: Plan(60, 1200)}
 """{kind: its plan}."""
 
 
-def kind_of_opened(source: str, *, images: bool) -> str:
-    """The kind of data that were opened: by their name, or whether they hold images."""
-    return IMAGES if images or source in NAMED_DATA else TABLES
+def kind_of_opened(source: str, *, images: bool, numbers: bool) -> str:
+    """The kind of data that were opened.
+
+    Args:
+        source: their name.
+        images: whether they hold images.
+        numbers: whether their labels are numbers to predict.
+    """
+    if images or source in NAMED_DATA:
+        return IMAGES
+    return NUMBERS if numbers else TABLES
 
 
 def defaults_for(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.config.config import Config
-from mlpcli.config.defaults import DEFAULTS, PLANS, TABLES, kind_of_opened
+from mlpcli.config.defaults import DEFAULTS, NUMBERS, PLANS, TABLES, kind_of_opened
 from mlpcli.data.augment import Augmenter, Distortions
 from mlpcli.data.batches import Batches
 from mlpcli.data.catalog import open_data
@@ -64,8 +64,12 @@ class Material:
 
     @property
     def kind(self) -> str:
-        """Which defaults suit the data: those of "images" or of "tables"."""
-        return kind_of_opened(self.data.source, images=self.data.image_shape is not None)
+        """Which defaults suit the data: a key of `DEFAULTS`."""
+        return kind_of_opened(
+            self.data.source,
+            images=self.data.image_shape is not None,
+            numbers=self.task.kind == Regression.kind,
+        )
 
     @property
     def sizes(self) -> tuple[int, int, int]:
@@ -190,12 +194,14 @@ def _row_weights(data: Dataset, splits: Splits) -> dict[str, Array | None]:
 
 
 def complete(config: Config, material: Material) -> Config:
-    """The configuration with the epochs and the loss that suit the data, if none were given.
+    """The configuration with the defaults that suit the data and their task.
 
     Raises:
         UsageError: a loss of another kind of task was given, smoothing for numbers, or embeddings
             for pixels.
     """
+    if material.kind == NUMBERS:  # the table was not open yet
+        config = config.for_kind(NUMBERS)
     train, model, kind = config.train, config.model, material.task.kind
     if train.epochs is None:
         steps = math.ceil(len(material.splits.train) / batch_size(config, material))

@@ -94,8 +94,12 @@ class Model:
 
     @property
     def kind(self) -> str:
-        """Which defaults its data have: those of "images" or of "tables"."""
-        return kind_of_opened(self.data.source, images=self.data.image_shape is not None)
+        """Which defaults its data have: a key of `mlpcli.config.defaults.DEFAULTS`."""
+        return kind_of_opened(
+            self.data.source,
+            images=self.data.image_shape is not None,
+            numbers=not isinstance(self.task, Classification),
+        )
 
     @property
     def columns(self) -> list[str] | None:
