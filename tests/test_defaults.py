@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 from mlpcli.config.config import make_config, resolve
-from mlpcli.config.defaults import DEFAULTS, IMAGES, PLANS, TABLES, kind_of_opened
+from mlpcli.config.defaults import DEFAULTS, IMAGES, NUMBERS, PLANS, TABLES, kind_of_opened
 from mlpcli.config.options import OPTIONS
 from mlpcli.config.toml import check_sections
 from mlpcli.data import catalog
+from mlpcli.runs.model import load
+from mlpcli.text import as_typed
 
 OWN = DEFAULTS[TABLES]
 
@@ -83,11 +85,19 @@ def written(folder: Path) -> dict[str, str]:
         (folder / "idx" / f"{part}-images-idx3-ubyte").write_bytes(head + X.tobytes())
         labels = np.array([0x801, 40], ">i4").tobytes() + y.astype(np.uint8).tobytes()
         (folder / "idx" / f"{part}-labels-idx1-ubyte").write_bytes(labels)
+    prices = [f"{a},{b}" for a, b in rng.normal(size=(40, 2)).tolist()]
+    (folder / "prices.csv").write_text("\n".join(["x,price", *prices]) + "\n")
     lines = [f"{a},{b}" for a, b in zip(rng.normal(size=40), y, strict=True)]
     (folder / "points.csv").write_text("\n".join(["x,label", *lines]) + "\n")
     return {
         **{"images.npz": IMAGES, "rows.npz": TABLES, "images": IMAGES, "rows": TABLES},
-        **{"idx": IMAGES, "points.csv": TABLES, "penguins": TABLES, "digits": IMAGES},
+        **{
+            "idx": IMAGES,
+            "points.csv": TABLES,
+            "prices.csv": TABLES,
+            "penguins": TABLES,
+            "digits": IMAGES,
+        },
         "spiral": IMAGES,
     }
 
@@ -96,9 +106,41 @@ def test_the_kind_that_is_told_without_opening_is_that_of_the_opened_data(mlp) -
     for source, kind in written(Path()).items():
         assert catalog.kind_of_source(source, None) == kind, source
         data = catalog.open_data(source, data_dir=Path("none"))
-        assert kind_of_opened(data.source, images=data.image_shape is not None) == kind, source
+        opened = kind_of_opened(
+            data.source, images=data.image_shape is not None, numbers=source == "prices.csv"
+        )
+        assert opened == (NUMBERS if source == "prices.csv" else kind), source
         printed = tomllib.loads(mlp.ok("train", "--data", source, "--print-config").out)
         assert printed["train"]["choose"] == ("loss" if kind == TABLES else "accuracy"), source
+
+
+def test_numbers_to_predict_have_their_own_defaults_in_print_config_and_in_the_run(mlp) -> None:
+    written(Path())
+    asked = ("train", "--data", "prices.csv", "--hidden", 3, "--epochs", 1)
+    own = DEFAULTS[NUMBERS]
+    for task in ((), ("--task", "regression")):
+        printed = tomllib.loads(mlp.ok(*asked, *task, "--lr", 0.5, "--print-config").out)
+        run = mlp.ok(*asked, *task, "--lr", 0.5, "--json", "--dry-run").json
+        for found in (printed, run["config"]):
+            assert found["model"]["activation"] == own["activation"]
+            assert found["model"]["dropout"] == own["dropout"]
+            assert found["train"]["reg"] == own["reg"]
+            assert found["train"]["lr"] == 0.5
+            assert found["model"]["hidden"] == [3]
+    classes = ("--task", "classification", "--print-config")
+    printed = tomllib.loads(mlp.ok(*asked, *classes).out)
+    assert printed["model"]["activation"] == OWN["activation"]
+
+
+def test_the_run_of_a_printed_config_and_a_resumed_one_keep_values_of_another_kind(mlp) -> None:
+    written(Path())
+    given = ("--data", "prices.csv", "--activation", "mish", "--dropout", 0.2, "--hidden", 3)
+    Path("run.toml").write_text(mlp.ok("train", *given, "--print-config").out)
+    mlp.ok("train", "--config", "run.toml", "--epochs", 1)
+    config = load(Path("model.npz")).config
+    assert (config.model.activation, config.model.dropout) == ("mish", 0.2)
+    mlp.ok("train", "--resume", "model.npz", "--epochs", 2)
+    assert load(Path("model.npz")).config.model == config.model
 
 
 def test_other_data_are_tables_unless_they_are_said_to_be_images() -> None:
@@ -122,11 +164,11 @@ def test_the_first_line_says_it_and_the_plan_is_the_kinds(mlp, points: Path) -> 
     assert told not in again
 
 
-def test_help_shows_both_defaults(mlp) -> None:
+def test_help_shows_the_defaults_of_each_kind(mlp) -> None:
     text = " ".join(mlp.ok("train", "--help").out.split())
-    for name in OWN:
-        value = OWN[name]
-        shown = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    for name, value in OWN.items():
+        other, shown = DEFAULTS[NUMBERS][name], as_typed(value)
+        shown += "" if other == value else f"; for tables with numbers to predict {as_typed(other)}"
         assert f"for tables {shown}]" in text, name
 
 

@@ -15,7 +15,7 @@ from mlpcli.config import kinds
 from mlpcli.config.options import OPTIONS
 from mlpcli.data.scalings import SCALINGS
 from mlpcli.nn.activations import ACTIVATIONS
-from mlpcli.nn.initialisation import INITS
+from mlpcli.nn.initialisation import INITS, PARAMETRISATIONS
 from mlpcli.nn.losses import LOSSES, OF_TASK
 from mlpcli.nn.optimizers import OPTIMIZERS
 from mlpcli.nn.schedules import LR_SCHEDULES
@@ -25,6 +25,7 @@ REGISTRIES = {
     "activation": (kinds.ACTIVATIONS, ACTIVATIONS),
     "loss": (kinds.LOSSES, LOSSES),
     "init": (kinds.INITS, INITS),
+    "parametrisation": (kinds.PARAMETRISATIONS, PARAMETRISATIONS),
     "optimizer": (kinds.OPTIMIZERS, OPTIMIZERS),
     "lr_schedule": (kinds.LR_SCHEDULES, LR_SCHEDULES),
     "task": (kinds.TASKS, TASKS),

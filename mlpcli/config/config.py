@@ -125,6 +125,11 @@ def make_config(values: dict[str, Any], kind: str = IMAGES) -> Config:
         )
     if train.patience is not None and config.data.val_fraction == 0:
         raise UsageError("--patience needs validation rows; raise --val-fraction above 0")
+    if config.model.parametrisation == "ntk" and config.model.init != "he":
+        raise UsageError(
+            f"--init {config.model.init}: --parametrisation ntk has initial weights of its own; "
+            "leave it out, or give --init-scale"
+        )
     if train.folds is not None and (train.members or 1) > 1:
         raise UsageError("--folds scores one network per part; leave out --members")
     if train.patience is not None and train.choose == "last":

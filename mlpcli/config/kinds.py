@@ -295,6 +295,9 @@ LOSSES = ["cross-entropy", "mse", "bce", "squared-error", "absolute-error", "hub
 EMBEDDINGS = ["none", "periodic"]
 """What `mlpcli.nn.embeddings` has."""
 
+PARAMETRISATIONS = ["standard", "ntk"]
+"""As `mlpcli.nn.initialisation.PARAMETRISATIONS`."""
+
 INITS = ["he", "glorot", "normal"]
 """As `mlpcli.nn.initialisation.INITS`."""
 

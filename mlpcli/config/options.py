@@ -292,6 +292,14 @@ class ModelConfig:
         "Default: 1; with normal 0.01.",
         fixed=True,
     )
+    parametrisation: str = _option(
+        "standard",
+        Choice(kinds.PARAMETRISATIONS),
+        "ntk learns as if each layer were A·V/√fan_in + b, with initial V of deviation "
+        "--init-scale (1), and biases at a tenth of the rate. With adam, --lr 0.04 suits it.",
+        also="parametrization weight_param",
+        fixed=True,
+    )
     dropout: float = _option(
         0.0,
         PROBABILITY,

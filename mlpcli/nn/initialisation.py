@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 INITS = ("he", "glorot", "normal")
+PARAMETRISATIONS = ("standard", "ntk")
 
 
 def standard_deviation(init: str, fan_in: int, fan_out: int, scale: float | None = None) -> float:
@@ -13,10 +14,12 @@ def standard_deviation(init: str, fan_in: int, fan_out: int, scale: float | None
     - "he": √(2/fan_in), for ReLU (He et al. 2015, equation 10)
     - "glorot": √(2/(fan_in + fan_out)), for tanh and sigmoid (Glorot & Bengio 2010, equation 12)
     - "normal": 1, of the biases too (Nielsen, chapter 1)
+    - "ntk": 1/√fan_in, of the parametrisation of that name, see `MLP.rate_factors`
 
     `scale` multiplies it; None is 1, and 0.01 for "normal" (CS231n's case study).
     """
     if init == "normal":
         return 0.01 if scale is None else scale
-    sigma = math.sqrt(2 / fan_in if init == "he" else 2 / (fan_in + fan_out))
+    variances = {"he": 2 / fan_in, "glorot": 2 / (fan_in + fan_out), "ntk": 1 / fan_in}
+    sigma = math.sqrt(variances[init])
     return sigma if scale is None else sigma * scale

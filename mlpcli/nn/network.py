@@ -32,10 +32,10 @@ from mlpcli.nn.arguments import (
     check_sizes,
     fill_targets,
 )
-from mlpcli.nn.initialisation import INITS, standard_deviation
+from mlpcli.nn.initialisation import INITS, PARAMETRISATIONS, standard_deviation
 from mlpcli.nn.losses import LOSSES, OF_TASK
 from mlpcli.nn.model_file import ModelFile, read_model
-from mlpcli.nn.parameters import Buffers, Parameters, Pieces
+from mlpcli.nn.parameters import Buffers, Parameters, Pieces, input_widths
 from mlpcli.nn.regularisation import l2_penalty
 
 CHUNK = 1024
@@ -52,6 +52,7 @@ class MLP:
         activation: of the hidden layers; see `mlpcli.nn.activations`.
         loss: see `mlpcli.nn.losses`.
         embedded: how many of the inputs, the first ones, have periodic embeddings.
+        parametrisation: "standard", or "ntk", see `rate_factors`.
         init, init_scale: the initial weights; see `mlpcli.nn.initialisation`.
         dropout, input_dropout: the share of hidden units and of inputs dropped in training.
         dtype: float32 or float64.
@@ -71,6 +72,7 @@ class MLP:
         loss: str = "cross-entropy",
         *,
         embedded: int = 0,
+        parametrisation: str = "standard",
         init: str = "he",
         init_scale: float | None = None,
         dropout: float = 0.0,
@@ -82,6 +84,8 @@ class MLP:
         self.activation = ACTIVATIONS[check_name("activation", activation, ACTIVATIONS)]
         self.loss = LOSSES[check_name("loss", loss, LOSSES)]
         check_name("init", init, INITS)
+        self.parametrisation = check_name("parametrisation", parametrisation, PARAMETRISATIONS)
+        init = "ntk" if parametrisation == "ntk" else init
         check_rates(dropout=dropout, input_dropout=input_dropout)
         self.dropout_rates = [input_dropout] + [dropout] * (len(self.sizes) - 2)
         self.dtype: np.dtype[Any] = check_dtype(dtype)
@@ -136,9 +140,21 @@ class MLP:
         """
         return self.parameters.named()
 
-    def rate_factors(self) -> list[float]:
-        """What the learning rate is multiplied by in each of `parameters.spans()`."""
-        return [1.0, 1.0, embeddings.RATE]
+    def rate_factors(self, *, adaptive: bool) -> list[float]:
+        """What the learning rate η is multiplied by in each of `parameters.spans()`.
+
+        In the NTK parametrisation (Jacot, Gabriel & Hongler 2018, arXiv 1806.07572) a layer is
+        A·V/√n + b with n = fan_in and V ~ N(0, 1); as in RealMLP (Holzmüller, Grinsztajn &
+        Steinwart 2024, arXiv 2407.04491), biases learn at a tenth of the rate. Here W = V/√n. As
+        ∂loss/∂V = ∂loss/∂W/√n, a step of −η·∂loss/∂V is one of −(η/n)·∂loss/∂W in W, with momentum
+        too. An `adaptive` optimizer's step does not depend on the gradient's scale, but for its ε:
+        in W it is 1/√n of that in V.
+        """
+        layers = input_widths(self.sizes, self.embedded)[:-1]
+        if self.parametrisation == "standard":
+            return [*(1.0 for _ in layers), 1.0, embeddings.RATE]
+        power = -0.5 if adaptive else -1.0
+        return [*(fan_in**power for fan_in in layers), 0.1, embeddings.RATE]
 
     def adopt(self, parameters: Parameters) -> None:
         """Use these arrays as the parameters from now on, with their values."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from itertools import groupby
 
 import numpy as np
 
@@ -43,6 +44,12 @@ class Optimizer:
     remembers: tuple[str, ...] = ()
     """Names of the state's rows, which come after those of w and g."""
 
+    adaptive = False
+    """Whether a step does not depend on the gradient's scale."""
+
+    decoupled = False
+    """Whether the penalty is a decay of the weights, at a rate without the factor."""
+
     def __init__(self, net: MLP, reg: float = 0.0, zeros: Callable[..., Array] = np.zeros) -> None:
         flat = net.parameters.flat
         P, stride = len(flat), -(-len(flat) // _LINE) * _LINE
@@ -51,7 +58,7 @@ class Optimizer:
         self.gradient = net.parameters.like(self._rows[1])
         self.steps = 0
         self._reg = reg
-        self._factors = net.rate_factors()
+        self._factors = net.rate_factors(adaptive=self.adaptive)
         self._scratch = np.empty((2, min(BLOCK, P)), flat.dtype)
         self.update_only(slice(0, P))
 
@@ -68,11 +75,14 @@ class Optimizer:
 
     def _split(self, part: slice) -> Iterator[tuple[int, int, float, float]]:
         """Yield (start, stop, λ, factor on η) of each block; only weights have a penalty."""
+        biases = len(self.gradient.W)
         spans = zip(self.gradient.spans(), self._factors, strict=True)
-        for number, (span, factor) in enumerate(spans):
-            first, last = max(part.start, span.start), min(part.stop, span.stop)
+        alike = groupby(enumerate(spans), key=lambda item: (item[0] < biases, item[1][1]))
+        for (penalised, factor), group in alike:
+            of_group = [span for _, (span, _) in group]
+            reg = self._reg / (factor if self.decoupled else 1) if penalised else 0.0
+            first, last = max(part.start, of_group[0].start), min(part.stop, of_group[-1].stop)
             for start in range(first, last, BLOCK):
-                reg = 0.0 if number else self._reg
                 yield start, min(start + BLOCK, last), reg, factor
 
     def step(self, lr: float, momentum: float) -> None:
@@ -145,6 +155,7 @@ class Adam(Optimizer):
     """
 
     remembers = ("m", "v")
+    adaptive = True
     beta2 = BETA2
     epsilon = 1e-8
 
@@ -179,6 +190,8 @@ class Adam(Optimizer):
 
 class AdamW(Adam):
     """Adam with the penalty not in g but apart, w ← w − ηλw (Loshchilov & Hutter 2019)."""
+
+    decoupled = True
 
     def _penalise(self, w: Array, g: Array, scratch: Array, lr: float, reg: float) -> Array:
         if reg:

@@ -76,8 +76,9 @@ class Parameters:
         return Parameters(self._sizes, flat, embedded=self._embedded)
 
     def spans(self) -> list[slice]:
-        """The parts of `flat`, in order: all weights, all biases, the embeddings."""
-        ends = [0, len(self.weights), self._end, len(self.flat)]
+        """The parts of `flat`, in order: each W, all biases, the embeddings."""
+        starts = [w for w, _ in self._begins]
+        ends = [*starts, len(self.weights), self._end, len(self.flat)]
         return [slice(*pair) for pair in pairwise(ends)]
 
     def pieces(self, part: slice) -> Pieces:
@@ -93,7 +94,7 @@ class Parameters:
         rows: list[tuple[int, int, int]] = [
             (w, W.size, W.shape[1]) for (w, _), W in zip(self._begins, self.W, strict=True)
         ]
-        _, biases, of_columns = self.spans()
+        *_, biases, of_columns = self.spans()
         rows += [(biases.start, biases.stop - biases.start, 1)]
         rows += [(of_columns.start, of_columns.stop - of_columns.start, SIZE)]
 

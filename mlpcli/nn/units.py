@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -80,9 +81,10 @@ class Share(Parameters):
         return gradient
 
     def spans(self) -> list[slice]:
-        middle = self.part.start + len(self.weights)
+        ends = [self.part.start, *(W.size for W in self.W)]
+        weights = [slice(*pair) for pair in pairwise(np.cumsum(ends).tolist())]
         stop = self.part.stop
-        return [slice(self.part.start, middle), slice(middle, stop), slice(stop, stop)]
+        return [*weights, slice(weights[-1].stop, stop), slice(stop, stop)]
 
 
 def _shapes(sizes: Sequence[int], ranks: int, rank: int) -> list[tuple[int, int]]:

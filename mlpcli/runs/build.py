@@ -241,6 +241,7 @@ def network(config: Config, D: int, C: int, numbers: int = 0) -> MLP:
         model.activation,
         model.loss or OF_TASK[Classification.kind if C > 1 else Regression.kind][0],
         embedded=model.embedded(numbers),
+        parametrisation=model.parametrisation,
         init=model.init,
         init_scale=model.init_scale,
         dropout=model.dropout,
