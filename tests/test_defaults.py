@@ -106,10 +106,9 @@ def test_the_kind_that_is_told_without_opening_is_that_of_the_opened_data(mlp) -
     for source, kind in written(Path()).items():
         assert catalog.kind_of_source(source, None) == kind, source
         data = catalog.open_data(source, data_dir=Path("none"))
-        opened = kind_of_opened(
-            data.source, images=data.image_shape is not None, numbers=source == "prices.csv"
-        )
-        assert opened == (NUMBERS if source == "prices.csv" else kind), source
+        assert kind_of_opened(data.source, data.image_shape, "classification") == kind, source
+        of_numbers = kind_of_opened(data.source, data.image_shape, "regression")
+        assert of_numbers == (NUMBERS if kind == TABLES else kind), source
         printed = tomllib.loads(mlp.ok("train", "--data", source, "--print-config").out)
         assert printed["train"]["choose"] == ("loss" if kind == TABLES else "accuracy"), source
 

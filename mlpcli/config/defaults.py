@@ -66,17 +66,11 @@ PLANS = {IMAGES: Plan(20, 1000), TABLES: Plan(60, 1200), NUMBERS: Plan(60, 1200)
 """{kind: its plan}."""
 
 
-def kind_of_opened(source: str, *, images: bool, numbers: bool) -> str:
-    """The kind of data that were opened.
-
-    Args:
-        source: their name.
-        images: whether they hold images.
-        numbers: whether their labels are numbers to predict.
-    """
-    if images or source in NAMED_DATA:
+def kind_of_opened(source: str, image_shape: tuple[int, int] | None, task: str) -> str:
+    """The kind of data that were opened, by their name, the shape of images, and the task."""
+    if image_shape or source in NAMED_DATA:
         return IMAGES
-    return NUMBERS if numbers else TABLES
+    return NUMBERS if task == "regression" else TABLES
 
 
 def defaults_for(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -65,11 +65,7 @@ class Material:
     @property
     def kind(self) -> str:
         """Which defaults suit the data: a key of `DEFAULTS`."""
-        return kind_of_opened(
-            self.data.source,
-            images=self.data.image_shape is not None,
-            numbers=self.task.kind == Regression.kind,
-        )
+        return kind_of_opened(self.data.source, self.data.image_shape, self.task.kind)
 
     @property
     def sizes(self) -> tuple[int, int, int]:

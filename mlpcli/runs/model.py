@@ -95,11 +95,7 @@ class Model:
     @property
     def kind(self) -> str:
         """Which defaults its data have: a key of `mlpcli.config.defaults.DEFAULTS`."""
-        return kind_of_opened(
-            self.data.source,
-            images=self.data.image_shape is not None,
-            numbers=not isinstance(self.task, Classification),
-        )
+        return kind_of_opened(self.data.source, self.data.image_shape, self.task.kind)
 
     @property
     def columns(self) -> list[str] | None:
