@@ -72,6 +72,7 @@ VARIANTS = {
     "distorted and averaged": (*DIGITS, "--augment", "affine", "--average", "ema"),
     "embedded": (
         *("--data", "penguins", *BASE, "--embedding", "periodic", "--optimizer", "adam"),
+        *("--input-scale", "learned"),
         *("--beta2", "0.95", "--dropout", "0"),
     ),
     "sigmoid": (*DIGITS, "--activation", "sigmoid", "--loss", "mse", "--optimizer", "adam"),

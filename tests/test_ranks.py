@@ -104,6 +104,8 @@ def shared(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
         {"data": mixed, "optimizer": "adam", "max_norm": 0.7, "batch_size": 4},
         {"data": mixed, "embedding": "periodic", "average": "ema", "clip_norm": 0.5},
         {"data": mixed, "embedding": "periodic", "hidden": (), "optimizer": "adamw"},
+        {"data": mixed, "embedding": "periodic", "input_scale": "learned", "clip_norm": 0.5},
+        {"data": mixed, "embedding": "none", "input_scale": "learned", "parametrisation": "ntk"},
     ],
     ids=lambda values: (
         " ".join(getattr(v, "__name__", str(v)) for v in values.values()) or "default"
@@ -114,7 +116,7 @@ def test_ranks_end_at_the_weights_of_one_process(
 ) -> None:
     alone, expected = train(1, **values)
     together, results = train(size, **values)
-    by_rows = values.get("hidden") == () or "embedding" in values
+    by_rows = values.get("hidden") == () or "embedding" in values or "input_scale" in values
     assert together.step.by_units == (shared == "units" and not by_rows)
     scale = np.abs(alone.best).max()
     for a, b in ((together.net.parameters.flat, alone.net.parameters.flat),

@@ -44,7 +44,7 @@ def _member(model: Model, scores: report.TaskReport) -> subject.Member:
         epochs=model.epochs,
         parameters=sum(array.size for array in model.file.params.values()),
         seconds=float(model.history[-1]["seconds"]) if model.history else 0.0,
-        W=model.file.params["W1"],
+        W=model.file.plain_params["W1"],
     )
 
 

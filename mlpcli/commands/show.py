@@ -296,7 +296,7 @@ def _draw_weights(model: Model, path: Path) -> str:
             "images, so its weights cannot be drawn"
         )
     ensure_writable(path, reads=[model.file.path])
-    W = model.file.params["W1"]
+    W = model.file.plain_params["W1"]
     count = save_weights(path, W, (shape[0], shape[1]))
     return f"{count} of {W.shape[1]:,} units of the first layer"
 

@@ -273,15 +273,15 @@ def build_writer(run: Run, hand_on: Callable[[dict[str, Array]], None] | None = 
         ranks=run.job.size,
         ancestors=run.ancestors,
     )
+    parameters = run.trainer.net.parameters
     about: dict[str, Any] = {
         "weights_only": request.weights_only,
-        "embedded": run.trainer.net.embedded,
         "residuals": _residuals(run),
         "continues": model is not None and same_file(model.file.path, request.output),
     }
     if hand_on:
-        return PartWriter(request.output, run.trainer.net.sizes, meta, **about, hand_on=hand_on)
-    return Writer(request.output, run.trainer.net.sizes, meta, **about)
+        return PartWriter(request.output, parameters, meta, **about, hand_on=hand_on)
+    return Writer(request.output, parameters, meta, **about)
 
 
 def _residuals(run: Run) -> ResidualsOfBest | None:

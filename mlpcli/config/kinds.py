@@ -295,6 +295,9 @@ LOSSES = ["cross-entropy", "mse", "bce", "squared-error", "absolute-error", "hub
 EMBEDDINGS = ["none", "periodic"]
 """What `mlpcli.nn.embeddings` has."""
 
+INPUT_SCALES = ["none", "learned"]
+"""Whether there is what `mlpcli.nn.input_scale` describes."""
+
 PARAMETRISATIONS = ["standard", "ntk"]
 """As `mlpcli.nn.initialisation.PARAMETRISATIONS`."""
 

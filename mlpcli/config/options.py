@@ -270,6 +270,13 @@ class ModelConfig:
         also="num_emb_type embeddings numeric_embedding num_embedding plr pbld",
         fixed=True,
     )
+    input_scale: str = _option(
+        "none",
+        Choice(kinds.INPUT_SCALES),
+        "learned gives each input of the first layer a factor of its own, which begins at 1.",
+        also="scaling_layer front_scale add_front_scale",
+        fixed=True,
+    )
     loss: str | None = _option(
         None,
         Choice(kinds.LOSSES),
@@ -312,9 +319,10 @@ class ModelConfig:
         "float32", Choice(("float32", "float64")), "Precision of all arithmetic.", fixed=True
     )
 
-    def embedded(self, numbers: int) -> int:
-        """How many inputs are embedded, if so many of them are numbers of columns."""
-        return numbers if self.embedding == "periodic" else 0
+    def of_inputs(self, numbers: int) -> dict[str, Any]:
+        """What `MLP` takes of the options, for its inputs of which so many are columns' numbers."""
+        embedded = numbers if self.embedding == "periodic" else 0
+        return {"embedded": embedded, "scaled": self.input_scale == "learned"}
 
 
 @dataclass(frozen=True)

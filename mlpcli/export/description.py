@@ -74,12 +74,12 @@ def describe(request: Request) -> Description:
 
 
 def _network(model: Model) -> Network:
-    file, task = model.file, model.task
+    file, task, params = model.file, model.task, model.file.plain_params
     layers = [
-        (file.params[f"W{number}"], file.params[f"b{number}"], layer.activation)
+        (params[f"W{number}"], params[f"b{number}"], layer.activation)
         for number, layer in enumerate(file.dense, start=1)
     ]
-    embedding = [array for name, array in file.params.items() if name.startswith("E")]
+    embedding = [array for name, array in params.items() if name.startswith("E")]
     if isinstance(task, Regression):
         return Network(model.encoding, embedding, layers, "number", task.mean, task.deviation)
     return Network(model.encoding, embedding, layers, _OUTPUTS[file.loss])

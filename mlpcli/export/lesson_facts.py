@@ -25,8 +25,8 @@ from mlpcli.export.lesson_inputs import (
 )
 from mlpcli.export.request import Request
 from mlpcli.nn.embeddings import OUTPUTS
+from mlpcli.nn.input_scale import without
 from mlpcli.nn.model_file import read_model
-from mlpcli.nn.parameters import Parameters
 from mlpcli.runs import build
 from mlpcli.runs.model import Model
 from mlpcli.runs.own_data import open_rows
@@ -81,7 +81,7 @@ def _only(request: Request) -> Model:
             "choose one by --member I, counted from 0"
         )
     model = request.members[0]
-    count = Parameters.count(model.file.sizes, embedded=model.file.embedded)
+    count = len(model.network().parameters.flat)
     if count > MOST:
         raise UsageError(
             f"{model.file.path}: has {count:,} parameters, and a lesson takes at most {MOST:,}; "
@@ -126,7 +126,7 @@ class _OwnRows:
 
 def _network(model: Model) -> dict[str, Any]:
     file = model.file
-    params = {name: array for name, array in file.params.items() if name not in _EMBEDDINGS}
+    params = {n: array for n, array in file.plain_params.items() if n not in _EMBEDDINGS}
     size = sum(array.size for array in params.values())
     dtype = next((d for most, d in _FINE if size * np.dtype(d).itemsize <= most), np.float16)
     if any(float(np.abs(p).max()) > 6e4 for p in params.values()):
@@ -276,7 +276,7 @@ def _known(value: Any) -> bool:
 
 def _first_layer(model: Model) -> dict[str, Any]:
     """The weights into some units at the start and at the end of training, where they are known."""
-    W = model.file.params["W1"]
+    W = model.file.plain_params["W1"]
     units = np.arange(W.shape[1])
     most = min(_UNITS, max(1, _PICTURED // len(W)))
     if len(units) > most:
@@ -304,5 +304,5 @@ def _last(model: Model) -> Array | None:
     resume = read_model(model.file.path, resume=True, member=model.file.member).resume
     if "last" not in resume:
         return None
-    last = Parameters(model.file.sizes, resume["last"], embedded=model.file.embedded)
-    return last.named()["W1"]
+    last = model.network().parameters.like(resume["last"])
+    return without(last.named())["W1"]

@@ -42,16 +42,32 @@ class Periodic:
     columns: Width
 
 
-Layer = Dense | Periodic
+@dataclass(frozen=True)
+class Scale:
+    """A learned factor for each input of the first dense layer."""
+
+    kind: Literal["scale"]
+    inputs: Width
+    outputs: Width
+
+
+Layer = Dense | Periodic | Scale
 """One of `meta["layers"]`."""
 
 
-def layers_of(sizes: Sequence[int], activation: str, embedded: int) -> list[Layer]:
-    """The layers of a network of these sizes [D, H…, C], with so many inputs embedded."""
+def layers_of(
+    sizes: Sequence[int], activation: str, embedded: int = 0, *, scaled: bool = False
+) -> list[Layer]:
+    """The layers of a network; for the arguments see `MLP`."""
     widths = input_widths(sizes, embedded)
     pairs = list(pairwise(widths))
     dense = [
         Dense("dense", inputs, outputs, activation if number < len(pairs) else None)
         for number, (inputs, outputs) in enumerate(pairs, start=1)
     ]
-    return [*([Periodic("periodic", sizes[0], widths[0], embedded)] if embedded else []), *dense]
+    before: list[Layer] = []
+    if embedded:
+        before += [Periodic("periodic", sizes[0], widths[0], embedded)]
+    if scaled:
+        before += [Scale("scale", widths[0], widths[0])]
+    return [*before, *dense]

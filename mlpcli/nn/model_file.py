@@ -2,6 +2,7 @@
 
 W1, b1, W2, b2, …   the weights to use
 E1, E2, E3, E4      of periodic embeddings, if there are any
+s1                  a factor for each input of the first layer, if they have a learned scale
 meta                a JSON text (`mlpcli.runs.meta` has its shape)
 residuals           of a regression's held-out rows (`mlpcli.evaluation.conformal`)
 resume/…            what an exact continuation needs (`mlpcli.runs.checkpoint`)
@@ -27,9 +28,12 @@ from mlpcli.arrays import Array
 from mlpcli.errors import CheckpointError
 from mlpcli.files import open_input
 from mlpcli.nn.activations import ACTIVATIONS
-from mlpcli.nn.embeddings import OUTPUTS, SIZE, Embeddings
+from mlpcli.nn.embeddings import OUTPUTS
+from mlpcli.nn.input_scale import NAME as SCALE
+from mlpcli.nn.input_scale import without
 from mlpcli.nn.layers import MAX_LAYERS, Dense, Layer, layers_of
 from mlpcli.nn.losses import LOSSES
+from mlpcli.nn.model_arrays import PARAMS, read_params
 from mlpcli.npz import Archive, Purpose, open_archive
 from mlpcli.schema import Bounds, ShapeError, read, reader
 from mlpcli.text import cut, one_line, quoted
@@ -42,11 +46,9 @@ OF_MEMBER = ("task", "encoding", "layers", "history", "epoch", "ancestors")
 
 MAX_MEMBERS = 1000
 
-_LAYER = re.compile(r"[Wb][1-9]\d{0,5}")
 _RESIDUALS = "residuals"
-_EMBEDDINGS = ("E1", "E2", "E3", "E4")
 _MEMBER = r"members/(?:0|[1-9]\d{0,2})/"
-_KNOWN = re.compile(rf"({_MEMBER})?({_LAYER.pattern}|E[1-4]|{_RESIDUALS}|resume/.*)", re.DOTALL)
+_KNOWN = re.compile(rf"({_MEMBER})?({PARAMS}|{_RESIDUALS}|resume/.*)", re.DOTALL)
 _PURPOSE = Purpose(
     CheckpointError,
     "a checkpoint of mlp",
@@ -63,6 +65,7 @@ class _Options:
     activation: str
     loss: str
     embedding: Literal["none", "periodic"] = "none"
+    input_scale: Literal["none", "learned"] = "none"
     dropout: Annotated[float, Bounds(0, 1)] = 0.0
     input_dropout: Annotated[float, Bounds(0, 1)] = 0.0
 
@@ -89,6 +92,7 @@ class ModelFile:
         loss: the name of its loss.
         dropout, input_dropout: the shares dropped in training.
         embedded: how many of the inputs have periodic embeddings.
+        scaled: whether the first layer's inputs have a learned scale.
         params: {"W1": …, "b1": …}, finite, float32 or float64, with shapes that fit together.
         residuals: (n,) distances of answers and targets, of held-out rows of a regression; n is 0
             if there are none.
@@ -104,6 +108,7 @@ class ModelFile:
     dropout: float
     input_dropout: float
     embedded: int
+    scaled: bool
     params: dict[str, Array]
     residuals: Array = field(default_factory=lambda: np.empty(0))
     resume: dict[str, Array] = field(default_factory=dict)
@@ -118,6 +123,11 @@ class ModelFile:
     def sizes(self) -> list[int]:
         """[D, H…, C]."""
         return [self.layers[0].inputs] + [layer.outputs for layer in self.dense]
+
+    @property
+    def plain_params(self) -> dict[str, Array]:
+        """The same network's if its inputs had no scale."""
+        return without(self.params)
 
     @property
     def dense(self) -> Sequence[Dense]:
@@ -218,14 +228,11 @@ def _read(archive: Archive, path: Path, meta: dict[str, Any], *, resume: bool) -
         declared = _declared_layers(meta) if meta["format"] > 1 else None
     except ShapeError as error:
         raise CheckpointError(f"{path}: `meta` is damaged: {error}") from None
-    names = [name for name in archive.names if _LAYER.fullmatch(name)]
-    params = {name: archive.read(name) for name in _in_order(names, path)}
-    _check_shapes(params, path)
+    params = read_params(archive, options.embedding, options.input_scale, path)
     weights = [array for name, array in params.items() if name.startswith("W")]
-    params |= _read_embeddings(archive, params["W1"], options.embedding, path)
-    embedded = len(params["E1"]) if "E1" in params else 0
+    embedded, scaled = len(params["E1"]) if "E1" in params else 0, SCALE in params
     sizes = [len(weights[0]) - OUTPUTS * embedded, *(W.shape[1] for W in weights)]
-    layers = layers_of(sizes, options.activation, embedded)
+    layers = layers_of(sizes, options.activation, embedded, scaled=scaled)
     if declared is not None:
         _compare(declared, layers, path)
     extra = {
@@ -242,6 +249,7 @@ def _read(archive: Archive, path: Path, meta: dict[str, Any], *, resume: bool) -
         options.dropout,
         options.input_dropout,
         embedded,
+        scaled,
         params,
         _read_residuals(archive, path),
         extra,
@@ -329,61 +337,3 @@ def _read_meta(archive: Archive, path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path}: is of format {cut(str(version), 20)}, which does not exist")
     result: dict[str, Any] = meta
     return result
-
-
-def _in_order(names: list[str], path: Path) -> list[str]:
-    """W1, b1, W2, …: complete, none missing."""
-    there = set(names)
-    layers = -(-max(len(names), 1) // 2)
-    if layers > MAX_LAYERS:
-        raise CheckpointError(f"{path}: has {layers:,} layers; at most {MAX_LAYERS:,} can be read")
-    wanted = [f"{kind}{layer}" for layer in range(1, layers + 1) for kind in "Wb"]
-    if missing := [name for name in wanted if name not in there]:
-        raise CheckpointError(f"{path}: the array {missing[0]} is missing")
-    return wanted
-
-
-def _read_embeddings(archive: Archive, W1: Array, kind: str, path: Path) -> dict[str, Array]:
-    """E1 … E4, or nothing if no inputs are embedded."""
-    there = [name for name in _EMBEDDINGS if name in archive.names]
-    if not there:
-        return {}
-    if kind == "none":
-        raise CheckpointError(f"{path}: holds {there[0]}, but is configured without embeddings")
-    if len(there) < len(_EMBEDDINGS):
-        missing = next(name for name in _EMBEDDINGS if name not in there)
-        raise CheckpointError(f"{path}: the array {missing} is missing")
-    arrays = {name: archive.read(name) for name in there}
-    M = len(arrays["E1"]) if arrays["E1"].ndim else 0
-    if not 0 < (OUTPUTS + 1) * M <= len(W1):
-        raise CheckpointError(f"{path}: E1 has the shape {arrays['E1'].shape}, which W1 has not")
-    expected = Embeddings(np.empty((M, SIZE), W1.dtype)).named()
-    for name, array in arrays.items():
-        _check_array(name, array, expected[name].shape, W1.dtype, path)
-    return arrays
-
-
-def _check_array(
-    name: str, array: Array, shape: tuple[int, ...], dtype: np.dtype[Any], path: Path
-) -> None:
-    if array.shape != shape:
-        raise CheckpointError(f"{path}: {name} has the shape {array.shape}, expected {shape}")
-    if array.dtype != dtype:
-        raise CheckpointError(f"{path}: {name} is of {array.dtype}, but W1 of {dtype}")
-    if not np.isfinite(array).all():
-        raise CheckpointError(f"{path}: {name} holds values that are not finite")
-
-
-def _check_shapes(params: dict[str, Array], path: Path) -> None:
-    dtype = params["W1"].dtype
-    if dtype not in (np.float32, np.float64):
-        raise CheckpointError(f"{path}: W1 is of {dtype}; expected float32 or float64")
-    fan_in: int | None = None
-    for layer in range(1, len(params) // 2 + 1):
-        W, b = params[f"W{layer}"], params[f"b{layer}"]
-        if W.ndim != 2 or 0 in W.shape or (fan_in is not None and W.shape[0] != fan_in):
-            expected = "two dimensions" if fan_in is None else f"({fan_in}, …)"
-            raise CheckpointError(f"{path}: W{layer} has the shape {W.shape}, expected {expected}")
-        _check_array(f"b{layer}", b, W.shape[1:], dtype, path)
-        _check_array(f"W{layer}", W, W.shape, dtype, path)
-        fan_in = W.shape[1]

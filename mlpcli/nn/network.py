@@ -2,7 +2,8 @@
 
     A₀ = X,   Zₗ = Aₗ₋₁·Wₗ + bₗ,   Aₗ = f(Zₗ),   scores = Z_L
 
-(or A₀ = (e(X), X), if numbers of X are embedded by e: see `mlpcli.nn.embeddings`)
+(or A₀ = (e(X), X), if numbers of X are embedded by e, see `mlpcli.nn.embeddings`; and for W₁ V, if
+inputs have a learned scale, see `mlpcli.nn.input_scale`)
 
     δ_L = ∂loss/∂scores,   δₗ₋₁ = (δₗ·Wₗᵀ) ⊙ f′(Zₗ₋₁),   ∂loss/∂Wₗ = Aₗ₋₁ᵀ·δₗ,   ∂loss/∂bₗ = 1ᵀ·δₗ
 
@@ -20,7 +21,7 @@ import numpy.typing as npt
 
 from mlpcli.arrays import Array
 from mlpcli.errors import InputError
-from mlpcli.nn import embeddings, one_hot
+from mlpcli.nn import embeddings, input_scale, one_hot
 from mlpcli.nn.activations import ACTIVATIONS
 from mlpcli.nn.arguments import (
     check_dtype,
@@ -52,6 +53,7 @@ class MLP:
         activation: of the hidden layers; see `mlpcli.nn.activations`.
         loss: see `mlpcli.nn.losses`.
         embedded: how many of the inputs, the first ones, have periodic embeddings.
+        scaled: whether the first layer's inputs have a learned scale.
         parametrisation: "standard", or "ntk", see `rate_factors`.
         init, init_scale: the initial weights; see `mlpcli.nn.initialisation`.
         dropout, input_dropout: the share of hidden units and of inputs dropped in training.
@@ -72,6 +74,7 @@ class MLP:
         loss: str = "cross-entropy",
         *,
         embedded: int = 0,
+        scaled: bool = False,
         parametrisation: str = "standard",
         init: str = "he",
         init_scale: float | None = None,
@@ -90,8 +93,12 @@ class MLP:
         self.dropout_rates = [input_dropout] + [dropout] * (len(self.sizes) - 2)
         self.dtype: np.dtype[Any] = check_dtype(dtype)
         self.embedded = check_embedded(embedded, self.sizes[0])
-        flat = np.zeros(Parameters.count(self.sizes, embedded=embedded), self.dtype)
-        self.parameters = Parameters(self.sizes, flat, embedded=embedded)
+        before: dict[str, Any] = {"embedded": self.embedded, "scaled": scaled}
+        flat = np.zeros(Parameters.count(self.sizes, **before), self.dtype)
+        self.parameters = Parameters(self.sizes, flat, **before)
+        self._V: Array | None = None  # of a learned scale
+        if self.parameters.scale is not None:
+            self.parameters.scale.fill(1)
         if seed is None:
             return
         rng = np.random.default_rng(seed)
@@ -123,6 +130,7 @@ class MLP:
             file.activation,
             file.loss,
             embedded=file.embedded,
+            scaled=file.scaled,
             dropout=file.dropout,
             input_dropout=file.input_dropout,
             dtype=file.params["W1"].dtype,
@@ -136,7 +144,8 @@ class MLP:
     def params(self) -> dict[str, Array]:
         """{"W1": (fan_in, fan_out), "b1": (fan_out,), …}: the live arrays.
 
-        W1 has the rows of what is embedded first; "E1" … "E4" are as `Embeddings.named` says.
+        W1 has the rows of what is embedded first; "E1" … "E4" are as `Embeddings.named` says, and
+        "s1" (fan_in,) is the learned scale.
         """
         return self.parameters.named()
 
@@ -152,9 +161,10 @@ class MLP:
         """
         layers = input_widths(self.sizes, self.embedded)[:-1]
         if self.parametrisation == "standard":
-            return [*(1.0 for _ in layers), 1.0, embeddings.RATE]
+            return [*(1.0 for _ in layers), 1.0, embeddings.RATE, input_scale.RATE]
         power = -0.5 if adaptive else -1.0
-        return [*(fan_in**power for fan_in in layers), 0.1, embeddings.RATE]
+        of_layers = [fan_in**power for fan_in in layers]
+        return [*of_layers, 0.1, embeddings.RATE, input_scale.RATE]
 
     def adopt(self, parameters: Parameters) -> None:
         """Use these arrays as the parameters from now on, with their values."""
@@ -205,7 +215,7 @@ class MLP:
         if batch.waves and self.parameters.embeddings:
             x, e = batch.X[:, : self.embedded], batch.inputs[:, : self._origin]
             embeddings.embed(self.parameters.embeddings, x, batch.waves, out=e)
-        for layer, (W, b) in enumerate(zip(self.parameters.W, self.parameters.b, strict=True)):
+        for layer, (W, b) in enumerate(zip(self._weights(), self.parameters.b, strict=True)):
             if 0 < layer < last:
                 batch.meet()
             A = batch.below[layer]
@@ -246,7 +256,7 @@ class MLP:
                 np.multiply(delta, mask, out=delta)
             np.multiply(delta, slope, out=delta)
         if batch.waves and self.parameters.embeddings:
-            W, mask = self.parameters.W[0][: self._origin], batch.masks[0]
+            W, mask = self._weights()[0][: self._origin], batch.masks[0]
             delta = np.matmul(W, batch.deltas[0].T, out=batch.waves.deltas)
             if drop and mask is not None:
                 np.multiply(delta, mask[:, : self._origin].T, out=delta)
@@ -271,6 +281,9 @@ class MLP:
             else:
                 one_hot.collect(A, batch.hot, delta, rows, gradient.W[layer], self._origin)
             np.matmul(batch.ones, delta[:, entries], out=gradient.b[layer][entries])
+            if not layer and self.parameters.scale is not None and gradient.scale is not None:
+                s, W = self.parameters.scale, self.parameters.W[0]
+                input_scale.collect_gradient(s, W, rows, gradient.W[0], gradient.scale)
         if batch.waves and gradient.embeddings:
             columns = pieces.columns if pieces else slice(None)
             embeddings.collect_gradient(batch.waves, gradient.embeddings, columns)
@@ -301,6 +314,20 @@ class MLP:
         """Samples per pass of a prediction."""
         width = sum(self.sizes) + self.embedded * embeddings.SIZE
         return min(CHUNK, max(1, _OUTPUTS // width))
+
+    def _weights(self) -> list[Array]:
+        """What the layers' inputs are multiplied by: V, W2, … or W1, W2, …"""
+        W, s = self.parameters.W, self.parameters.scale
+        if s is None:
+            return W
+        if self._V is None or self._V.dtype != s.dtype:
+            self._V = np.empty_like(W[0])
+        return [input_scale.scale_rows(s, W[0], out=self._V), *W[1:]]
+
+    @property
+    def takes_inputs_as_they_are(self) -> bool:
+        """Whether they are neither embedded nor scaled before the first layer."""
+        return not self.embedded and self.parameters.scale is None
 
     @property
     def _origin(self) -> int:

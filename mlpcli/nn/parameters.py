@@ -11,6 +11,7 @@ import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.nn.embeddings import OUTPUTS, SIZE, Embeddings, Waves
+from mlpcli.nn.input_scale import NAME as SCALE
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Parameters:
         sizes: [D, H…, C].
         flat: (P,) the array.
         embedded: M, how many of the inputs, the first ones, have periodic embeddings.
+        scaled: whether the first layer's inputs have a learned scale.
 
     Attributes:
         flat: (P,) every parameter.
@@ -44,16 +46,19 @@ class Parameters:
         b: the bias vectors, (fan_out,) each.
         weights: (P_W,) the part of `flat` that holds the weights.
         embeddings: of the M inputs; None if there are none.
+        scale: s, of the first layer's inputs (fan_in,); None if they have none.
     """
 
-    def __init__(self, sizes: Sequence[int], flat: Array, *, embedded: int = 0) -> None:
+    def __init__(
+        self, sizes: Sequence[int], flat: Array, *, embedded: int = 0, scaled: bool = False
+    ) -> None:
         shapes = list(pairwise(input_widths(sizes, embedded)))
         n_weights = sum(fan_in * fan_out for fan_in, fan_out in shapes)
         self.flat = flat
         self.weights = flat[:n_weights]
         self.W: list[Array] = []
         self.b: list[Array] = []
-        self._sizes, self._embedded = sizes, embedded
+        self._sizes, self._embedded, self._scaled = sizes, embedded, scaled
         self._begins: list[tuple[int, int]] = []  # where in `flat` the W and the b of a layer do
         w, b = 0, n_weights
         for fan_in, fan_out in shapes:
@@ -62,23 +67,26 @@ class Parameters:
             self._begins.append((w, b))
             w, b = w + fan_in * fan_out, b + fan_out
         self._end = b  # of the biases; here the embeddings begin
-        block = flat[b:].reshape(embedded, SIZE)
-        self.embeddings = Embeddings(block) if embedded else None
+        end = b + embedded * SIZE
+        self.embeddings = Embeddings(flat[b:end].reshape(embedded, SIZE)) if embedded else None
+        self.scale = flat[end:] if scaled else None
 
     @staticmethod
-    def count(sizes: Sequence[int], *, embedded: int = 0) -> int:
+    def count(sizes: Sequence[int], *, embedded: int = 0, scaled: bool = False) -> int:
         """P, the number of parameters of a network with these layer sizes [D, H…, C]."""
-        shapes = pairwise(input_widths(sizes, embedded))
-        return sum((fan_in + 1) * fan_out for fan_in, fan_out in shapes) + embedded * SIZE
+        widths = input_widths(sizes, embedded)
+        dense = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(widths))
+        return dense + embedded * SIZE + (widths[0] if scaled else 0)
 
     def like(self, flat: Array) -> Parameters:
         """The parameters of the same network in another array (P,)."""
-        return Parameters(self._sizes, flat, embedded=self._embedded)
+        return Parameters(self._sizes, flat, embedded=self._embedded, scaled=self._scaled)
 
     def spans(self) -> list[slice]:
-        """The parts of `flat`, in order: each W, all biases, the embeddings."""
+        """The parts of `flat`, in order: each W, all biases, the embeddings, the scale."""
         starts = [w for w, _ in self._begins]
-        ends = [*starts, len(self.weights), self._end, len(self.flat)]
+        scale = self._end + self._embedded * SIZE
+        ends = [*starts, len(self.weights), self._end, scale, len(self.flat)]
         return [slice(*pair) for pair in pairwise(ends)]
 
     def pieces(self, part: slice) -> Pieces:
@@ -94,9 +102,8 @@ class Parameters:
         rows: list[tuple[int, int, int]] = [
             (w, W.size, W.shape[1]) for (w, _), W in zip(self._begins, self.W, strict=True)
         ]
-        *_, biases, of_columns = self.spans()
-        rows += [(biases.start, biases.stop - biases.start, 1)]
-        rows += [(of_columns.start, of_columns.stop - of_columns.start, SIZE)]
+        for span, width in zip(self.spans()[-3:], (1, SIZE, 1), strict=True):
+            rows += [(span.start, span.stop - span.start, width)]
 
         def up(end: int) -> int:
             for begin, size, width in rows:
@@ -107,13 +114,14 @@ class Parameters:
         return slice(up(part.start), up(part.stop))
 
     def named(self) -> dict[str, Array]:
-        """{"W1": …, "b1": …, "W2": …}: the live views, by name; then those of the embeddings."""
+        """{"W1": …, "b1": …, "W2": …}: the live views, by name; then those of what is before."""
         layers = {
             f"{kind}{layer}": array
             for layer, pair in enumerate(zip(self.W, self.b, strict=True), start=1)
             for kind, array in zip("Wb", pair, strict=True)
         }
-        return layers | (self.embeddings.named() if self.embeddings else {})
+        layers |= self.embeddings.named() if self.embeddings else {}
+        return layers | ({SCALE: self.scale} if self.scale is not None else {})
 
 
 def input_widths(sizes: Sequence[int], embedded: int) -> list[int]:

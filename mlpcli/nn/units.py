@@ -54,7 +54,7 @@ class Share(Parameters):
 
     def __init__(self, sizes: Sequence[int], ranks: int, rank: int, flat: Array) -> None:
         self._of = sizes, ranks, rank
-        self.embeddings = None  # such networks are shared by rows
+        self.embeddings = self.scale = None  # networks with these are shared by rows
         shares = [_shapes(sizes, ranks, r) for r in range(ranks)]
         C = sizes[-1]
         ends = np.cumsum([_count(shapes) + (0 if r else C) for r, shapes in enumerate(shares)])
@@ -84,7 +84,7 @@ class Share(Parameters):
         ends = [self.part.start, *(W.size for W in self.W)]
         weights = [slice(*pair) for pair in pairwise(np.cumsum(ends).tolist())]
         stop = self.part.stop
-        return [*weights, slice(weights[-1].stop, stop), slice(stop, stop)]
+        return [*weights, slice(weights[-1].stop, stop), slice(stop, stop), slice(stop, stop)]
 
 
 def _shapes(sizes: Sequence[int], ranks: int, rank: int) -> list[tuple[int, int]]:

@@ -236,7 +236,7 @@ def network(config: Config, D: int, C: int, numbers: int = 0) -> MLP:
         [D, *model.hidden, C],
         model.activation,
         model.loss or OF_TASK[Classification.kind if C > 1 else Regression.kind][0],
-        embedded=model.embedded(numbers),
+        **model.of_inputs(numbers),
         parametrisation=model.parametrisation,
         init=model.init,
         init_scale=model.init_scale,
@@ -293,7 +293,7 @@ def training_step(config: Config, material: Material, net: MLP, ranks: Ranks) ->
         image_shape=material.data.image_shape,
     )
     # Masks are drawn for the inputs as they come, and numbers that are embedded come first.
-    as_they_come = config.model.input_dropout or net.embedded
+    as_they_come = config.model.input_dropout or not net.takes_inputs_as_they_are
     order = None if as_they_come else batches.sort_inputs(net.sizes[1])
     by_units = ranks.shared and share_units(net, ranks.size)
     whole = net
@@ -319,7 +319,8 @@ def training_step(config: Config, material: Material, net: MLP, ranks: Ranks) ->
 
 def share_units(net: MLP, ranks: int) -> bool:
     """Whether ranks that see the same memory share the network by its units, or a batch's rows."""
-    return len(net.sizes) > 2 and not net.embedded and min(net.sizes[1:-1]) >= UNITS * ranks
+    wide = len(net.sizes) > 2 and min(net.sizes[1:-1]) >= UNITS * ranks
+    return wide and net.takes_inputs_as_they_are
 
 
 def average(config: Config, net: MLP, ranks: Ranks, *, steps_per_epoch: int) -> Average | None:

@@ -41,7 +41,7 @@ def snapshot_of(model: Model, trainer: Trainer) -> Snapshot:
         raise CheckpointError(
             f"{path}: holds weights only and cannot be resumed; start from them with --init-from"
         )
-    if trainer.net.sizes != sizes or trainer.net.embedded != model.file.embedded:
+    if trainer.net.sizes != sizes or trainer.net.params.keys() != model.file.params.keys():
         raise CheckpointError(f"{path}: its layers {sizes} do not fit its data")
     count = len(trainer.net.parameters.flat)
     prefix = "optimizer/"
@@ -100,21 +100,19 @@ class Writer:
 
     Attributes:
         path: where to.
-        sizes: [D, H…, C].
+        parameters: of the network, or of one like it.
         meta: all of `meta` but the history and the epoch, which are filled in.
         weights_only: leave out what continues the run.
         residuals: measures those of a regression's validation rows; None if there are none.
-        embedded: how many of the inputs have periodic embeddings.
         continues: whether the file at `path` is of this run, so that it need not be kept.
         kept: where a checkpoint of another run was kept, once it was.
     """
 
     path: Path
-    sizes: list[int]
+    parameters: Parameters
     meta: dict[str, Any]
     weights_only: bool = False
     residuals: ResidualsOfBest | None = None
-    embedded: int = 0
     continues: bool = False
     kept: Path | None = None
     _begun: float = field(default_factory=lambda: time.monotonic())
@@ -155,7 +153,7 @@ class Writer:
             "epoch": best,
             "history": _thinned(history, best),
         }
-        arrays = Parameters(self.sizes, snapshot.best, embedded=self.embedded).named()
+        arrays = self.parameters.like(snapshot.best).named()
         arrays["meta"] = np.array(json.dumps(meta, allow_nan=False))
         if self.residuals:
             arrays["residuals"] = self.residuals.of(snapshot.best, best)

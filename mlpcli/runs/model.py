@@ -378,7 +378,7 @@ def new_meta(
 ) -> dict[str, Any]:
     """`meta` of a run's checkpoints, without epoch and history; for the arguments see `Model`."""
     sizes, model = [encoding.width, *config.model.hidden, task.outputs], config.model
-    layers = layers_of(sizes, model.activation, model.embedded(encoding.numbers))
+    layers = layers_of(sizes, model.activation, **model.of_inputs(encoding.numbers))
     return {
         "format": FORMAT,
         "mlp": __version__,

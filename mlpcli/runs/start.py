@@ -51,7 +51,7 @@ def start_from(model: Model, net: MLP, material: Material) -> tuple[Ancestor, ..
             so that its weights would mean something else.
     """
     _refuse_other_network(model, net, material)
-    params = {name: array.astype(np.float64) for name, array in model.file.params.items()}
+    params = {name: array.astype(np.float64) for name, array in model.file.plain_params.items()}
     _convert_first_layer(model, material, params)
     last = len(net.sizes) - 1
     old, new = model.task, material.task
@@ -60,7 +60,7 @@ def start_from(model: Model, net: MLP, material: Material) -> tuple[Ancestor, ..
         params[f"b{last}"] *= old.deviation / new.deviation
         params[f"b{last}"] += (old.mean - new.mean) / new.deviation
     for name, array in params.items():
-        net.params[name][:] = array
+        net.params[name][:] = array  # a learned scale begins at 1 again
     return lineage(model)
 
 

@@ -193,6 +193,8 @@ class Step:
         if self._shared:
             net.propagate_back(batch, drop=self._drops)
         net.collect_gradient(seen, self.optimizer.gradient, self._pieces, drop=self._drops)
+        if net.parameters.scale is not None:
+            ranks.settle()  # each has the scale's gradient for its rows of W1
         ranks.sum_gradient(self.optimizer.gradient.flat)
         self._update(lr, momentum)
         return counts, stop

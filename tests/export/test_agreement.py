@@ -59,7 +59,7 @@ def test_embedded_numbers_beside_gaps_and_categories(
     rows = table(["width", "kind", "height", "weight"], cells)
     write_csv(Path("rows.csv"), rows, labels)
     train = ("train", "--data", "rows.csv", "--epochs", 20, "--hidden", hidden, "--dtype", dtype)
-    mlp.ok(*train, "--embedding", "periodic", "-q")
+    mlp.ok(*train, "--embedding", "periodic", "--input-scale", "learned", "-q")
     compare(rows, "model.npz")
     mlp.ok(*train, "--embedding", "none", "-q", "-o", "plain.npz")
     compare(rows, "model.npz", "plain.npz")

@@ -40,7 +40,7 @@ def test_each_rank_has_the_weights_of_its_units_side_by_side() -> None:
         assert np.array_equal(share.b[2], whole.b[2][blocks[2]])
         assert np.array_equal(share.b[3], whole.b[3])
         assert all(W.flags.c_contiguous for W in share.W)
-        *weights, biases, _ = share.spans()
+        *weights, biases, _, _ = share.spans()
         assert (weights[0].start, biases.stop) == (share.part.start, share.part.stop)
         assert [s.stop - s.start for s in weights] == [W.size for W in share.W]
         assert biases.start - share.part.start == len(share.weights)

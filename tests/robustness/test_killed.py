@@ -150,6 +150,7 @@ import itertools, os, signal, sys
 from pathlib import Path
 import numpy as np
 from mlpcli.runs.checkpoint import Writer
+from mlpcli.nn.parameters import Parameters
 from mlpcli.training.progress import Progress, Snapshot
 
 path, calls, fatal = Path("model.npz"), itertools.count(), int(sys.argv[1])
@@ -169,7 +170,7 @@ for name in ("open", "fchmod", "fsync", "link", "replace", "unlink"):
 np.savez = dying(np.savez)
 progress = Progress(epoch=1, step=1, best_epoch=1)
 snapshot = Snapshot(progress, np.zeros(9), {}, np.ones(9))
-Writer(path, [2, 3], {"format": 1}).write(snapshot, [])
+Writer(path, Parameters([2, 3], np.zeros(9)), {"format": 1}).write(snapshot, [])
 """
 
 

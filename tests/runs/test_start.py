@@ -48,7 +48,11 @@ def test_columns_are_mapped_by_name_and_the_scaling_is_taken_over(
     mlp, tables, scale: str, embedding: str
 ) -> None:
     first, second, again = tables
-    net, standard = (*NET, "--embedding", embedding), ("--scale", "standard", "--epochs", 5)
+    scaled = "learned" if embedding == "periodic" else "none"
+    net, standard = (
+        (*NET, "--embedding", embedding, "--input-scale", scaled),
+        ("--scale", "standard", "--epochs", 5),
+    )
     mlp.ok("train", "--data", first, *net, *standard, "-q", "-o", "old.npz")
     mlp.ok(
         *("train", "--data", second, *net, *ONE_STEP, "--dtype", "float64", "--scale", scale),

@@ -19,6 +19,7 @@ import pytest
 from mlpcli.config.kinds import MAX_HIDDEN
 from mlpcli.errors import CheckpointError, OutputError
 from mlpcli.nn.model_file import read_model
+from mlpcli.nn.parameters import Parameters
 from mlpcli.runs import checkpoint
 from mlpcli.runs.checkpoint import Writer
 from mlpcli.runs.model import load
@@ -109,7 +110,8 @@ def snapshot(best_epoch: int = 1) -> Snapshot:
 
 
 def writer(path: Path, **options: Any) -> Writer:
-    return Writer(path, [2, 3], {"format": 1}, **options)
+    parameters = Parameters([2, 3], np.zeros(9))
+    return Writer(path, parameters, {"format": 1}, **options)
 
 
 def entry(epoch: int) -> dict[str, Any]:

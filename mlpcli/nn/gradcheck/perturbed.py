@@ -49,13 +49,16 @@ class PerturbedLosses:
         self._batch = batch
         self._last = len(net.sizes) - 2
         self._inputs: list[Array] = []  # what each layer's weights multiply
+        self._scale = net.parameters.scale
         self.Z: list[Array] = []
         embedded = net.parameters.embeddings
         A = batch.X
         if embedded:
             A = np.concatenate([self._embedded(**embedded.named()).reshape(len(A), -1), A], axis=1)
+        self._unscaled = self._dropped(A, 0)
         for layer in range(self._last + 1):
-            self._inputs.append(self._dropped(A, layer))
+            A = self._dropped(A, layer)
+            self._inputs.append(A * self._scale if not layer and self._scale is not None else A)
             self.Z.append(self._inputs[layer] @ net.parameters.W[layer] + net.parameters.b[layer])
             A = self._activated(self.Z[layer])
 
@@ -63,14 +66,14 @@ class PerturbedLosses:
         """Central differences of the mean loss by some entries of an array.
 
         Args:
-            name: "W1", "b1", …, or "E1", …
+            name: "W1", "b1", …, or "E1", …, or "s1".
             entries: (V,) positions in the flattened array.
 
         Returns:
             (V,) the derivatives; and (V,) whether a unit changed sides between w − h and w + h.
         """
         derivatives, crossed = np.empty(len(entries)), np.empty(len(entries), bool)
-        layer = 1 if name[0] == "E" else int(name[1:])
+        layer = 1 if name[0] in "Es" else int(name[1:])
         size = max(1, BLOCK // (len(self._batch.X) * max(self.net.sizes[layer:])))
         for start in range(0, len(entries), size):
             block = slice(start, start + size)
@@ -89,6 +92,10 @@ class PerturbedLosses:
         """
         if name[0] == "E":
             return self._from(0, self._of_embedding(name, entries, h), [])
+        if name[0] == "s":
+            rows = self.net.parameters.W[0][entries]
+            added = h * self._unscaled.T[entries][:, :, None] * rows[:, None, :]
+            return self._from(0, self.Z[0] + added, [])
         layer, V = int(name[1:]) - 1, len(entries)
         i, j = np.divmod(entries, self.net.sizes[layer + 1])
         # a weight Wᵢⱼ adds h·aᵢ to unit j, a bias bⱼ adds h
@@ -132,7 +139,9 @@ class PerturbedLosses:
         mask = self._batch.masks[0]
         if mask is not None:
             change *= mask[:, places].transpose(1, 0, 2)
-        Z: Array = self.Z[0] + change @ self.net.parameters.W[0][places]
+        W = self.net.parameters.W[0]
+        rows = W[places] if self._scale is None else W[places] * self._scale[places][..., None]
+        Z: Array = self.Z[0] + change @ rows
         return Z
 
     def _embedded(
