@@ -25,7 +25,8 @@ from mlpcli.config.toml import read_config, toml_value
 from mlpcli.errors import UsageError
 from mlpcli.text import as_typed, cut
 
-# Kinds of values. Each checks a value as TOML gives it; flags are text and are parsed into that.
+_LEADING = ("optimizer", "parametrisation", "init", "lr_schedule", "augment")
+"""Options that the defaults of others follow."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,8 @@ class Config:
             kind: a key of `DEFAULTS`.
         """
         values = self.values()
-        leading = {name: values[name] for name in ("optimizer", "lr_schedule", "augment")}
-        usual = make_config(leading, kind).values()  # the defaults of others follow those
+        leading = {name: values[name] for name in _LEADING}
+        usual = make_config(leading, kind).values()
         usual |= {n: DEFAULTS[kind].get(n, OPTIONS[n].default) for n in leading}
         words = []
         for name, value in values.items():

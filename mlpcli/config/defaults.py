@@ -18,7 +18,9 @@ _OF_TABLES = {
     "scale": "robust",
     "hidden": (256, 256),
     "embedding": "periodic",
+    "parametrisation": "ntk",
     "optimizer": "adamw",
+    "lr": 0.04,
     "lr_schedule": "flat-cosine",
     "average": "ema",
     "average_decay": 0.99,
@@ -30,7 +32,6 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         **_OF_TABLES,
         "activation": "mish",
         "dropout": 0.2,
-        "lr": 2e-3,
         "reg": 0.2,
         "choose": "loss",
     },
@@ -38,8 +39,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         **_OF_TABLES,
         "activation": "relu",
         "dropout": 0.05,
-        "lr": 1e-3,
-        "reg": 0.0,
+        "reg": 0.02,
         "choose": "loss",
     },
 }
@@ -48,7 +48,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 NAMES_OF_KINDS = {TABLES: "tables", NUMBERS: "tables with numbers to predict"}
 """{kind: what a person is told}, of those with defaults of their own."""
 
-_OF_OPTIMIZER = ("lr", "reg")  # they suit the optimizer of the same kind, and no other
+_SUITED = {"optimizer": "adamw", "parametrisation": "ntk", "init": "he"}
+_SUITING = ("parametrisation", "lr", "reg")  # they suit these, and no others
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,6 @@ def kind_of_opened(source: str, image_shape: tuple[int, int] | None, task: str) 
 def defaults_for(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """The kind's own defaults that go with the values that were given."""
     own = DEFAULTS[kind]
-    if given.get("optimizer", own.get("optimizer")) != own.get("optimizer"):
-        return {name: value for name, value in own.items() if name not in _OF_OPTIMIZER}
+    if any(given.get(name, value) != value for name, value in _SUITED.items()):
+        return {name: value for name, value in own.items() if name not in _SUITING}
     return own
