@@ -116,6 +116,35 @@ def test_gradients_are_those_of_pytorch(torch, activation, loss):
         close(gradient[name], array)
 
 
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("embedded", [0, 5, SIZES[0]])
+def test_gradients_of_embeddings_and_scale_are_those_of_autograd(torch, embedded, scaled):
+    """The equations of `nn.embeddings` and `nn.input_scale`, written anew."""
+    X, y = batch()
+    net = MLP(SIZES, "mish", embedded=embedded, scaled=scaled, dtype=np.float64)
+    net.parameters.flat[:] += 0.05 * np.random.default_rng(1).normal(size=len(net.parameters.flat))
+    ours, gradient = net.loss_and_grad(X, y)
+
+    free = {name: torch.tensor(a.copy(), requires_grad=True) for name, a in net.params.items()}
+    A = torch.from_numpy(X)
+    if embedded:
+        x = A[:, :embedded, None]
+        waves = torch.cos(2 * torch.pi * x * free["E1"] + free["E2"])
+        e = torch.einsum("njf,jfo->njo", waves, free["E3"]) + free["E4"]
+        A = torch.cat([e.flatten(1), A], dim=1)
+    if scaled:
+        A = A * free["s1"]
+    for layer in (1, 2, 3):
+        Z = A @ free[f"W{layer}"] + free[f"b{layer}"]
+        A = torch.nn.functional.mish(Z)
+    loss = torch.nn.functional.cross_entropy(Z, torch.from_numpy(y))
+    loss.backward()
+    close(ours, loss.item())
+    assert gradient.keys() == free.keys()
+    for name, tensor in free.items():
+        close(gradient[name], tensor.grad.numpy())
+
+
 def torch_optimizer(torch, name, model):
     """PyTorch's own, decaying weights and not biases."""
     weights = [p for p in model.parameters() if p.ndim == 2]
