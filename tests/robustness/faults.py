@@ -111,27 +111,31 @@ def environment() -> dict[str, str]:
 
 
 def traced(folder: Path, case: Case, *options: str) -> list[str]:
-    calls = ",".join(FAULTS)
+    calls = ",".join([*FAULTS, "rt_sigaction"])
     trace = ["strace", "-f", "-qq", "-y", "-e", f"trace={calls}", *options]
     return [*trace, *MLP, *case.arguments]
 
 
-def calls_of(folder: Path, case: Case) -> Iterator[tuple[str, int]]:
-    """(call, the how many-th of its kind) of the calls that concern the folder."""
+def calls_of(folder: Path, case: Case) -> Iterator[tuple[str, int, bool]]:
+    """(call, the how many-th of its kind, whether signals are taken) of those about the folder.
+
+    Until the first line of our code, in which signals are taken, Python itself is at work.
+    """
     output = folder.parent / "trace"
     command = traced(folder, case, "-o", str(output))
     subprocess.run(command, cwd=folder, env=environment(), check=True, stdout=-3, stderr=-3)
     counts: Counter[tuple[str, str]] = Counter()
-    first = ""
+    first, ours = "", False
     for line in output.read_text(errors="replace").splitlines():
         match = re.match(r"(\d+) +(\w+)\((.*)", line)
         if not match:
             continue
         process, call, rest = match.groups()
         first = first or process
+        ours = ours or (call == "rt_sigaction" and rest.startswith("SIGTERM, {"))
         counts[process, call] += 1
-        if process == first and _concerns(folder, rest):
-            yield call, counts[process, call]
+        if process == first and call in FAULTS and _concerns(folder, rest):
+            yield call, counts[process, call], ours
 
 
 def _concerns(folder: Path, arguments: str) -> bool:
@@ -223,7 +227,11 @@ def unlinked_fails(fault: Fault) -> bool:
 
 def faults_of(folder: Path, case: Case) -> list[Fault]:
     calls = sorted(set(calls_of(folder, case)))
-    return [Fault(call, number, how) for call, number in calls for how in (*FAULTS[call], *SIGNALS)]
+    return [
+        Fault(call, number, how)
+        for call, number, ours in calls
+        for how in (*FAULTS[call], *(SIGNALS if ours else ()))
+    ]
 
 
 def run(
