@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 import mlpcli
 from mlpcli import cli
-from mlpcli.cli import COMMANDS, group
+from mlpcli.cli import COMMANDS, group, run
 from mlpcli.config.kinds import ACTIVATIONS
 from mlpcli.config.options import OPTIONS
 from mlpcli.config.toml import own_configs
@@ -277,6 +278,54 @@ def test_output_that_cannot_be_written_is_one_line(mlp) -> None:
         process = mlp.process("--version", stdout=full)
         _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (1, "mlp: the output: No space left on device\n")
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a checkpoint and rows."""
+    folder: Path = tmp_path_factory.mktemp("digits")
+    rows = "\n".join(",".join(["1"] * 64) for _ in range(3))
+    (folder / "rows.csv").write_text(rows + "\n")
+    small = ("--data", "digits", "--hidden", "2", "--epochs", "1", "-o", str(folder / "m.npz"))
+    assert run(["train", *small, "-q"]) == 0
+    return folder
+
+
+def in_shell(folder: Path, words: str) -> tuple[int, str]:
+    """(exit code, stderr) of a command with its redirections."""
+    command = f"exec {sys.executable} -m mlpcli {words}"
+    done = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, timeout=60)
+    return done.returncode, done.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["show m.npz", "evaluate m.npz -q", "predict m.npz rows.csv", "train --data digits --dry-run"],
+)
+@pytest.mark.parametrize(
+    ("stream", "problem"),
+    [(">&-", "Bad file descriptor"), (">/dev/full", "No space left on device")],
+)
+def test_of_a_closed_or_full_output_the_output_is_named(
+    digits: Path, words: str, stream: str, problem: str
+) -> None:
+    code, err = in_shell(digits, f"{words} --json {stream}")
+    assert (code, err.splitlines()[-1]) == (1, f"mlp: the output: {problem}")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "err"),
+    [
+        ("show m.npz 2>&-", 0, ""),
+        ("train --data nosuch 2>&-", 3, ""),
+        ("predict m.npz - <&-", 3, "mlp: stdin: is empty; one row per sample is expected\n"),
+        ("predict m.npz rows.csv -q -o out.csv >&- <&-", 0, ""),
+    ],
+)
+def test_other_streams_that_are_closed_give_and_take_nothing(
+    digits: Path, words: str, code: int, err: str
+) -> None:
+    assert in_shell(digits, words) == (code, err)
 
 
 def test_a_reader_that_has_gone_is_no_error_to_speak_of(mlp) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -111,40 +111,43 @@ def open_inputs(
             `Inputs.bad`, if others can.
         UsageError: a label column was given for something that is no table.
     """
+    with ExitStack() as stack:
+        try:
+            opened = _open(source, wanted, options, stack)
+        except FileNotFoundError:
+            raise DataError(f"{source}: does not exist; give {prediction_kinds()}") from None
+        except OSError as error:
+            raise DataError(f"{source}: cannot be read: {error.strerror or error}") from error
+        yield opened
+
+
+def _open(
+    source: str, wanted: Sequence[Wanted], options: TableOptions | None, stack: ExitStack
+) -> Opened:
     path = Path(source).expanduser()
-    try:
-        if source != STDIN and path.is_dir():
-            raise DataError(f"{source}: is a folder; give {prediction_kinds()}")
-        if is_table(source):
-            layouts = [w.layout or numbers_only(w.D, str(w.model)) for w in wanted]
-            known = [name for layout in layouts for name in layout.names]
-            with open_tables([source], options, known) as (table,):
-                table.bad_rows = {}
-                first = [layouts.index(layout) for layout in layouts]  # of those that are equal
-                read = {k: _of_table(table, options, layouts[k]) for k in dict.fromkeys(first)}
-                inputs = [read[k] for k in first]
-                names = table.header or [f"column {j + 1}" for j in range(table.width)]
-                yield Opened(
-                    source, inputs, names, table.header, lambda: (c for _, c in table.rows())
-                )
-            return
-        path.stat()  # whether it is there is what to say first
-        if reason := why_not(source):
-            raise DataError(f"{source}: {reason}")
-        refuse_options(options, source)
-        found = _arrays(path, source)
-    except FileNotFoundError:
-        raise DataError(f"{source}: does not exist; give {prediction_kinds()}") from None
-    except BrokenPipeError:  # of what is written meanwhile
-        raise
-    except OSError as error:
-        raise DataError(f"{source}: cannot be read: {error.strerror or error}") from error
+    if source != STDIN and path.is_dir():
+        raise DataError(f"{source}: is a folder; give {prediction_kinds()}")
+    if is_table(source):
+        layouts = [w.layout or numbers_only(w.D, str(w.model)) for w in wanted]
+        known = [name for layout in layouts for name in layout.names]
+        (table,) = stack.enter_context(open_tables([source], options, known))
+        table.bad_rows = {}
+        first = [layouts.index(layout) for layout in layouts]  # of those that are equal
+        read = {k: _of_table(table, options, layouts[k]) for k in dict.fromkeys(first)}
+        inputs = [read[k] for k in first]
+        names = table.header or [f"column {j + 1}" for j in range(table.width)]
+        return Opened(source, inputs, names, table.header, lambda: (c for _, c in table.rows()))
+    path.stat()  # whether it is there is what to say first
+    if reason := why_not(source):
+        raise DataError(f"{source}: {reason}")
+    refuse_options(options, source)
+    found = _arrays(path, source)
     R = found.X.shape[1]
     for model in wanted:
         if R != model.D:
             raise DataError(f"{source}: has {R} columns of inputs, {model.model} takes {model.D}")
     names = [f"x{j + 1}" for j in range(R)]
-    yield Opened(source, [found] * len(wanted), names, names, lambda: _texts(found.X))
+    return Opened(source, [found] * len(wanted), names, names, lambda: _texts(found.X))
 
 
 def _of_table(table: RawTable, options: TableOptions | None, layout: Layout) -> Inputs:
