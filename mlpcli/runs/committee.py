@@ -16,7 +16,7 @@ from mlpcli.data.split import Split
 from mlpcli.errors import CheckpointError, InputError
 from mlpcli.nn.network import MLP
 from mlpcli.runs.model import Model, networks_of, reads_alike
-from mlpcli.runs.own_data import count_unseen, open_like, open_rows, refuse_width
+from mlpcli.runs.own_data import count_unseen, open_as_own, open_rows, refuse_width
 from mlpcli.runs.seen import refuse_seen
 from mlpcli.tasks.choice import same_answers
 
@@ -142,7 +142,7 @@ def _same_rows(
     """The rows in the columns that the other model takes."""
     why = f"{other.file.path}: cannot be asked what {first.file.path} is asked"
     try:
-        own = open_like(other, data.files or data.source, data_dir, options)
+        own = open_as_own(other, first, data, data_dir, options)
         refuse_width(other, own)
     except InputError as error:
         raise CheckpointError(f"{why}: {error}") from None

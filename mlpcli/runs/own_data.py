@@ -79,20 +79,24 @@ def _exists(path: str) -> bool:
 
 
 def _open_own(model: Model, place: str | Sequence[str], data_dir: Path, *, anew: bool) -> Dataset:
-    data = model.config.data
-    parts = {}
-    for name, given in (("test", data.test_data), ("val", data.val_data)):
-        if given is not None:
-            found = (given, str(model.file.path.parent / Path(given).name))
-            parts[name] = next(filter(_exists, found), given)
     opened = open_data(
         place,
         data_dir=data_dir,
         options=table_options(model.config),
         layout=None if anew or model.encoding.pixels else model.layout,
-        **parts,
+        **_beside(model),
     )
-    return as_images(opened, data.image_shape)
+    return as_images(opened, model.config.data.image_shape)
+
+
+def _beside(model: Model) -> dict[str, str]:
+    """Where the tables are, if any, that a model's data have for testing and for validation."""
+    data, parts = model.config.data, {}
+    for name, given in (("test", data.test_data), ("val", data.val_data)):
+        if given is not None:
+            found = (given, str(model.file.path.parent / Path(given).name))
+            parts[name] = next(filter(_exists, found), given)
+    return parts
 
 
 def open_like(
@@ -102,11 +106,28 @@ def open_like(
     options: TableOptions | None = None,
 ) -> Dataset:
     """Open other data for a model: a table's columns are matched with the model's."""
+    return _open_like(model, source, data_dir, options or TableOptions())
+
+
+def open_as_own(
+    model: Model, owner: Model, data: Dataset, data_dir: Path, options: TableOptions
+) -> Dataset:
+    """Open for a model what was opened as `data` for another one, perhaps its own data."""
+    beside = _beside(owner) if data.digest == owner.data.digest else {}
+    return _open_like(model, data.files or data.source, data_dir, options, **beside)
+
+
+def _open_like(
+    model: Model,
+    source: str | Sequence[str],
+    data_dir: Path,
+    options: TableOptions,
+    **beside: str,
+) -> Dataset:
     said = model.config.data
-    options = options or TableOptions()
     if not isinstance(source, str) or source in TABLES or is_table(source):
         options = replace(options, numeric=said.numeric, group=said.group)
-    return open_data(source, data_dir=data_dir, options=options, layout=model.layout)
+    return open_data(source, data_dir=data_dir, options=options, layout=model.layout, **beside)
 
 
 def rows_to_evaluate(

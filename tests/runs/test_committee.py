@@ -70,6 +70,27 @@ def test_members_may_take_different_columns(mlp, rows) -> None:
     assert "large" in said
 
 
+def test_a_table_for_testing_is_opened_for_each_member_too(mlp) -> None:
+    """Its categories are more than the training rows', so that one member alone knows of them."""
+    lines = [f"{k % 10 / 10},{'ab'[k % 3 == 0]},{'ny'[k % 10 > 4]}" for k in range(90)]
+    Path("train.csv").write_text("\n".join(["x,c,label", *lines]) + "\n")
+    Path("test.csv").write_text("\n".join(["x,c,label", "0.1,z,n", *lines[:29]]) + "\n")
+    about = ("train", "--data", "train.csv", "--test-data", "test.csv", "--epochs", 2)
+    mlp.ok(*about, "-o", "both.npz")
+    mlp.ok(*about, "--ignore", "c", "-o", "x.npz")
+    labels = [line[-1] for line in Path("test.csv").read_text().split()[1:]]
+    probs = np.zeros((30, 2))
+    for model in ("both.npz", "x.npz"):
+        lines = mlp.ok("predict", model, "test.csv", "--probabilities").out.split()[1:]
+        probs += np.array([line.split(",")[1:] for line in lines], float) / 2
+    loss = -np.mean(
+        [np.log(row["ny".index(label)]) for row, label in zip(probs, labels, strict=True)]
+    )
+    for order in (("both.npz", "x.npz"), ("x.npz", "both.npz")):
+        found = mlp.ok("evaluate", *order, "--json").json
+        assert (found["samples"], found["loss"]) == (30, pytest.approx(loss, rel=1e-4))
+
+
 def test_the_committees_answer_is_the_mean_of_the_members(mlp, rows) -> None:
     one = write("one.csv", ["small", "large", "kind"], rows)
     two = write("two.csv", ["kind", "large", "small"], rows)
