@@ -349,7 +349,7 @@ def test_categories_that_a_member_has_not_seen_are_no_obstacle(mlp, checkpoints)
         lines.append(f"{rng.normal():.3f},{shop},{'yes' if shop == 'a' else 'no'}")
     Path("shops.csv").write_text("\n".join(lines) + "\n")
     about = ("--data", "shops.csv", "--categorical", "shop", "--members", 10, "--epochs", 20)
-    about += ("--embedding", "none")
+    about += ("--embedding", "none", "--hidden", 8)
     mlp.ok("train", *about, *ONE, "-o", "whole.npz")
     widths = {member.file.sizes[0] for member in load(Path("whole.npz")).each}
     assert len(widths) > 1
@@ -366,13 +366,13 @@ def test_categories_that_a_member_has_not_seen_are_no_obstacle(mlp, checkpoints)
 
 
 def test_with_validation_data_or_none_members_differ_by_their_seeds(mlp, points: Path) -> None:
-    said = mlp.ok("train", "--data", points, "--members", 2, "--val-fraction", 0, *ONE, "--json")
+    small = ("--data", points, "--members", 2, "--hidden", 4, "--epochs", 3, *ONE, "--json")
+    said = mlp.ok("train", *small, "--val-fraction", 0)
     assert said.json["out_of_fold"] is None
     assert said.json["members"][0]["validation"] is None
     a, b = load(Path("model.npz")).each
     assert not np.array_equal(a.file.params["W1"], b.file.params["W1"])
-    more = ("--val-data", points, "--members", 2, "--epochs", 3, "-o", "b.npz", *ONE, "--json")
-    said = mlp.ok("train", "--data", points, *more)
+    said = mlp.ok("train", *small, "--val-data", points, "-o", "b.npz")
     assert said.json["members"][1]["validation"] is not None
     assert said.json["out_of_fold"] is None
 

@@ -11,6 +11,7 @@ import pytest
 from mlpcli.data.catalog import open_data
 from mlpcli.nn.activations import ACTIVATIONS
 
+SMALL = ("--hidden", 7, "--epochs", 3, "-q")
 HOSTILE = ['a"b', "x'; import os #", 'c"""\\', "label", "km/h, at {0}", "/Sub_0", "ü\u200d✓ %s"]
 
 
@@ -106,7 +107,7 @@ def test_numbers_in_the_targets_unit(mlp, compare, table, loss: str) -> None:
     rows, _ = random_table(table, ["width", "height"])
     prices = [f"{250_000 + 90_000 * float(row[0]):.2f}" for row in rows.cells]
     write_csv(Path("rows.csv"), rows, prices, "price")
-    mlp.ok("train", "--data", "rows.csv", "--task", "regression", "--loss", loss, "-q")
+    mlp.ok("train", "--data", "rows.csv", "--task", "regression", "--loss", loss, *SMALL)
     compare(rows, "model.npz")
 
 
@@ -115,7 +116,7 @@ def test_a_committee_of_numbers_that_were_standardised_otherwise(mlp, compare, t
     for seed in (0, 1):
         numbers = [f"{(seed + 1) * float(row[0]) + 5 * seed:.4f}" for row in rows.cells]
         write_csv(Path("rows.csv"), rows, numbers, "number")
-        mlp.ok("train", "--data", "rows.csv", "--task", "regression", "-q", "-o", f"{seed}.npz")
+        mlp.ok("train", "--data", "rows.csv", "--task", "regression", *SMALL, "-o", f"{seed}.npz")
     compare(rows, "0.npz", "1.npz")
 
 
@@ -127,7 +128,7 @@ def test_the_members_of_one_file(mlp, compare, table, task: str) -> None:
         row[2] = "rare" if number in (7, 31) else "abc"[number % 3]
     numbers = [f"{3 * float(row[0]) - 7:.4f}" for row in rows.cells]
     write_csv(Path("rows.csv"), rows, labels if task == "classification" else numbers)
-    about = ("--data", "rows.csv", "--task", task, "--epochs", 3, "--embedding", "none", "-q")
+    about = ("--data", "rows.csv", "--task", task, "--embedding", "none", *SMALL)
     mlp.ok("train", *about, "--members", 12, "-o", "all.npz")
     compare(rows, "all.npz")
 

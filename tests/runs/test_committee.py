@@ -124,7 +124,7 @@ def test_members_that_know_other_categories_are_each_read_their_own(mlp) -> None
     probs, known = [], []
     for seed in (1, 2):
         file = f"{seed}.npz"
-        mlp.ok("train", "--data", data, "--seed", seed, "-q", "-o", file)
+        mlp.ok("train", "--data", data, "--seed", seed, "--hidden", 16, "-q", "-o", file)
         lines = mlp.ok("predict", file, later, "--probabilities").out.splitlines()[1:]
         probs.append([[float(p) for p in line.split(",")[1:]] for line in lines])
         known.append(load(Path(file)).encoding.columns)
