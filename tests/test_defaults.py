@@ -15,6 +15,7 @@ from mlpcli.config.defaults import DEFAULTS, IMAGES, NUMBERS, PLANS, TABLES, kin
 from mlpcli.config.options import OPTIONS
 from mlpcli.config.toml import check_sections
 from mlpcli.data import catalog
+from mlpcli.errors import UsageError
 from mlpcli.runs.model import load
 from mlpcli.text import as_typed
 
@@ -39,6 +40,20 @@ def test_a_table_has_its_own_defaults_and_the_others_of_all() -> None:
         if name not in ("data", "lr"):
             assert values[name] == OWN.get(name, option.default)
     assert values["lr"] == OWN["lr"]
+
+
+def test_patience_has_epochs_to_choose_from_where_the_last_one_is_kept_by_default() -> None:
+    assert make_config({}, NUMBERS).train.choose == "last"
+    assert make_config({"patience": 3}, NUMBERS).train.choose == "loss"
+    with pytest.raises(UsageError, match="--patience waits for a better epoch"):
+        make_config({"patience": 3, "choose": "last"}, NUMBERS)
+
+
+@pytest.mark.parametrize("given", [{"parametrisation": "standard"}, {"init": "glorot"}])
+def test_other_initial_weights_have_the_usual_rate_and_penalty(given: dict[str, str]) -> None:
+    config, usual = make_config(given, TABLES), make_config({"optimizer": "adamw"})
+    assert config.model.parametrisation == "standard"
+    assert (config.train.lr, config.train.reg) == (usual.train.lr, usual.train.reg)
 
 
 @pytest.mark.parametrize("optimizer", ["momentum", "sgd", "adam"])
@@ -155,7 +170,7 @@ def test_the_first_line_says_it_and_the_plan_is_the_kinds(mlp, points: Path) -> 
     told = "the defaults are those for tables (--print-config shows them)"
     outcome = mlp.ok("train", "--data", points, "--hidden", 2)
     assert outcome.err.splitlines()[0].endswith(told)
-    steps = max(PLANS[TABLES].steps, PLANS[TABLES].epochs)
+    steps = PLANS[TABLES].epochs
     assert f"of {steps})" in outcome.out  # 65 rows are one batch
     assert "epoch" in outcome.out
     assert told not in mlp.ok("train", "--data", "digits", "--hidden", 2, "--epochs", 1).err

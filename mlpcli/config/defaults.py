@@ -22,7 +22,7 @@ _OF_TABLES: dict[str, Any] = {
     "parametrisation": "ntk",
     "dropout": 0.2,
     "optimizer": "adamw",
-    "lr": 0.04,
+    "lr": 0.02,
     "lr_schedule": "flat-cosine",
     "reg": 0.2,
     "average": "ema",
@@ -33,7 +33,7 @@ _OF_TABLES: dict[str, Any] = {
 DEFAULTS: dict[str, dict[str, Any]] = {
     IMAGES: {},
     TABLES: _OF_TABLES,
-    NUMBERS: {**_OF_TABLES, "activation": "relu", "dropout": 0.05},
+    NUMBERS: {**_OF_TABLES, "activation": "relu", "dropout": 0.05, "choose": "last"},
 }
 """{kind: {name: its default}}; chosen by `make tables` on seven tables, see tests/bench."""
 
@@ -49,14 +49,15 @@ class Plan:
     """How long a run is if no epochs are given: the larger of both."""
 
     epochs: int
-    steps: int
+    steps: int = 0
 
     def __str__(self) -> str:
-        return f"{self.epochs}, or as many as make {self.steps:,} steps"
+        more = f", or as many as make {self.steps:,} steps" if self.steps else ""
+        return f"{self.epochs}{more}"
 
 
-PLANS = {IMAGES: Plan(20, 1000), TABLES: Plan(60, 1200), NUMBERS: Plan(60, 1200)}
-"""{kind: its plan}."""
+PLANS = {IMAGES: Plan(20, 1000), TABLES: Plan(60), NUMBERS: Plan(150)}
+"""{kind: its plan}; with few rows, more epochs only overfit."""
 
 
 def kind_of_opened(source: str, image_shape: tuple[int, int] | None, task: str) -> str:
@@ -69,6 +70,8 @@ def kind_of_opened(source: str, image_shape: tuple[int, int] | None, task: str) 
 def defaults_for(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """The kind's own defaults that go with the values that were given."""
     own = DEFAULTS[kind]
+    if own.get("choose") == "last" and given.get("patience") is not None:
+        own = {**own, "choose": "loss"}  # it waits for a better epoch
     if any(given.get(name, value) != value for name, value in _SUITED.items()):
         return {name: value for name, value in own.items() if name not in _SUITING}
     return own

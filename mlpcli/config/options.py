@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from mlpcli.config import kinds
-from mlpcli.config.defaults import IMAGES, PLANS, TABLES
+from mlpcli.config.defaults import IMAGES, NUMBERS, PLANS, TABLES
 from mlpcli.config.kinds import (
     COUNT,
     MANY,
@@ -303,7 +303,7 @@ class ModelConfig:
         "standard",
         Choice(kinds.PARAMETRISATIONS),
         "ntk learns as if each layer were A·V/√fan_in + b, with initial V of deviation "
-        "--init-scale (1), and biases at a tenth of the rate. With adam, --lr 0.04 suits it.",
+        "--init-scale (1), and biases at a tenth of the rate. With adam, --lr 0.02 suits it.",
         also="parametrization weight_param",
         fixed=True,
     )
@@ -428,7 +428,8 @@ class TrainConfig:
     epochs: int | None = _option(
         None,
         COUNT,
-        f"Passes over the training rows. Default: {PLANS[IMAGES]}; for tables {PLANS[TABLES]}.",
+        f"Passes over the training rows. Default: {PLANS[IMAGES]}; for tables {PLANS[TABLES]}, with "
+        f"numbers to predict {PLANS[NUMBERS]}.",
         common=True,
         also="max_iter iterations n_epochs num_epochs n_iter rounds passes",
     )
