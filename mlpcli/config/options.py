@@ -428,8 +428,8 @@ class TrainConfig:
     epochs: int | None = _option(
         None,
         COUNT,
-        f"Passes over the training rows. Default: {PLANS[IMAGES]}; for tables {PLANS[TABLES]}, with "
-        f"numbers to predict {PLANS[NUMBERS]}.",
+        f"Passes over the training rows. Default: {PLANS[IMAGES]}; for tables {PLANS[TABLES]}, "
+        f"with numbers to predict {PLANS[NUMBERS]}.",
         common=True,
         also="max_iter iterations n_epochs num_epochs n_iter rounds passes",
     )

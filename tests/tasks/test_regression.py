@@ -127,7 +127,18 @@ def test_the_log_has_the_rmse_of_every_epoch_and_the_last_of_the_best_losses_is_
     mlp, checkpoints
 ) -> None:
     write(houses())
-    mlp.ok("train", "--data", "houses.csv", "--epochs", 12, "--log", "log.jsonl", "-q")
+    mlp.ok(
+        "train",
+        "--data",
+        "houses.csv",
+        "--choose",
+        "loss",
+        "--epochs",
+        12,
+        "--log",
+        "log.jsonl",
+        "-q",
+    )
     epochs = [json.loads(line) for line in Path("log.jsonl").read_text().splitlines()[1:-1]]
     losses = [epoch["val_loss"] for epoch in epochs]
     best = max(k for k, loss in enumerate(losses) if loss == min(losses)) + 1
