@@ -19,6 +19,7 @@ NUMBERS = st.one_of(
     st.integers(-(10**21), 10**21).map(str),
     st.decimals(-(10**9), 10**9, places=7).map(str),
     st.from_regex(r"-?[0-9]{0,12}\.?[0-9]{0,12}", fullmatch=True),
+    st.from_regex(r"[-+]?[0-9]{0,9}\.?[0-9]{0,9}[eE][-+]?[01]?[0-9]", fullmatch=True),
     st.sampled_from(
         [
             "",
@@ -27,7 +28,8 @@ NUMBERS = st.one_of(
             "-.",
             "NA",
             "+5",
-            "1e5",
+            *("1e5", "e5", "-e5", "1e", "1e-", "1e+5", ".e5", "1.e5", "-0e0", "1ee5", "1e5e5"),
+            *("1e00005", "1e000005", "9007199254740993e1", "9007199254740993e-1", "1e22", "1e23"),
             "-0",
             "1.2.3",
             "..",
@@ -82,10 +84,20 @@ def test_numbers_of_up_to_19_digits_are_rounded_as_python_rounds_them() -> None:
         written.append(
             f"{sign}{digits[:place]}.{digits[place:]}" if rng.random() < 0.9 else sign + digits
         )
+    written += [f"{rng.gauss(0, 1):.{rng.randint(0, 17)}e}" for _ in range(20_000)]
+    written += [f"{text}E{rng.randint(-30, 15):+}" for text in written[:20_000]]
     cells = split_block("\n".join(written).encode(), ",", 1)
     assert cells is not None
     found = cells.numbers([0], [NumberCells(fixed=True)])[:, 0]
     assert found.tolist() == [float(text) for text in written]
+
+
+def test_numbers_with_exponents_are_parsed_all_at_once() -> None:
+    cells = split_block(b"1.5e-3,-2E5,1e22\n12.25e+01,0e0,-1.234567e-08\n", ",", 3)
+    assert cells is not None
+    none: list[Reading] = []  # no cell is read by itself
+    found = cells.numbers([0, 1, 2], none).tolist()
+    assert found == [[1.5e-3, -2e5, 1e22], [122.5, 0.0, -1.234567e-08]]
 
 
 TEXTS = st.one_of(

@@ -25,6 +25,7 @@ def _each(byte: int) -> np.uint64:
 
 
 _DOT, _LOW, _HIGH, _ZERO, _UPPER, _SIX = map(_each, (ord("."), 0x01, 0x80, ord("0"), 0xF0, 0x06))
+_E, _SPACE = _each(ord("e")), _each(0x20)  # which makes small letters of large ones
 _BYTE, _1, _3, _7, _8, _10, _16, _32, _60, _63 = map(_U, (255, 1, 3, 7, 8, 10, 16, 32, 60, 63))
 _FOURS, _UPPER_HALF, _LOWER_HALF = (
     _U(0xFF000000FF),
@@ -65,23 +66,54 @@ class ByteCells:
     def numbers(self, columns: list[int], readings: list[Reading]) -> Array:
         """(rows, len(columns)) float64 numbers; what is not in plain digits goes to its reading."""
         starts, ends = self._starts[:, columns], self._ends[:, columns]
-        values, plain = self._parse(starts.ravel(), ends.ravel())
-        values = values.reshape(starts.shape)
+        first, last = starts.ravel(), ends.ravel()
+        flat, plain = self._parse(first, last)
+        values = flat.reshape(starts.shape)
         odd = np.flatnonzero(~plain)
-        empty = (starts >= ends).ravel()[odd]
-        values.ravel()[odd[empty]] = np.nan
+        empty = (first >= last)[odd]
+        flat[odd[empty]] = np.nan
         odd = odd[~empty]
         if len(odd):
-            flat, count = values.ravel(), len(columns)
-            first, last = starts.ravel()[odd].tolist(), ends.ravel()[odd].tolist()
+            flat[odd], plain = self._parse_exponents(first[odd], last[odd])
+            odd = odd[~plain]
+        if len(odd):
+            count = len(columns)
+            first, last = first[odd].tolist(), last[odd].tolist()
             for index, start, end in zip(odd.tolist(), first, last, strict=True):
                 flat[index] = readings[index % count].read(self._block[start:end].decode())
         return values
 
+    def _parse_exponents(self, starts: Array, ends: Array) -> tuple[Array, Array]:
+        """(values, which are numbers like 1.5e-3, with at most five characters after the e)."""
+        word = self._words[ends]
+        e = (word | _SPACE) ^ _E
+        e = (e - _LOW) & ~e & _HIGH  # as in `_digits`
+        e &= _ONES << ((8 - np.minimum(ends - starts, 8)).view(_U) << _3)
+        plain = (e != 0) & (e & (e - _1) == 0)
+        size = 8 - ((((e >> _7) * _PLACE) >> _60).view(np.intp) - 1)  # of the e and what follows
+        sign = (word >> ((9 - size).clip(0, 7).view(_U) << _3)) & _BYTE
+        signed = (sign == ord("-")) | (sign == ord("+"))
+        digits, point, bad = _digits(word, (size - 1 - signed).clip(0, 8).view(_U))
+        plain &= (bad == 0) & (point == 0) & (size - signed > 1) & (size <= 6)
+        if not plain.any():
+            return np.full(len(ends), np.nan), plain
+        exponents = np.where(sign == ord("-"), -1, 1) * np.minimum(digits, 99999).view(np.intp)
+        starts, ends = starts[plain], ends[plain] - size[plain]
+        signs = np.where(self._begin_negative(starts), -1.0, 1.0)
+        values = np.full(len(word), np.nan)
+        found, good = self._parse_longer(ends, ends - starts - (signs < 0), exponents[plain])
+        values[plain], plain[plain] = found * signs, good
+        return values, plain
+
+    def _begin_negative(self, starts: Array) -> Array:
+        """Which cells begin with a minus."""
+        first = np.frombuffer(self._block, np.uint8).take(starts, mode="clip")
+        negative: Array = first == ord("-")
+        return negative
+
     def _parse(self, starts: Array, ends: Array) -> tuple[Array, Array]:
         """(values, which cells are plain numbers: digits, with a sign or a point)."""
-        first = np.frombuffer(self._block, np.uint8).take(starts, mode="clip")
-        negative = first == ord("-")
+        negative = self._begin_negative(starts)
         length = ends - starts - negative
         longer = np.flatnonzero(length > 8)
         if len(longer) == len(length) > 0:
@@ -98,8 +130,13 @@ class ByteCells:
         sign |= negative.astype(_U) << _63
         return values, plain
 
-    def _parse_longer(self, ends: Array, length: Array) -> tuple[Array, Array]:
-        """The same for cells of more than a word, the last word first."""
+    def _parse_longer(
+        self, ends: Array, length: Array, exponents: Array | None = None
+    ) -> tuple[Array, Array]:
+        """The same for cells of more than a word, the last word first, without a sign.
+
+        Each is times 10 to the power of its exponent, if there are any.
+        """
         words = min(-(-int(length.max()) // 8), _WORDS)
         digits, bad = np.zeros(len(ends), _U), np.zeros(len(ends), _U)
         points, behind = np.zeros(len(ends), np.intp), np.zeros(len(ends), np.intp)
@@ -117,8 +154,13 @@ class ByteCells:
                 behind = np.where(place > 0, _BEHIND.take(place) + 8 * k, behind)
                 points += place > 0
         plain = (bad == 0) & (points <= 1) & (length - points <= 19) & (length <= 8 * _WORDS)
-        np.minimum(behind, 22, out=behind)
         values = digits.astype(np.float64)
+        if exponents is not None:  # both factors are exact, so that the product is rounded once
+            behind = behind - exponents
+            plain &= (length > points) & (behind <= 22) & (behind >= -22)
+            plain &= (digits < _EXACT) | (behind >= 0)
+            values *= _POWERS.take(-behind, mode="clip")
+        behind = np.clip(behind, 0, 22)
         values /= _POWERS.take(behind)
         large = np.flatnonzero(plain & (digits >= _EXACT))
         if len(large):
