@@ -33,6 +33,8 @@ def read(content: str, label: str | None = None, known: tuple[str, ...] = (), **
         ('18.0   8   307.0\t"chevelle malibu"\n15.0   8   350.0\t"skylark 320"', " "),
         ("95, 48, van \n91, 41, van ", ","),
         ("a|b\n1|2", "|"),
+        ("a^b\n1^2", "^"),
+        ("a~b\n1~2", "~"),
         ("1 2 3\n4 5 6", " "),
         ("  1   2\n 13   4", " "),
         ("x y,1\nz w,2", ","),

@@ -16,7 +16,7 @@ from mlpcli.text import CONTROL, quoted
 WHITE_SPACE = " "
 """The delimiter that stands for any run of white space."""
 
-_DELIMITERS = (",", ";", "\t", "|", WHITE_SPACE)
+_DELIMITERS = (",", ";", "\t", "|", "^", "~", WHITE_SPACE)
 _TOKEN = re.compile(r'"(?:[^"]|"")*"|\S+')
 
 
