@@ -36,6 +36,10 @@ class Outcome:
         return json.loads(self.out)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 class Mlp:
     """Calls of `mlp` in an empty folder, with no data downloaded and one thread."""
 

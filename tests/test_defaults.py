@@ -15,7 +15,6 @@ from mlpcli.config.defaults import DEFAULTS, IMAGES, NUMBERS, PLANS, TABLES, kin
 from mlpcli.config.options import OPTIONS
 from mlpcli.config.toml import check_sections
 from mlpcli.data import catalog
-from mlpcli.errors import UsageError
 from mlpcli.runs.model import load
 from mlpcli.text import as_typed
 
@@ -40,13 +39,6 @@ def test_a_table_has_its_own_defaults_and_the_others_of_all() -> None:
         if name not in ("data", "lr"):
             assert values[name] == OWN.get(name, option.default)
     assert values["lr"] == OWN["lr"]
-
-
-def test_patience_has_epochs_to_choose_from_where_the_last_one_is_kept_by_default() -> None:
-    assert make_config({}, NUMBERS).train.choose == "last"
-    assert make_config({"patience": 3}, NUMBERS).train.choose == "loss"
-    with pytest.raises(UsageError, match="--patience waits for a better epoch"):
-        make_config({"patience": 3, "choose": "last"}, NUMBERS)
 
 
 @pytest.mark.parametrize("given", [{"parametrisation": "standard"}, {"init": "glorot"}])
@@ -125,8 +117,7 @@ def test_the_kind_that_is_told_without_opening_is_that_of_the_opened_data(mlp) -
         of_numbers = kind_of_opened(data.source, data.image_shape, "regression")
         assert of_numbers == (NUMBERS if kind == TABLES else kind), source
         printed = tomllib.loads(mlp.ok("train", "--data", source, "--print-config").out)
-        chosen = "last" if source == "prices.csv" else "loss" if kind == TABLES else "accuracy"
-        assert printed["train"]["choose"] == chosen, source
+        assert printed["train"]["choose"] == ("loss" if kind == TABLES else "accuracy"), source
 
 
 def test_numbers_to_predict_have_their_own_defaults_in_print_config_and_in_the_run(mlp) -> None:

@@ -136,6 +136,7 @@ def matches(expected: list[str], printed: list[str]) -> bool:
     return bool(printed) and expected[0] == printed[0] and matches(expected[1:], printed[1:])
 
 
+@pytest.mark.long
 @each_readme
 def test_examples_run_and_print_what_the_readme_shows(readme: Path, shell: dict[str, str]) -> None:
     work = Path(shell["HOME"])

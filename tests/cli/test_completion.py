@@ -163,6 +163,7 @@ def terminal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Termina
     shell.close()
 
 
+@pytest.mark.long
 def test_a_real_shell_completes_words_after_an_equals_sign_and_names_with_spaces(
     terminal: Terminal, tmp_path: Path
 ) -> None:

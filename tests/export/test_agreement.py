@@ -31,8 +31,10 @@ def write_csv(path: Path, rows, labels: list[str], label_name: str = "when") -> 
         writer.writerows([*row, label] for row, label in zip(rows.cells, labels, strict=True))
 
 
-@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("activation", "dtype"),
+    [*((name, "float32") for name in sorted(ACTIVATIONS)), ("mish", "float64")],
+)
 def test_every_activation(mlp, compare, table, activation: str, dtype: str) -> None:
     mlp.ok(
         *("train", "--data", "spiral", "--hidden", "20,10", "--activation", activation),

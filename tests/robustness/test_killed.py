@@ -23,7 +23,7 @@ from mlpcli.files import ensure_writable
 from mlpcli.runs.model import load
 
 ROOT = Path(__file__).parents[2]
-KILLS = int(os.environ.get("MLP_TEST_KILLS", "12"))
+KILLS = int(os.environ.get("MLP_TEST_KILLS", "8"))
 
 PLAN = ("train", "--data", "digits", "--hidden", "60", "--epochs", "60", "--batch-size", "32")
 
@@ -72,6 +72,7 @@ def epochs_in(log: Path) -> list[int]:
     return [line["epoch"] for line in lines if line["event"] == "epoch"]
 
 
+@pytest.mark.long
 def test_killed_at_any_moment_a_run_is_resumed_to_the_same_bytes(
     mlp, checkpoints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
