@@ -43,7 +43,7 @@ def test_a_table_has_its_own_defaults_and_the_others_of_all() -> None:
 
 @pytest.mark.parametrize("given", [{"parametrisation": "standard"}, {"init": "glorot"}])
 def test_other_initial_weights_have_the_usual_rate_and_penalty(given: dict[str, str]) -> None:
-    config, usual = make_config(given, TABLES), make_config({"optimizer": "adamw"})
+    config, usual = make_config(given, NUMBERS), make_config({"optimizer": "adamw"})
     assert config.model.parametrisation == "standard"
     assert (config.train.lr, config.train.reg) == (usual.train.lr, usual.train.reg)
 
@@ -162,7 +162,7 @@ def test_the_first_line_says_it_and_the_plan_is_the_kinds(mlp, points: Path) -> 
     told = "the defaults are those for tables (--print-config shows them)"
     outcome = mlp.ok("train", "--data", points, "--hidden", 2)
     assert outcome.err.splitlines()[0].endswith(told)
-    steps = PLANS[TABLES].epochs
+    steps = max(PLANS[TABLES].steps, PLANS[TABLES].epochs)
     assert f"of {steps})" in outcome.out  # 65 rows are one batch
     assert "epoch" in outcome.out
     assert told not in mlp.ok("train", "--data", "digits", "--hidden", 2, "--epochs", 1).err
