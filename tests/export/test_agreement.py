@@ -11,6 +11,7 @@ import pytest
 from mlpcli.data.catalog import open_data
 from mlpcli.nn.activations import ACTIVATIONS
 
+EXACT = ("--dtype", "float64")  # a sum of a few epochs' weights is rounded much where it is near 0
 SMALL = ("--hidden", 7, "--epochs", 3, "-q")
 HOSTILE = ['a"b', "x'; import os #", 'c"""\\', "label", "km/h, at {0}", "/Sub_0", "ü\u200d✓ %s"]
 
@@ -31,10 +32,8 @@ def write_csv(path: Path, rows, labels: list[str], label_name: str = "when") -> 
         writer.writerows([*row, label] for row, label in zip(rows.cells, labels, strict=True))
 
 
-@pytest.mark.parametrize(
-    ("activation", "dtype"),
-    [*((name, "float32") for name in sorted(ACTIVATIONS)), ("mish", "float64")],
-)
+@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_every_activation(mlp, compare, table, activation: str, dtype: str) -> None:
     mlp.ok(
         *("train", "--data", "spiral", "--hidden", "20,10", "--activation", activation),
@@ -109,7 +108,7 @@ def test_numbers_in_the_targets_unit(mlp, compare, table, loss: str) -> None:
     rows, _ = random_table(table, ["width", "height"])
     prices = [f"{250_000 + 90_000 * float(row[0]):.2f}" for row in rows.cells]
     write_csv(Path("rows.csv"), rows, prices, "price")
-    mlp.ok("train", "--data", "rows.csv", "--task", "regression", "--loss", loss, *SMALL)
+    mlp.ok("train", "--data", "rows.csv", "--task", "regression", "--loss", loss, *SMALL, *EXACT)
     compare(rows, "model.npz")
 
 

@@ -153,9 +153,12 @@ def test_one_hot_inputs_beside_embeddings_are_those_of_the_whole_matrix(
         np.testing.assert_allclose(array, expected[name], rtol=1e-11, atol=1e-15)
 
 
+@pytest.mark.parametrize("scaled", [False, True], ids=["plain", "scaled"])
 @pytest.mark.parametrize("ranks", [2, 3, 7])
-def test_pieces_by_pieces_the_gradient_is_the_whole_one(ranks: int) -> None:
-    net, (X, y) = network(), some_data()
+def test_pieces_by_pieces_the_gradient_is_the_whole_one(ranks: int, scaled: bool) -> None:
+    net, (X, y) = network(scaled=scaled), some_data()
+    of_scale = net.params.get("s1", np.empty(0))  # its gradient is of the rows of W1 that are there
+    of_scale[:] = np.random.default_rng(1).normal(1, 0.5, len(of_scale))
     _, expected = net.loss_and_grad(X, y)
     batch = net.buffers(N)
     batch.X[:], batch.Y[:] = X, np.eye(C)[y]
@@ -172,7 +175,7 @@ def test_pieces_by_pieces_the_gradient_is_the_whole_one(ranks: int) -> None:
         before = gradient.flat.copy()
         net.collect_gradient(batch, gradient, net.parameters.pieces(part))
         outside = np.ones(P, bool)
-        outside[part] = False
+        outside[part] = outside[P - len(of_scale) :] = False
         np.testing.assert_array_equal(gradient.flat[outside], before[outside])
     for name, array in gradient.named().items():
         np.testing.assert_allclose(array, expected[name], rtol=1e-12, atol=1e-15)

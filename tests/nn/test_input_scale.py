@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -99,24 +98,6 @@ def test_it_learns_at_six_times_the_rate_without_a_penalty(parametrisation: str)
     np.testing.assert_allclose(net.params["s1"], before - 0.3 * gradient["s1"], rtol=1e-13)
 
 
-@pytest.mark.parametrize("ranks", [2, 3, 7])
-def test_pieces_by_pieces_the_gradient_is_the_whole_one(ranks: int) -> None:
-    net, (X, y) = network(), some_data()
-    _, expected = net.loss_and_grad(X, y)
-    batch = net.buffers(N)
-    batch.X[:], batch.Y[:] = X, np.eye(C)[y]
-    net.forward_pass(batch)
-    net.mean_loss(batch)
-    net.propagate_back(batch)
-    P = len(net.parameters.flat)
-    gradient = net.parameters.like(np.full(P, np.nan))
-    for pair in pairwise(np.linspace(0, P, ranks + 1).astype(int)):
-        part = net.parameters.whole_rows(slice(*pair))
-        net.collect_gradient(batch, gradient, net.parameters.pieces(part))
-    for name, array in gradient.named().items():
-        np.testing.assert_allclose(array, expected[name], rtol=1e-12, atol=1e-15)
-
-
 def test_a_checkpoint_keeps_it_and_every_command_takes_it(mlp) -> None:
     small = ("--data", "penguins", "--hidden", 6, "--epochs", 3, "--input-scale", "learned")
     mlp.ok("train", *small)
@@ -125,10 +106,6 @@ def test_a_checkpoint_keeps_it_and_every_command_takes_it(mlp) -> None:
     mlp.ok("evaluate", "model.npz", "--importance", "--report", "a.html")
     mlp.ok("gradcheck", "model.npz")
     assert "s1" in mlp.ok("show", "model.npz").out
-    mlp.ok("train", *small[:-3], 6, *small[-2:], "-o", "whole.npz")
-    mlp.ok("train", "--resume", "model.npz", "--epochs", 6)
-    for name, array in MLP.load("whole.npz").params.items():
-        assert array.shape == net.params[name].shape
 
 
 def test_a_resumed_run_ends_in_the_bytes_of_a_whole_one(mlp) -> None:

@@ -23,7 +23,7 @@ from mlpcli.files import ensure_writable
 from mlpcli.runs.model import load
 
 ROOT = Path(__file__).parents[2]
-KILLS = int(os.environ.get("MLP_TEST_KILLS", "8"))
+KILLS = int(os.environ.get("MLP_TEST_KILLS", "12"))
 
 PLAN = ("train", "--data", "digits", "--hidden", "60", "--epochs", "60", "--batch-size", "32")
 
