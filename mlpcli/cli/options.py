@@ -78,20 +78,20 @@ def _join(_ctx: click.Context, _param: click.Parameter, given: tuple[str, ...]) 
 def _help(option: Option) -> str:
     if "{formats}" in option.help:
         return option.help.format(formats=training_formats())
-    also = "; ".join(f"for {kind} {as_typed(own)}" for kind, own in _own_defaults(option.name))
+    also = "; ".join(f"for {kind} {as_typed(own)}" for kind, own in _own_defaults(option))
     if option.default is None or "Default:" in option.help or isinstance(option.kind, Switch):
         return f"{option.help} [{also}]" if also else option.help
     return f"{option.help} [{'; '.join(filter(None, (as_typed(option.default), also)))}]"
 
 
-def _own_defaults(name: str) -> Iterator[tuple[str, Any]]:
-    """Yield (kind of data, an option's default for it), where it is one of its own."""
-    of_tables = None
+def _own_defaults(option: Option) -> Iterator[tuple[str, Any]]:
+    """Yield (kind of data, its default), where that is another one than of the kind before."""
+    before = option.default
     for kind, shown in NAMES_OF_KINDS.items():
-        own = DEFAULTS[kind].get(name)
-        if own != of_tables:
+        own = DEFAULTS[kind].get(option.name, option.default)
+        if own != before:
             yield shown, own
-        of_tables = own
+        before = own
 
 
 class _Grouped(click.Option):

@@ -19,7 +19,7 @@ from mlpcli.cli.options import (
     output_options,
 )
 from mlpcli.cli.threads import set_threads, thread_count, threads_option, training_processes
-from mlpcli.commands.begin import Request, begin, settle
+from mlpcli.commands.begin import Request, begin, settle_defaults
 from mlpcli.commands.console import Console
 from mlpcli.errors import MlpError
 from mlpcli.parallel.cores import Cores
@@ -103,7 +103,7 @@ def train(
             model, config = job.first(partial(begin, request, given_flags(ctx)))
             if print_config:
                 if not job.rank:
-                    click.echo(settle(request, config).to_toml(), nl=False)
+                    click.echo(settle_defaults(request, config).to_toml(), nl=False)
                 return
 
             if config.networks:

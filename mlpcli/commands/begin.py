@@ -84,13 +84,13 @@ def resolve_for_data(flags: dict[str, Any], config_file: Path | None) -> Config:
     """The options of a new run, with the defaults for the kind of its data."""
 
     def kind(data: DataConfig) -> str:
-        kind = kind_of_source(data.data, data.image_shape)
-        return NUMBERS if kind == TABLES and data.task == "regression" else kind
+        found = kind_of_source(data.data, data.image_shape)
+        return NUMBERS if found == TABLES and data.task == "regression" else found
 
     return resolve(flags, config_file, kind_of=kind)
 
 
-def settle(request: Request, config: Config) -> Config:
+def settle_defaults(request: Request, config: Config) -> Config:
     """The options with the defaults that suit the task, for which a table must be opened."""
     data = config.data
     if data.task not in (None, "auto") or kind_of_source(data.data, data.image_shape) != TABLES:

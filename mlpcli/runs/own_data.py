@@ -103,10 +103,17 @@ def open_like(
     model: Model,
     source: str | Sequence[str],
     data_dir: Path,
-    options: TableOptions | None = None,
+    options: TableOptions,
+    **beside: str,
 ) -> Dataset:
-    """Open other data for a model: a table's columns are matched with the model's."""
-    return _open_like(model, source, data_dir, options or TableOptions())
+    """Open other data for a model: a table's columns are matched with the model's.
+
+    `beside` are tables for `test` and `val`, as of `open_data`.
+    """
+    said = model.config.data
+    if not isinstance(source, str) or source in TABLES or is_table(source):
+        options = replace(options, numeric=said.numeric, group=said.group)
+    return open_data(source, data_dir=data_dir, options=options, layout=model.layout, **beside)
 
 
 def open_as_own(
@@ -114,20 +121,7 @@ def open_as_own(
 ) -> Dataset:
     """Open for a model what was opened as `data` for another one, perhaps its own data."""
     beside = _beside(owner) if data.digest == owner.data.digest else {}
-    return _open_like(model, data.files or data.source, data_dir, options, **beside)
-
-
-def _open_like(
-    model: Model,
-    source: str | Sequence[str],
-    data_dir: Path,
-    options: TableOptions,
-    **beside: str,
-) -> Dataset:
-    said = model.config.data
-    if not isinstance(source, str) or source in TABLES or is_table(source):
-        options = replace(options, numeric=said.numeric, group=said.group)
-    return open_data(source, data_dir=data_dir, options=options, layout=model.layout, **beside)
+    return open_like(model, data.files or data.source, data_dir, options, **beside)
 
 
 def rows_to_evaluate(
