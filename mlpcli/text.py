@@ -103,6 +103,7 @@ def find_nearest(word: str, words: Iterable[str]) -> str | None:
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
     """Rows as aligned columns, the first one to the left, the others to the right."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(

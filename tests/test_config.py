@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlpcli.config.config import Config, check_flag, make_config, resolve
+from mlpcli.config.defaults import DEFAULTS
 from mlpcli.config.kinds import (
     BatchSize,
     Choice,
@@ -477,12 +478,53 @@ def test_the_defaults_of_a_kind_need_no_flags() -> None:
             {"augment": "affine", "elastic_alpha": 5.0},
             "--elastic-alpha does nothing with --augment affine; give --augment elastic, too",
         ),
+        (
+            {"beta2": 0.9},
+            "--beta2 does nothing with --optimizer momentum; give --optimizer adam or adamw, too",
+        ),
+        (
+            {"optimizer": "sgd", "momentum": 0.5},
+            "--momentum does nothing with --optimizer sgd; "
+            "give --optimizer momentum or nesterov or adam or adamw, too",
+        ),
+        (
+            {"lr_decay": 0.5},
+            "--lr-decay does nothing with --lr-schedule cosine; "
+            "give --lr-schedule step or exponential, too",
+        ),
+        (
+            {"lr_schedule": "exponential", "lr_step": 3.0},
+            "--lr-step does nothing with --lr-schedule exponential; give --lr-schedule step, too",
+        ),
+        (
+            {"average": "tail", "average_decay": 0.9},
+            "--average-decay does nothing with --average tail; give --average ema, too",
+        ),
     ],
 )
-def test_a_distortion_that_would_not_be_used_is_refused(given: dict[str, Any], said: str) -> None:
+def test_an_option_that_would_not_be_used_is_refused(given: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError) as error:
         resolve(given, None)
     assert str(error.value) == said
+
+
+def test_what_an_option_needs_are_values_of_another() -> None:
+    for option in OPTIONS.values():
+        if option.needs:
+            leader, *needed = option.needs
+            for value in needed:
+                OPTIONS[leader].kind.check(value)
+
+
+@pytest.mark.parametrize("kind", DEFAULTS)
+@pytest.mark.parametrize("off", [{"optimizer": "sgd"}, {"average": "none"}, {}], ids=str)
+def test_a_printed_configuration_is_taken_again(
+    tmp_path: Path, kind: str, off: dict[str, Any]
+) -> None:
+    path = tmp_path / "run.toml"
+    printed = make_config({"data": "digits", **off}, kind)
+    path.write_text(printed.to_toml())
+    assert resolve({}, path, kind_of=lambda data: kind) == printed
 
 
 def test_the_distortions_of_a_file_are_turned_off_by_a_flag(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import signal
@@ -76,6 +77,12 @@ def train(size: int, **values: Any) -> tuple[Trainer, list[dict[str, Any]]]:
     return trainer, results
 
 
+@functools.cache
+def train_alone(**values: Any) -> tuple[Trainer, list[dict[str, Any]]]:
+    """What one process comes to, once for all that is compared with it."""
+    return train(1, **values)
+
+
 @pytest.fixture(params=["rows", "units"])
 def shared(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """What the ranks share: each batch's rows, or the units of however small a network."""
@@ -114,7 +121,7 @@ def shared(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 def test_ranks_end_at_the_weights_of_one_process(
     shared: str, size: int, values: dict[str, Any]
 ) -> None:
-    alone, expected = train(1, **values)
+    alone, expected = train_alone(**values)
     together, results = train(size, **values)
     by_rows = values.get("hidden") == () or "embedding" in values or "input_scale" in values
     assert together.step.by_units == (shared == "units" and not by_rows)
@@ -438,7 +445,7 @@ def test_a_rank_that_fails_as_it_begins_runs_nothing_else(mlp) -> None:
 
 
 def test_where_the_third_process_is_refused_the_second_ends_and_one_trains() -> None:
-    expected, _ = train(1)
+    expected, _ = train_alone()
     trainer = trainer_of(3)
     before = children()
     fork, forks = os.fork, []
@@ -465,7 +472,7 @@ def test_other_work_on_the_cores_is_noticed_and_said(mlp) -> None:
         "import mlpcli.commands.train_display as d, time\n"
         "begun = time.monotonic()\n"
         "d.seconds_ready = lambda: {share} * (time.monotonic() - begun)\n"
-        "d._OBSERVED = 0.05"
+        "d.OBSERVED = 0.05"
     )
     long = mlp.once("train", *WIDE, "--epochs", "60")
     alone = mlp.once(*long, "--threads", "1")

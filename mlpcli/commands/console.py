@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import click
 
-from mlpcli.text import printable_lines
+from mlpcli.text import printable, printable_lines
 
 
 class Bar(Protocol):
@@ -52,7 +52,7 @@ class Console:
         """A line on stderr, unless quiet."""
         if self.quiet or self.silent:
             return
-        self._say(printable_lines(text))
+        self._say(printable(text))
 
     def _say(self, text: str) -> None:
         if "tqdm" not in sys.modules:
@@ -68,16 +68,20 @@ class Console:
         if self.silent or sys.stderr.isatty():
             return
         with suppress(OSError), open("/dev/tty", "w", encoding="utf-8") as terminal:
-            terminal.write(f"mlp: {printable_lines(text)}\n")
+            terminal.write(f"mlp: {printable(text)}\n")
 
     def warning(self, text: str) -> None:
         """A line on stderr that asks for attention, unless quiet."""
         if not self.quiet and not self.silent:
             mark = self.styled("warning:", fg="yellow", stream=sys.stderr)
-            self._say(f"{mark} {printable_lines(text)}")
+            self._say(f"{mark} {printable(text)}")
 
     def result(self, text: str) -> None:
         """A line of results for a person on stdout, unless a script asked for JSON."""
+        self.block(printable(text))
+
+    def block(self, text: str) -> None:
+        """Lines of results, such as a table, in which no name breaks a line."""
         if not self.as_json and not self.silent:
             click.echo(printable_lines(text))
 

@@ -205,8 +205,8 @@ def evaluate(
     console.result(f"{source}, {rows.name} split: {scores.samples:,} samples")
     _show_headlines(console, members, each, scores)
     for table in report.tables(scores, names, labels):
-        console.result("\n" + table)
+        console.block("\n" + table)
     if asked:
-        console.result("\n" + importance_table(asked))
+        console.block("\n" + importance_table(asked))
     if report_file:
         console.notice(f"{report_file} written")

@@ -157,8 +157,9 @@ def _show(check: GradientCheck, parameters: int, console: Console) -> None:
     for item in check.checks:
         console.result(f"{'ok' if item.passed else 'FAILED':6} {item.name}: {item.detail}")
     checked = sum(parameter.checked for parameter in check.parameters)
+    console.result("")
     console.result(
-        f"\n{'passed' if check.passed else 'FAILED'}: "
+        f"{'passed' if check.passed else 'FAILED'}: "
         f"max relative error {check.max_relative_error:.1e} over {checked:,} of "
         f"{parameters:,} parameters, tolerance {check.tolerance:g}"
     )

@@ -30,7 +30,7 @@ from mlpcli.runs import build, own_data
 from mlpcli.runs.model import Model, describe_members, load
 from mlpcli.runs.repeat import train_command
 from mlpcli.tasks.regression import Regression
-from mlpcli.text import aligned, as_typed, dashed, sparkline
+from mlpcli.text import aligned, as_typed, dashed, printable, sparkline
 
 _CURVES = (
     ("train_loss", "training loss", "{:.4f}"),
@@ -102,7 +102,7 @@ def _epoch(model: Model) -> str:
 def _description(model: Model) -> str:
     config, data = model.config, model.data
     kind = f"images of {data.image_shape[0]} by {data.image_shape[1]}, " if data.image_shape else ""
-    lines = [
+    first = [
         str(model.file.path),
         f"  network    {_layers(model)}, {_parameters(model):,} parameters ({config.model.dtype}), "
         f"{config.model.activation}, {config.model.loss}",
@@ -113,6 +113,9 @@ def _description(model: Model) -> str:
         *_interval(model),
         f"  repeat     {train_command(model)}"
         + (" (not exactly: it was resumed with other options)" if model.changed else ""),
+    ]
+    lines = [
+        *map(printable, first),
         "",
         *_history(model),
         "",
@@ -202,7 +205,6 @@ def _arrays(model: Model) -> list[str]:
 
 
 def _table(models: Sequence[Model]) -> str:
-
     different = differing([model.config.values() for model in models])
     options = [name for name in different if name not in ("hidden", "epochs")]  # shown anyway
     rows = [("model", "validation", "loss", "network", *options, "epoch", "seconds")]
@@ -364,7 +366,7 @@ def show(
     elif console.as_json:
         console.json({"models": [_as_json(model) for model in models]})
     elif not (written and console.quiet):
-        console.result(_description(models[0]) if len(paths) == 1 else _table(models))
+        console.block(_description(models[0]) if len(paths) == 1 else _table(models))
     for text in written:
         console.notice(text)
     return ExitCode.INPUT if unreadable else ExitCode.DONE

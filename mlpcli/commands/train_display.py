@@ -23,7 +23,7 @@ from mlpcli.training.diagnostics import STEPS, advice_on_rate
 from mlpcli.training.progress import EpochResult
 
 _LARGE = 1e4  # inputs beyond this are the likely cause of a loss that grows
-_OBSERVED = 2.0  # seconds of training before the cores are judged
+OBSERVED = 2.0  # seconds of training before the cores are judged
 _CROWDED = 0.25  # of them ready, but not running: two ranks were half as fast as one then, or less
 _BAR_EVERY = 16  # steps between two moves of the bar
 BAR = "{desc} |{bar}| {rate_fmt} {remaining}"
@@ -208,7 +208,7 @@ class TrainDisplay:
         if ranks.size == 1 or not ranks.shared or self._crowded:
             return
         delayed = ranks.over_parts(seconds_ready() - self._ready) / ranks.size
-        if not ranks.agree(passed > _OBSERVED and delayed > _CROWDED * passed):
+        if not ranks.agree(passed > OBSERVED and delayed > _CROWDED * passed):
             return
         self._crowded = True
         self._console.warning(

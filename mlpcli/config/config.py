@@ -182,19 +182,25 @@ def resolve(
     values = lasting | in_file | flags
     kind = IMAGES if checkpoint else kind_of(make_config(values).data)
     config = make_config(values, kind)
-    _refuse_idle(config, flags if "augment" in flags else in_file | flags)
+    _refuse_idle(config, flags, in_file)
     return config
 
 
-def _refuse_idle(config: Config, given: dict[str, Any]) -> None:
-    """Refuse an option of a kind of distortion that is not on."""
-    kind = config.augment.augment
-    for name in given:
-        if OPTIONS[name].section != "augment" or name == "augment" or not given[name]:
+def _refuse_idle(config: Config, flags: dict[str, Any], in_file: dict[str, Any]) -> None:
+    """Refuse an option that does nothing, as another one has not the value that it needs.
+
+    A key of the file gives way to a flag that turns off what it is about.
+    """
+    values = config.values()
+    for name, value in (in_file | flags).items():
+        option = OPTIONS[name]
+        defaults = [option.default, *(of_kind.get(name) for of_kind in DEFAULTS.values())]
+        if not option.needs or not value or value in defaults:
             continue
-        needed = "elastic" if name.startswith("elastic") else "affine or elastic"
-        if kind not in needed.split(" or "):
+        leader, *needed = option.needs
+        if values[leader] not in needed and not (leader in flags and name not in flags):
+            flag = OPTIONS[leader].flag
             raise UsageError(
-                f"{OPTIONS[name].flag} does nothing with --augment {kind}; "
-                f"give --augment {needed}, too"
+                f"{option.flag} does nothing with {flag} {values[leader]}; "
+                f"give {flag} {' or '.join(needed)}, too"
             )

@@ -50,6 +50,7 @@ class Option:
         lasting: whether a resumed run takes it from the checkpoint.
         fixed: whether a resumed run cannot change it.
         also: names that other tools have for it, to answer them with ours.
+        needs: another option and those of its values without which this one does nothing.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Option:
     lasting: bool
     fixed: bool
     also: tuple[str, ...]
+    needs: tuple[str, ...]
 
     @property
     def flag(self) -> str:
@@ -81,6 +83,7 @@ def _option(
     lasting: bool = True,
     fixed: bool = False,
     also: str = "",
+    needs: str = "",
 ) -> Any:
     return field(
         default=default,
@@ -91,6 +94,7 @@ def _option(
             "lasting": lasting,
             "fixed": fixed,
             "also": tuple(also.split()),
+            "needs": tuple(needs.split()),
         },
     )
 
@@ -345,16 +349,24 @@ class TrainConfig:
         also="learning_rate learning_rate_init eta step_size",
     )
     momentum: float = _option(
-        0.9, PROBABILITY, "Momentum μ; with adam and adamw, β₁.", also="beta1"
+        0.9,
+        PROBABILITY,
+        "Momentum μ; with adam and adamw, β₁.",
+        also="beta1",
+        needs="optimizer momentum nesterov adam adamw",
     )
     beta2: float = _option(
         0.999,
         PROBABILITY,
         "β₂ of adam and adamw: how slowly the mean of the squared gradient changes.",
         also="adam_beta2 sq_mom",
+        needs="optimizer adam adamw",
     )
     final_momentum: float | None = _option(
-        None, PROBABILITY, "Momentum at the end of the run, changed linearly. Default: no change."
+        None,
+        PROBABILITY,
+        "Momentum at the end of the run, changed linearly. Default: no change.",
+        needs="optimizer momentum nesterov adam adamw",
     )
     lr_schedule: str = _option(
         "cosine",
@@ -369,9 +381,13 @@ class TrainConfig:
         "Factor of the step schedule per drop, of the exponential one per epoch. "
         f"{_defaults(DECAYS)}",
         also="gamma decay",
+        needs="lr_schedule step exponential",
     )
     lr_step: float = _option(
-        10.0, Number(at_least=0.001), "Epochs between the drops of the step schedule."
+        10.0,
+        Number(at_least=0.001),
+        "Epochs between the drops of the step schedule.",
+        needs="lr_schedule step",
     )
     warmup: float = _option(
         0.0,
@@ -445,6 +461,7 @@ class TrainConfig:
         Number(above=0, below=1),
         "Decay of the exponential average per step; lower in the first steps.",
         also="ema_decay",
+        needs="average ema",
     )
     choose: str = _option(
         "accuracy",
@@ -455,7 +472,10 @@ class TrainConfig:
         fixed=True,
     )
     average_from: float = _option(
-        0.75, PROBABILITY, "Share of the run after which the averaging of the tail begins."
+        0.75,
+        PROBABILITY,
+        "Share of the run after which the averaging of the tail begins.",
+        needs="average tail",
     )
     patience: int | None = _option(
         None,
@@ -505,45 +525,53 @@ class AugmentConfig:
         Number(at_least=0, at_most=180, metavar="DEGREES"),
         f"Largest rotation to either side. {_distortion('rotate')}",
         also="rotation",
+        needs="augment affine elastic",
     )
     shear: float | None = _option(
         None,
         Number(at_least=0, below=90, metavar="DEGREES"),
         f"Largest shear to either side. {_distortion('shear')}",
+        needs="augment affine elastic",
     )
     zoom: float | None = _option(
         None,
         Number(at_least=0, below=1, metavar="SHARE"),
         f"Largest change of width and of height. {_distortion('zoom')}",
+        needs="augment affine elastic",
     )
     shift: float | None = _option(
         None,
         Number(at_least=0, at_most=10_000, metavar="PIXELS"),
         f"Largest shift along each axis. {_distortion('shift')}",
         also="translate translation",
+        needs="augment affine elastic",
     )
     elastic_sigma: float | None = _option(
         None,
         Number(at_least=0, at_most=1000, metavar="PIXELS"),
         "Standard deviation of the Gaussian that smooths the displacements. "
         f"{_distortion('elastic_sigma')}",
+        needs="augment elastic",
     )
     elastic_alpha: float | None = _option(
         None,
         Number(at_least=0, at_most=MANY, metavar="PIXELS"),
         "Factor on the smoothed displacements, which start out uniform in ±1. "
         f"{_distortion('elastic_alpha')}",
+        needs="augment elastic",
     )
     mirror_images: bool = _option(
         False,
         Switch(),
         "Mirror half of the images, left to right.",
         also="flip hflip horizontal_flip",
+        needs="augment affine elastic",
     )
     gentle_classes: tuple[str, ...] = _option(
         (),
         Labels(),
         "Classes that are rotated and sheared half as far, such as the digits 1 and 7.",
+        needs="augment affine elastic",
     )
 
 

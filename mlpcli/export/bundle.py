@@ -6,13 +6,14 @@ import ast
 import inspect
 import sys
 from collections.abc import Iterable, Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import import_module
 from types import ModuleType
 
 _OURS = "mlpcli."
 
 
+@cache  # the package does not change while it runs
 def bundle(module: ModuleType, before: str) -> str:
     """The source of a module, and in it what it imports from this package.
 

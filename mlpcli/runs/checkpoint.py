@@ -26,7 +26,7 @@ from mlpcli.text import one_line
 from mlpcli.training.loop import Trainer
 from mlpcli.training.progress import Progress, Snapshot
 
-_INTERVAL = 1.0  # seconds between two writes, if epochs are shorter
+INTERVAL = 1.0  # seconds between two writes, if epochs are shorter
 _HISTORY = 10_000  # epochs; longer runs keep evenly chosen ones, so that `meta` stays small
 
 
@@ -120,7 +120,7 @@ class Writer:
 
     def due(self) -> bool:
         """Whether the last write is long enough ago to write at an epoch's end."""
-        return time.monotonic() - self._written >= _INTERVAL
+        return time.monotonic() - self._written >= INTERVAL
 
     def overdue(self, minutes: float) -> bool:
         """Whether it is long enough ago to write within an epoch.

@@ -21,14 +21,14 @@ from mlpcli.data.builtin import digits
 @pytest.fixture
 def iris(mlp, points: Path) -> str:
     """A model of three kinds of points, which it knows by heart; the table is `points.csv`."""
-    mlp.ok("train", "--data", "points.csv", *mlp.PLAIN, "--hidden", "8", "-o", "m.npz", "-q")
+    mlp.trained("--data", "points.csv", *mlp.PLAIN, "--hidden", "8", "-o", "m.npz", "-q")
     return "m.npz"
 
 
 @pytest.fixture
 def images(mlp) -> str:
     """A quick model of the digits."""
-    mlp.ok("train", "--data", "digits", "--hidden", "16", "--epochs", "10", "-o", "d.npz", "-q")
+    mlp.trained("--data", "digits", "--hidden", "16", "--epochs", "10", "-o", "d.npz", "-q")
     return "d.npz"
 
 

@@ -35,7 +35,7 @@ OPTIONS = (
 )
 
 # After every epoch, and within one when the last write is 6 ms ago.
-WRITING = "import mlpcli.runs.checkpoint as c; c._INTERVAL = 0; from mlpcli.cli import main; main()"
+WRITING = "import mlpcli.runs.checkpoint as c; c.INTERVAL = 0; from mlpcli.cli import main; main()"
 OFTEN = ("--checkpoint-every", "0.0001")
 
 

@@ -172,9 +172,9 @@ def test_writes_are_due_at_once_and_then_after_a_while(
     one = writer(tmp_path / "model.npz")
     assert one.due()
     one.write(snapshot(), [])
-    monkeypatch.setattr(checkpoint, "_INTERVAL", 1000.0)
+    monkeypatch.setattr(checkpoint, "INTERVAL", 1000.0)
     assert not one.due()
-    monkeypatch.setattr(checkpoint, "_INTERVAL", 0.0)
+    monkeypatch.setattr(checkpoint, "INTERVAL", 0.0)
     assert one.due()
 
 
