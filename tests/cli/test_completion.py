@@ -142,7 +142,6 @@ class Terminal:
     def complete(self, line: str) -> str:
         """What the line is after a tab."""
         self.type(line + "\t")
-        time.sleep(0.8)
         self.type("\x01: 'the line <\x05>' \r")
         self.type("fc -ln -1 | cat; echo 'no ''more'\r")
         shown = self.wait_for("no more")

@@ -31,6 +31,8 @@ _FLAGS = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
+    "--disable-gpu-vsync",  # it draws when it can, and does not wait for the next 60th of a second
+    "--disable-frame-rate-limit",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -182,7 +184,7 @@ class Browser:
 
     def settle(self) -> None:
         """Until what was done is drawn."""
-        self.run("new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))")
+        self.run("new Promise(r => requestAnimationFrame(() => setTimeout(r)))")
 
     def press(self, key: str, times: int = 1) -> None:
         """Press and release a key, and wait until what it does is drawn."""
