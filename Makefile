@@ -22,7 +22,9 @@ gradcheck: $(VENV)/installed  ## verify the gradients of 100 hidden units numeri
 	$(BIN)/mlp gradcheck --hidden 100
 
 # Two tests at a time with one thread each: threads that wait for each other on busy cores crawl.
+# Compiled first: tests start hundreds of processes, which may not be allowed to keep what they do.
 test: lint $(VENV)/installed-npm  ## lint, then all tests
+	@$(BIN)/python -m compileall -q mlpcli
 	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 2
 
 test-long: $(VENV)/installed-dev  ## kill 200 runs and 200 downloads at random moments

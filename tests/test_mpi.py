@@ -189,7 +189,7 @@ Step.take = keep
 
 
 def test_one_rank_is_one_process(mlp, mpirun, checkpoints) -> None:
-    mlp.ok("train", *DIGITS, "-o", "alone.npz", "-q")
+    mlp.trained(*DIGITS, "-o", "alone.npz", "-q")
     arguments = ("-m", "mlpcli", "train", *DIGITS, "--mpi", "-o", "one.npz", "--json")
     out, err = mpirun.ok(1, *arguments)
     assert json.loads(out)["checkpoint"] == "one.npz"
@@ -290,7 +290,7 @@ def wait_for(path: str) -> None:
 
 def assert_goes_on_alone(mlp: Any, checkpoints: Any) -> None:
     """The checkpoint is whole, and continued by one process it ends where that would have been."""
-    mlp.ok("train", *LONG, "-o", "whole.npz", "-q")
+    mlp.trained(*LONG, "-o", "whole.npz", "-q")
     mlp.ok("train", "--resume", "model.npz", "-q")
     assert_close(checkpoints, "whole.npz", "model.npz")
 

@@ -280,7 +280,7 @@ def test_a_signal_stops_all_ranks_between_two_steps(mlp, checkpoints, number, co
     assert process.returncode == code, err
     assert err.endswith("; resume with: mlp train --resume model.npz --threads 2\n")
     mlp.ok("train", "--resume", "model.npz", "--threads", "2", "-q")
-    mlp.ok("train", *options, "-o", "whole.npz")
+    mlp.trained(*options, "-o", "whole.npz")
     checkpoints.assert_same("whole.npz", "model.npz")
 
 
@@ -355,7 +355,7 @@ REFUSED = {
 def test_what_the_system_refuses_leaves_one_process_that_comes_to_the_same(
     mlp, checkpoints, before: str, why: str
 ) -> None:
-    mlp.ok("train", *mlp.once(*WIDE, "--threads", "1"), "-q", "-o", "alone.npz")
+    mlp.trained(*mlp.once(*WIDE, "--threads", "1"), "-q", "-o", "alone.npz")
     code, out, err = run(mlp, before, "train", *WIDE)
     assert code == 0, err
     assert err.splitlines()[1] == f"{why}: one process trains instead of 2"
@@ -379,7 +379,7 @@ NOT_NEEDED = {
 def test_two_processes_do_without_pinning_and_with_children_ignored(
     mlp, checkpoints, before: str
 ) -> None:
-    mlp.ok("train", *WIDE, "-q", "-o", "plain.npz")
+    mlp.trained(*WIDE, "-q", "-o", "plain.npz")
     code, out, err = run(mlp, before, "train", *WIDE, "-q")
     assert (code, err) == (0, "")
     assert out.count("written") == 1

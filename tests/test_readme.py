@@ -74,6 +74,7 @@ def shell(tmp_path: Path) -> dict[str, str]:
         "MLP_DATA_DIR": str(home / "data"),
         "PYTHONPATH": str(ROOT),
         "MLP_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
         "TERM": "dumb",
         "LC_ALL": "C.UTF-8",
         "OMPI_ALLOW_RUN_AS_ROOT": "1",

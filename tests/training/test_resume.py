@@ -80,7 +80,7 @@ def stop_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 def test_stopped_after_each_epoch_and_resumed_ends_in_the_same_bytes(
     mlp, checkpoints, options: tuple[str, ...]
 ) -> None:
-    mlp.ok(*mlp.once("train", *PLAN, *options), "-o", "whole.npz")
+    mlp.trained(*mlp.once(*PLAN, *options), "-o", "whole.npz")
     mlp.ok(*mlp.once("train", *PLAN, *options), "-o", "parts.npz", "--stop-after", "1")
     for epoch in (2, 3):
         mlp.ok("train", "--resume", "parts.npz", "-q", "--stop-after", epoch)
@@ -92,7 +92,7 @@ def test_stopped_after_each_epoch_and_resumed_ends_in_the_same_bytes(
 def test_interrupted_within_epochs_and_resumed_ends_in_the_same_bytes(
     mlp, checkpoints, stop_at, options: tuple[str, ...]
 ) -> None:
-    mlp.ok(*mlp.once("train", *PLAN, *options), "-o", "whole.npz")
+    mlp.trained(*mlp.once(*PLAN, *options), "-o", "whole.npz")
     stop_at(3)
     mlp.error(*mlp.once("train", *PLAN, *options), "-o", "parts.npz")
     for steps in (1, 11, 7):
@@ -131,7 +131,7 @@ class Killed(BaseException):
 def test_killed_within_epochs_and_resumed_from_the_last_checkpoint_ends_in_the_same_bytes(
     mlp, checkpoints, killed_after, options: tuple[str, ...]
 ) -> None:
-    mlp.ok(*mlp.once("train", *PLAN, *options), "-o", "whole.npz")
+    mlp.trained(*mlp.once(*PLAN, *options), "-o", "whole.npz")
     killed_after(3)
     with pytest.raises(Killed):
         mlp(*mlp.once("train", *PLAN, *options), "-o", "parts.npz", "--checkpoint-every", "1e-9")
@@ -191,7 +191,7 @@ def test_a_run_that_diverges_keeps_no_checkpoint_of_when_it_ran_away(mlp, checkp
 
 @variants
 def test_repeated_gives_the_same_bytes(mlp, checkpoints, options: tuple[str, ...]) -> None:
-    mlp.ok(*mlp.once("train", *PLAN, *options), "-o", "one.npz")
+    mlp.trained(*mlp.once(*PLAN, *options), "-o", "one.npz")
     mlp.ok(*mlp.once("train", *PLAN, *options), "-o", "two.npz")
     checkpoints.assert_same("one.npz", "two.npz")
 
