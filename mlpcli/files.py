@@ -67,14 +67,19 @@ def writing(path: Path) -> Iterator[IO[bytes]]:
             yield file
         return
     try:
-        name = sys.stdout.fileno() if str(path) == "-" else path
-        with open(name, "ab", closefd=str(path) != "-") as file:
+        with open_stream(path) as file:
             yield file
             file.flush()
     except BrokenPipeError:
         raise
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def open_stream(path: Path) -> IO[bytes]:
+    """A device or a pipe to write to, or standard output for `-`, which stays open."""
+    ours = str(path) == "-"
+    return open(sys.stdout.fileno() if ours else path, "ab", closefd=not ours)
 
 
 def behind_link(path: Path) -> Path:

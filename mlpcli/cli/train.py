@@ -54,7 +54,7 @@ from mlpcli.parallel.mpi import join
     "log_file",
     type=click.Path(path_type=Path),
     metavar="FILE.jsonl",
-    help="Write the metrics of every epoch as JSON lines.",
+    help="Write the metrics of every epoch here as JSON lines; - is standard output.",
 )
 @click.option(
     "--weights-only", is_flag=True, help="Leave out of the checkpoint what --resume needs."

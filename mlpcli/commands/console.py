@@ -8,10 +8,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import click
 
+from mlpcli.errors import UsageError
 from mlpcli.text import printable, printable_lines
 
 
@@ -89,6 +91,11 @@ class Console:
         """The results for a script: one JSON object on stdout, where it was asked for."""
         if self.as_json and not self.silent:
             click.echo(json.dumps(value, allow_nan=False))
+
+    def refuse_stdout(self, flag: str, path: Path | None) -> None:
+        """Refuse `-` for a file if standard output is for JSON."""
+        if self.as_json and str(path) == "-":
+            raise UsageError(f"{flag} -: standard output is for --json; name a file")
 
     @staticmethod
     def styled(text: str, *, fg: str, stream: Any = None) -> str:

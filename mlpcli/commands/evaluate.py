@@ -170,6 +170,7 @@ def evaluate(
 ) -> None:
     """Score models on a split and print what they got right and wrong; `--report` writes a page."""
     sources = [data] if isinstance(data, str) else list(data or ())
+    console.refuse_stdout("--report", report_file)
     if report_file:
         _refuse_page(report_file, [*models, *sources])
     members = [member for path in models for member in load(path).each]

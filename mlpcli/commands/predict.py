@@ -90,6 +90,7 @@ def predict(console: Console, request: Request) -> None:
         DataError: some cannot be read, once the others are answered; or none can.
     """
     paths, sources = _models_first(request.paths)
+    console.refuse_stdout("-o", request.output)
     if request.output:
         ensure_writable(request.output, streams=True, reads=request.paths)
         if request.output.suffix.lower() not in ("", ".csv", ".txt") and not is_stream(

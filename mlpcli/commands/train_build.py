@@ -315,6 +315,7 @@ def _open_log(
     job: Job, request: Request, done: int | Sequence[int] | None, console: Console
 ) -> MetricsLog:
     """Open the metrics log; that of a resumed run has the epochs that are done."""
+    console.refuse_stdout("--log", request.log_file)
     path = request.log_file if not job.rank and not request.dry_run else None
     log = MetricsLog(path, resumed=done)
     if log.kept:

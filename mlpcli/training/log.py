@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import IO, Any
 
 from mlpcli.errors import OutputError, UsageError
-from mlpcli.files import behind_link, clear_strays, is_stream, keep, open_input, replacing
+from mlpcli.files import (
+    behind_link,
+    clear_strays,
+    is_stream,
+    keep,
+    open_input,
+    open_stream,
+    replacing,
+)
 
 _START = b'{"event": "'  # how every line of a log begins
 _MAX_LINE = 1 << 20  # bytes; anything longer is no line of ours
@@ -28,14 +36,14 @@ class MetricsLog:
         kept: the file that keeps the old log, or None.
 
     Args:
-        path: the file; None for no log.
+        path: the file, or `-` for standard output; None for no log.
         resumed: the epoch after which the run continues, or of each of its members; None for a new
             run.
     """
 
     def __init__(self, path: Path | None, *, resumed: int | Sequence[int] | None) -> None:
         self.kept: Path | None = None
-        self._file: IO[str] | None = None
+        self._file: IO[bytes] | None = None
         self._path = path
         if path is None:
             return
@@ -52,8 +60,10 @@ class MetricsLog:
                     else:
                         done = [resumed] if isinstance(resumed, int) else resumed
                         self._mend(old, done)
-            self._file = path.open("a", encoding="utf-8")
-            if path.is_file() and not is_stream(path):
+            if is_stream(path):
+                self._file = open_stream(path)
+            else:
+                self._file = path.open("ab")
                 self._lock(self._file)
         except OSError as error:
             raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
@@ -98,7 +108,8 @@ class MetricsLog:
         if self._file is None:
             return
         try:
-            self._file.write(json.dumps({"event": event} | values, allow_nan=False) + "\n")
+            line = json.dumps({"event": event} | values, allow_nan=False)
+            self._file.write(line.encode() + b"\n")
             self._file.flush()
         except OSError as error:
             raise OutputError(f"{self._path}: cannot be written: {error.strerror}") from None

@@ -138,6 +138,25 @@ def test_standard_output_is_named_by_a_hyphen(mlp, here) -> None:
     command = (sys.executable, "-m", "mlpcli", "predict", "model.npz", "points.csv", "-o", "-")
     result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     assert result.stdout == whole
+    command = (sys.executable, "-m", "mlpcli", "train", *map(str, SMALL), "--log", "-")
+    result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    lines = [line for line in result.stdout.splitlines() if line.startswith("{")]
+    assert [json.loads(line)["event"] for line in lines] == ["start", "epoch", "epoch", "end"]
+    assert not Path("-").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "flag"),
+    [
+        (("predict", "model.npz", "points.csv"), "-o"),
+        (("evaluate", "model.npz"), "--report"),
+        (("train", "--data", "points.csv", "--epochs", 1), "--log"),
+    ],
+)
+def test_standard_output_is_not_shared_with_json(mlp, here, command, flag: str) -> None:
+    said = f"{flag} -: standard output is for --json; name a file"
+    assert mlp.error(*command, flag, "-", "--json") == (2, said)
+    assert contents() == here
 
 
 def test_nothing_is_left_of_a_command_that_fails(mlp, here) -> None:
@@ -182,6 +201,25 @@ def test_nothing_that_came_from_a_file_steers_the_terminal(mlp, here, checkpoint
         outcome = mlp(*arguments)
         for text in (outcome.out, outcome.err):
             assert not [c for c in text if c != "\n" and not c.isprintable()], (arguments, text)
+
+
+def test_no_name_breaks_a_line(mlp, here) -> None:
+    """As a line that is somebody else's could look like one of ours."""
+    os.rename("points.csv", "points\nmlp: a.csv")
+    os.rename("model.npz", "m\nmlp: .npz")
+    (folder := Path("a\nmlp: b")).mkdir()
+    for arguments in (
+        ("show", "m\nmlp: .npz"),
+        ("show", "m\nmlp: .npz", "m\nmlp: .npz", "gone\nmlp: .npz"),
+        ("evaluate", "m\nmlp: .npz", "m\nmlp: .npz"),
+        ("predict", "m\nmlp: .npz", "points\nmlp: a.csv", "-o", "out.csv"),
+        ("train", "--data", "points\nmlp: a.csv", "--epochs", 1, "-o", folder / "m.npz"),
+        ("train", "--resume", folder / "m.npz", "--epochs", 2, "--threads", 2),
+        ("export", "m\nmlp: .npz", folder / "m.py"),
+    ):
+        outcome = mlp(*arguments)
+        for line in outcome.out.splitlines() + outcome.err.splitlines()[:-1]:
+            assert not line.startswith("mlp: "), (arguments, line)
 
 
 def test_standard_streams_that_a_shell_put_into_files_are_appended_to(mlp, tmp_path: Path) -> None:
