@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -96,6 +97,14 @@ class Dataset:
         )
 
 
+def lacking_pixels(X: Array) -> Mapping[int, str]:
+    """{row from 0: what is wrong} of images X (N, D) that lack a pixel, as a table may."""
+    if X.dtype.kind != "f" or not np.isnan(X.min(initial=0)):
+        return {}
+    rows = np.flatnonzero(np.isnan(X).any(axis=1)).tolist()
+    return {row: f"row {row + 1} lacks a pixel; fill it in, or drop the row" for row in rows}
+
+
 def as_images(data: Dataset, shape: tuple[int, int] | None) -> Dataset:
     """The data set with its rows taken for images of a shape (height, width), if one is given.
 
@@ -113,7 +122,11 @@ def as_images(data: Dataset, shape: tuple[int, int] | None) -> Dataset:
             f"{data.source}: its rows have {R:,} columns, {flag} is {shape[0] * shape[1]:,} pixels"
         )
     odd = [column.shown for column in data.columns or () if column.kind != "number"]
-    if odd or (data.columns is not None and bool(np.isnan(data.X).any())):
-        what = f"{odd[0]} is not one of numbers" if odd else "a number is missing"
-        raise DataError(f"{data.source}: {what}, and pixels are numbers; leave out {flag}")
+    if odd:
+        raise DataError(
+            f"{data.source}: {odd[0]} is not one of numbers, and pixels are numbers; "
+            f"leave out {flag}"
+        )
+    if data.columns is not None and (lacking := lacking_pixels(data.X)):
+        raise DataError(f"{data.source}: {next(iter(lacking.values()))}, or leave out {flag}")
     return replace(data, image_shape=shape, columns=None)

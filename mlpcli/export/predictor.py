@@ -75,9 +75,11 @@ def _answers(rows: Iterable[list[Any]]) -> Iterator[tuple[Any, list[float]]]:
     numbered = enumerate(rows, 1)
     while chunk := list(itertools.islice(numbered, CHUNK)):
         said = _ask([row for _, row in chunk])
-        for (number, _), (values, scores) in zip(chunk, said):
+        for (number, row), (values, scores) in zip(chunk, said):
             if not all(map(math.isfinite, values)):
-                raise ValueError(f"row {number}: is too large: its scores overflow")
+                lacks = any(value != value for value in row)  # of a table, a gap is filled
+                what = "lacks a pixel" if lacks else "is too large: its scores overflow"
+                raise ValueError(f"row {number}: {what}")
             classes = MODEL["classes"]
             yield classes[scores.index(max(scores))] if classes else values[0], values
 

@@ -15,7 +15,7 @@ from mlpcli.config.config import Config, make_config
 from mlpcli.config.defaults import kind_of_opened
 from mlpcli.config.toml import check_sections
 from mlpcli.data.columns import Column, Layout
-from mlpcli.data.dataset import Dataset
+from mlpcli.data.dataset import Dataset, lacking_pixels
 from mlpcli.data.encoding import Encoding, Pixels
 from mlpcli.data.formats.in_memory import read_rows
 from mlpcli.data.formats.inputs import Wanted
@@ -227,7 +227,10 @@ class Model:
 
     def _read(self, rows: Any) -> Array:
         kinds = {part.kind for part in self.encoding.parts}
-        return read_rows(rows, self.wanted, only_numbers=kinds <= {"number", "pixels"})
+        X = read_rows(rows, self.wanted, only_numbers=kinds <= {"number", "pixels"})
+        if self.encoding.pixels and (lacking := lacking_pixels(X)):
+            raise DataError(next(iter(lacking.values())))
+        return X
 
     def network(self) -> MLP:
         """A network with the weights; of several members, the first one's."""

@@ -12,7 +12,7 @@ import numpy as np
 from mlpcli.config.config import Config
 from mlpcli.data.catalog import NAMES, TABLES, open_data
 from mlpcli.data.columns import TableOptions
-from mlpcli.data.dataset import Dataset, as_images
+from mlpcli.data.dataset import Dataset, as_images, lacking_pixels
 from mlpcli.data.formats.registry import STDIN, is_table
 from mlpcli.data.split import Split
 from mlpcli.errors import CheckpointError, DataError, UsageError
@@ -113,7 +113,10 @@ def open_like(
     said = model.config.data
     if not isinstance(source, str) or source in TABLES or is_table(source):
         options = replace(options, numeric=said.numeric, group=said.group)
-    return open_data(source, data_dir=data_dir, options=options, layout=model.layout, **beside)
+    data = open_data(source, data_dir=data_dir, options=options, layout=model.layout, **beside)
+    if model.encoding.pixels and (lacking := lacking_pixels(data.X)):
+        raise DataError(f"{data.source}: {next(iter(lacking.values()))}")
+    return data
 
 
 def open_as_own(

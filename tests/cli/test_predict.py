@@ -7,6 +7,7 @@ import io
 import os
 import shlex
 import struct
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mlpcli import Model
 from mlpcli.data.builtin import digits
+from mlpcli.errors import DataError
 
 
 @pytest.fixture
@@ -441,3 +444,29 @@ def test_a_reader_that_has_enough_is_no_fault_of_the_input(mlp, points: Path) ->
     assert "cannot be read" not in process.stderr.read()
     process.stderr.close()
     process.wait(timeout=60)
+
+
+def test_an_image_that_lacks_a_pixel_is_said_to_and_the_others_are_answered(mlp, images) -> None:
+    rows = [list(map(str, row)) for row in digits().X[:4].astype(int).tolist()]
+    whole = "".join(",".join(row) + "\n" for row in rows)
+    Path("whole.csv").write_text(whole)
+    rows[2][9] = ""
+    Path("gap.csv").write_text("".join(",".join(row) + "\n" for row in rows))
+    Path("labelled.csv").write_text("".join(",".join([*row, "3"]) + "\n" for row in rows))
+    answers = mlp.ok("predict", images, "whole.csv").out.splitlines()
+    outcome = mlp("predict", images, "gap.csv")
+    assert outcome.out.splitlines() == [*answers[:3], '""', answers[4]]
+    said = "row 3 lacks a pixel; fill it in, or drop the row"
+    assert (outcome.code, outcome.err) == (3, f"mlp: {said}\n")
+    assert mlp.error("evaluate", images, "--data", "labelled.csv") == (3, f"labelled.csv: {said}")
+    shape = ("--image-shape", "8,8", "-q")
+    code, text = mlp.error("train", "--data", "labelled.csv", *shape)
+    assert (code, text) == (3, f"labelled.csv: {said}, or leave out --image-shape 8,8")
+    with pytest.raises(DataError, match=f"^{said}$"):
+        Model.load(images).predict([[float(cell or "nan") for cell in row] for row in rows])
+    mlp.ok("export", images, "d.py", "-q")
+    with Path("gap.csv").open() as gap:
+        done = subprocess.run(
+            [sys.executable, "d.py"], stdin=gap, capture_output=True, text=True, check=False
+        )
+    assert done.stderr == "d.py: row 3: lacks a pixel\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.data.columns import Column, Layout, TableOptions
+from mlpcli.data.dataset import lacking_pixels
 from mlpcli.data.formats import idx, pictures
 from mlpcli.data.formats.collect import RawTable, collect
 from mlpcli.data.formats.header import find_column
@@ -134,7 +135,7 @@ def _open(
         table.bad_rows = {}
         first = [layouts.index(layout) for layout in layouts]  # of those that are equal
         read = {k: _of_table(table, options, layouts[k]) for k in dict.fromkeys(first)}
-        inputs = [read[k] for k in first]
+        inputs = [_complete(read[k], w) for k, w in zip(first, wanted, strict=True)]
         names = table.header or [f"column {j + 1}" for j in range(table.width)]
         return Opened(source, inputs, names, table.header, lambda: (c for _, c in table.rows()))
     path.stat()  # whether it is there is what to say first
@@ -156,6 +157,12 @@ def _of_table(table: RawTable, options: TableOptions | None, layout: Layout) -> 
     if len(bad) == len(read.X):
         raise DataError(bad[0])
     return Inputs(read.X, read.labels, read.labelled, read.unseen, read.notices, bad)
+
+
+def _complete(inputs: Inputs, wanted: Wanted) -> Inputs:
+    """The same, where images that lack a pixel cannot be read."""
+    lacking = lacking_pixels(inputs.X) if wanted.image_shape else {}
+    return replace(inputs, bad={**lacking, **inputs.bad}) if lacking else inputs
 
 
 def _texts(X: Array) -> Iterator[list[str]]:
