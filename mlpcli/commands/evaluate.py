@@ -95,8 +95,9 @@ def _is_narrow_table(model: Model) -> bool:
     return model.encoding.pixels is None and model.encoding.raw_width <= _COLUMNS
 
 
-def _refuse_page(path: Path, reads: Sequence[Path | str | None]) -> None:
+def _refuse_page(console: Console, path: Path, reads: Sequence[Path | str | None]) -> None:
     """Refuse a `--report` that cannot be, before anything is computed for it."""
+    console.refuse_stdout("--report", path)
     figures.require("--report")
     ensure_writable(path, streams=True, reads=reads)
     if path.suffix.lower() not in (".html", ".htm") and not is_stream(path):
@@ -170,9 +171,8 @@ def evaluate(
 ) -> None:
     """Score models on a split and print what they got right and wrong; `--report` writes a page."""
     sources = [data] if isinstance(data, str) else list(data or ())
-    console.refuse_stdout("--report", report_file)
     if report_file:
-        _refuse_page(report_file, [*models, *sources])
+        _refuse_page(console, report_file, [*models, *sources])
     members = [member for path in models for member in load(path).each]
     committee = open_committee(
         members,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import random
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlpcli.data.formats.byte_cells import KnownTexts, split_block
-from mlpcli.data.readings import CategoryCells, NumberCells, Reading
+from mlpcli.data.readings import CategoryCells, DateCells, NumberCells, Reading
 
 NUMBERS = st.one_of(
     st.floats(-(2.0**100), 2.0**100, width=32).map(repr),
@@ -98,6 +99,56 @@ def test_numbers_with_exponents_are_parsed_all_at_once() -> None:
     none: list[Reading] = []  # no cell is read by itself
     found = cells.numbers([0, 1, 2], none).tolist()
     assert found == [[1.5e-3, -2e5, 1e22], [122.5, 0.0, -1.234567e-08]]
+
+
+NINES = st.from_regex(r"-?[0-9]\.[0-9]{0,18}e(-[0-3]|[+]?[0-2])?[0-9]", fullmatch=True)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(NINES, min_size=1, max_size=40))
+def test_long_numbers_with_powers_are_rounded_as_python_rounds_them(written: list[str]) -> None:
+    cells = split_block("\n".join(written).encode(), ",", 1)
+    assert cells is not None
+    found = cells.numbers([0], [NumberCells(fixed=True)])[:, 0]
+    assert found.tolist() == [float(text) for text in written]
+
+
+DATES = st.one_of(
+    st.dates().map(str),
+    st.datetimes().map(lambda when: when.isoformat(timespec="seconds")),
+    st.datetimes().map(lambda when: when.isoformat(sep=" ", timespec="seconds")),
+    st.datetimes().map(str),
+    st.from_regex(r"(19|20)[0-9][0-9][-/.][01][0-9][-/.][0-3][0-9]", fullmatch=True),
+    st.from_regex(r"2024-02-2[0-9][ T][0-2][0-9]:[0-6][0-9]:[0-6][0-9]", fullmatch=True),
+    st.sampled_from(
+        ["", "NA", "0000-01-01", "2023-02-29", "2024-02-29", "2024-13-01", "2024-00-10"]
+    ),
+    st.sampled_from(["9999-12-31", "0001-01-01", "2024-03-05T24:00:00", "2024-03-05T12:30:00Z"]),
+    st.sampled_from(["05/03/2024", "2024-03-05_12:30:00", "2024-03-0:", "20240305ab", "2024-1-5"]),
+    st.sampled_from(["5 Mar 2024 ", "٢٠٢٤-0"]),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(DATES, min_size=1, max_size=20))
+def test_dates(written: list[str]) -> None:
+    block = "".join(f"{text},0\n" for text in written).encode()
+    cells = split_block(block, ",", 2)
+    assert cells is not None
+
+    def one_by_one(reading: DateCells) -> list[float]:
+        return [reading.read(text.strip(" ")) for text in written]
+
+    for make in (DateCells, partial(DateCells, "day", fixed=True)):
+        ours, theirs = make(), make()
+        try:
+            expected = one_by_one(theirs)
+        except ValueError as error:
+            with pytest.raises(type(error)):
+                cells.dates(0, ours, KnownTexts())
+        else:
+            np.testing.assert_array_equal(cells.dates(0, ours, KnownTexts()), expected)
+            assert (ours.order, ours.doubtful) == (theirs.order, theirs.doubtful)
 
 
 TEXTS = st.one_of(

@@ -110,7 +110,8 @@ class TableReader(TextTable):
                 values[:, plain] = cells.numbers(columns, [readings[i] for i in plain])
             for i, reading in enumerate(readings):
                 if not reading.in_digits:
-                    values[:, i] = cells.texts(positions[i], reading, known[i])
+                    parse = cells.dates if reading.kind == "date" else cells.texts
+                    values[:, i] = parse(positions[i], reading, known[i])
         except ValueError:
             return None
         return values
