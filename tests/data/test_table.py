@@ -105,6 +105,11 @@ def test_a_label_column_is_a_name_before_it_is_an_index(wanted: str, name: str) 
             "are its cells separated by commas, semicolons, tabs or bars?",
         ),
         (
+            '"a,b,c"\n"1,2,""x"""\n"3,4,y"\n',
+            "each row is quoted as a whole, and so is one cell; remove the outer quotes, as "
+            """sed 's/^"//; s/"$//; s/""/"/g' does""",
+        ),
+        (
             "a,\x1b[31m,c\n1,2,3\n",
             "column 2 has a control character in its name, '\\x1b[31m'; remove it",
         ),

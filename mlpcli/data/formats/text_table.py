@@ -10,6 +10,7 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import IO
 
 from mlpcli.data.cells import parse_written
@@ -140,8 +141,22 @@ class TextTable:
         self._splits_white_space = delimiter == WHITE_SPACE
         self.delimiter = "\t" if self._splits_white_space else delimiter
         rows = self._without_title(self._head_rows(lines))
+        self._refuse_quoted_rows([cells for _, cells in rows])
         self.decimal_comma = has_decimal_comma((cells for _, cells in rows), delimiter)
         return number, rows, comment
+
+    def _refuse_quoted_rows(self, rows: Sequence[list[str]]) -> None:
+        """Refuse rows of one cell each that are rows of several, all alike."""
+        inner = [cells[0] for cells in rows if len(cells) == 1]
+        mark = next((mark for mark in ",;\t|" if inner and mark in inner[0]), None)
+        if mark is None or not len(inner) == len(rows) > 1:
+            return
+        with suppress(csv.Error):  # then they are texts
+            if len({len(cells) for _, cells in split_rows(inner, mark)}) == 1:
+                raise DataError(
+                    f"{self.source}: each row is quoted as a whole, and so is one cell; remove the "
+                    """outer quotes, as sed 's/^"//; s/"$//; s/""/"/g' does"""
+                )
 
     def _first_lines(self) -> tuple[int, list[str], str]:
         """(number of the first line that is no comment, lines from it on, the last comment)."""
