@@ -23,7 +23,7 @@ def network() -> MLP:
 
 def rate_of(name: str) -> float:
     """What the rate is multiplied by of V, b and the embeddings."""
-    return {"W": 1.0, "b": 0.1, "E": 0.1}[name[0]]
+    return {"W": 1.0, "b": 0.1, "E": 0.5}[name[0]]
 
 
 Update = Callable[[Any, Any, dict[str, Any], float, int], Any]
