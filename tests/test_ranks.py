@@ -213,7 +213,7 @@ def test_ranks_diverge_together() -> None:
     trainer = trainer_of(2, lr=1e9)
     with pytest.raises(DivergedError, match="the loss became"), trainer.ranks:
         list(trainer.epochs(3, lambda: None))
-    assert children() == before
+    assert set(children()) <= set(before)
 
 
 def children() -> list[int]:
@@ -232,7 +232,7 @@ def test_where_one_of_three_ranks_dies_the_others_end_too() -> None:
 
     with pytest.raises(MlpError, match=r"one of the 3 .* ended with code 7"), trainer.ranks:
         list(trainer.epochs(3, die))
-    assert children() == before
+    assert set(children()) <= set(before)
 
 
 def test_a_rank_that_dies_is_an_error_of_one_line(mlp) -> None:
@@ -459,7 +459,7 @@ def test_where_the_third_process_is_refused_the_second_ends_and_one_trains() -> 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fork", refuse)
         trainer.ranks.__enter__()
-    assert children() == before
+    assert set(children()) <= set(before)
     assert trainer.ranks.size == 1
     list(trainer.epochs(3, lambda: None))
     trainer.use_best()

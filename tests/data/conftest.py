@@ -6,12 +6,15 @@ import gzip
 import hashlib
 import ssl
 import struct
+import sys
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -266,3 +269,21 @@ class faults:  # noqa: N801 — a namespace that fixtures can hand on
 @pytest.fixture(name="faults")
 def _faults() -> type[faults]:
     return faults
+
+
+@pytest.fixture
+def reads_at_most() -> Callable[[int], AbstractContextManager[None]]:
+    """A block in which this process reads at most so many bytes of files."""
+
+    def read() -> int:
+        return int(Path("/proc/self/io").read_text().split()[1])  # rchar
+
+    @contextmanager
+    def block(most: int) -> Iterator[None]:
+        if sys.platform != "linux":
+            pytest.skip("only Linux counts what a process reads")
+        before = read()
+        yield
+        assert read() - before <= most
+
+    return block
