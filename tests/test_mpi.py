@@ -102,6 +102,8 @@ def assert_close(checkpoints: Any, a: str, b: str) -> None:
             one, two = (json.loads(str(arrays[name])) for arrays in (first, second))
             assert one.pop("best_rank") == pytest.approx(two.pop("best_rank"), rel=1e-9)
             assert one.pop("sums") == two.pop("sums") == []
+            for parts in ("part_ranks", "part_sums"):
+                np.testing.assert_allclose(two.pop(parts), one.pop(parts), rtol=1e-9)
             assert figures(one) == pytest.approx(figures(two), rel=1e-9)
         else:
             np.testing.assert_allclose(second[name], array, rtol=0, atol=1e-10, err_msg=name)

@@ -183,6 +183,8 @@ def _score(run: Run, keeper: Keeper) -> dict[str, Scores | None]:
         else None
         for part, rows in splits.items()
     }
+    if crossed := trainer.validation_score():
+        scores["validation"] = crossed
     if not all(s is None or math.isfinite(s.loss) for s in scores.values()):
         raise DivergedError(
             f"the loss of the weights in {keeper.path} is not finite; {lower_rate(run)}"

@@ -17,6 +17,9 @@ from mlpcli.nn.parameters import Buffers
 from mlpcli.parallel.ranks import Alone, Ranks
 from mlpcli.tasks.task import Predictions, Scores, Task
 
+_PARTS = 10
+_FEW = 1000  # rows; of more, the optimism is a small part of the standard error
+
 
 class Scorer:
     """Scores a network on a split, chunk by chunk, in buffers that are made once.
@@ -24,16 +27,30 @@ class Scorer:
     Args:
         task: what is counted.
         ranks: processes that score a share of each chunk; `score` is called by all of them.
+        crossed: also tally parts of few rows, each by itself; see `training/crossed.py`.
+
+    Attributes:
+        of_parts: (2, parts, K) these tallies after `score`: plain, and as rows are weighed. Row i
+            is in part i mod parts; there are none of many rows, or of one.
     """
 
     def __init__(
-        self, net: MLP, split: Split, encoding: Encoding, task: Task, ranks: Ranks | None = None
+        self,
+        net: MLP,
+        split: Split,
+        encoding: Encoding,
+        task: Task,
+        ranks: Ranks | None = None,
+        *,
+        crossed: bool = False,
     ) -> None:
         self._net = net
         self._task = task
         self._ranks = ranks or Alone()
         self._chunks = Batches(split, encoding, net.chunk, net.dtype)
         self._weighted = split.weights is not None
+        self._parts = _PARTS if crossed and 1 < len(split) <= _FEW else 0
+        self.of_parts: Array = np.zeros((2, self._parts, 0))
 
     @cached_property
     def _buffers(self) -> Buffers:
@@ -58,12 +75,25 @@ class Scorer:
             scores = net.forward_pass(batch)
             task.fill_targets(batch.y, batch.Y)
             losses = net.evaluate_loss(batch)
-            part = [task.tally(scores, losses, batch.y)]
+            first = step * self._chunks.size + share.start
+            tallies = [self._tally(scores, losses, batch.y, first)]
             if batch.weights is not None:
-                part.append(task.tally(scores, losses, batch.y, batch.weights[:, 0]))
-            sums = np.stack(part) if not sums.size else sums + np.stack(part)
-        self._ranks.total(sums)
-        return task.score(sums[0]), task.score(sums[-1])
+                tallies.append(self._tally(scores, losses, batch.y, first, batch.weights[:, 0]))
+            sums = np.stack(tallies) + (sums if sums.size else 0)
+        self._ranks.total(sums.reshape(-1))
+        plain, weighed = sums[0], sums[-1]
+        self.of_parts = np.stack((plain[1:], weighed[1:]))
+        return task.score(plain[0]), task.score(weighed[0])
+
+    def _tally(
+        self, scores: Array, losses: Array, y: Array, first: int, weights: Array | None = None
+    ) -> Array:
+        """(1 + parts, K) tallies of rows from row `first` on: of all of them, and of each part."""
+        parts = [slice((k - first) % self._parts, None, self._parts) for k in range(self._parts)]
+        return np.stack([
+            self._task.tally(scores[i], losses[i], y[i], None if weights is None else weights[i])
+            for i in (slice(None), *parts)
+        ])  # fmt: skip
 
 
 @dataclass(frozen=True)

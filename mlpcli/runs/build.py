@@ -257,7 +257,7 @@ def ranks(config: Config, material: Material, net: MLP, processes: int) -> Alone
 def trainer(config: Config, material: Material, net: MLP, ranks: Ranks | None = None) -> Trainer:
     """Everything that trains `net` on the material, by this process or by several."""
     ranks = ranks or Alone()
-    train, val = config.train, material.splits.val
+    train, val, encoding = config.train, material.splits.val, material.encoding
     step = training_step(config, material, net, ranks)
     assert train.epochs is not None  # `complete` has filled it in
     assert train.lr is not None  # and `make_config` this
@@ -275,7 +275,7 @@ def trainer(config: Config, material: Material, net: MLP, ranks: Ranks | None = 
             decay_epochs=train.lr_step,
         ),
         momentum=momentum_schedule(train.momentum, train.final_momentum, steps=steps),
-        validation=Scorer(net, val, material.encoding, material.task, ranks) if val else None,
+        validation=Scorer(net, val, encoding, step.task, ranks, crossed=True) if val else None,
         choose=train.choose,
     )
 

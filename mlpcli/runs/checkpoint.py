@@ -92,6 +92,13 @@ def _check_progress(progress: Progress, trainer: Trainer) -> None:
         raise ValueError(f"its sums are {progress.sums}")
     if progress.batch:
         task.score(np.array(progress.sums))
+    if progress.part_sums:
+        parts = np.array(progress.part_sums, np.float64)
+        if parts.shape != (len(progress.part_ranks), len(sums)) or not np.isfinite(parts).all():
+            raise ValueError("its parts are no tallies")
+        if not progress.epoch or (parts[:, -1] < 0).any() or parts[:, -1].sum() < 1:
+            raise ValueError("its parts have no rows")
+        task.score(parts.sum(axis=0))
 
 
 @dataclass

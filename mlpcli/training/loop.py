@@ -19,6 +19,7 @@ from mlpcli.nn.network import MLP
 from mlpcli.nn.schedules import Schedule
 from mlpcli.parallel.ranks import Ranks
 from mlpcli.tasks.task import Scores, Task
+from mlpcli.training.crossed import is_better, note_parts, score_of_parts
 from mlpcli.training.progress import EpochResult, Progress, Snapshot
 from mlpcli.training.step import Interruption, Step
 
@@ -128,6 +129,10 @@ class Trainer:
         self.net.parameters.flat[part] = self.best[part]
         self.ranks.settle()
 
+    def validation_score(self) -> Scores | None:
+        """The score of the choice of an epoch, of few validation rows; None if not measured."""
+        return score_of_parts(self.progress, self.task)
+
     def _epoch(self, on_step: Callable[[], None]) -> EpochResult:
         now, step, batches = self.progress, self.step, self.batches
         order = batches.order(now.epoch)
@@ -199,8 +204,9 @@ class Trainer:
         rank: tuple[float, ...] = ()
         if scores and self.choose != "last":
             rank = self.task.rank(scores[1], self.choose)
-        before = tuple(now.best_rank)
-        if rank and before and (rank < before or (rank == before and len(rank) > 1)):
+            if self.validation and self.validation.of_parts.size:
+                note_parts(now, self.task, self.validation.of_parts, self.choose)
+        if not is_better(rank, tuple(now.best_rank)):
             return
         now.best_epoch, now.best_rank = now.epoch, list(rank)
         now.best_score = scores[0].headline if scores else None

@@ -63,6 +63,7 @@ class Progress:
         best_epoch: the epoch of the best weights, 0 before there are any.
         best_rank: what made it the best, as `Task.rank`; empty without validation rows.
         best_score: its headline figure; None likewise.
+        part_ranks, part_sums: of the parts of few validation rows, see `crossed`.
     """
 
     epoch: Count = 0
@@ -73,6 +74,8 @@ class Progress:
     best_epoch: Count = 0
     best_rank: list[float] = field(default_factory=list)
     best_score: float | None = None
+    part_ranks: list[list[float]] = field(default_factory=list)
+    part_sums: list[list[float]] = field(default_factory=list)
 
 
 @dataclass
