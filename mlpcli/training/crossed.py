@@ -28,9 +28,11 @@ def note_parts(progress: Progress, task: Task, of_parts: Array, choose: str) -> 
         choose: as `--choose`.
     """
     plain, weighed = of_parts
-    if not progress.part_sums:
-        progress.part_ranks = [[] for _ in plain]
-        progress.part_sums = plain.tolist()
+    if progress.epoch == 1:
+        progress.part_ranks, progress.part_sums = [[] for _ in plain], plain.tolist()
+    if len(progress.part_sums) != len(plain):  # the run was begun by another version
+        progress.part_ranks, progress.part_sums = [], []
+        return
     others = weighed.sum(axis=0) - weighed
     for k in np.flatnonzero(others[:, -1] > 0).tolist():
         rank = task.rank(task.score(others[k]), choose)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -112,3 +113,23 @@ def test_a_run_says_the_crossed_figure_and_a_resumed_one_the_same(mlp) -> None:
     assert mlp.ok("train", "--resume", "parts.npz", "--json").json["validation"] == whole
     chosen = mlp.ok("evaluate", "whole.npz", "--split", "val", "--json").json
     assert whole["loss"] >= chosen["loss"]
+
+
+@pytest.mark.parametrize(
+    "parts", [[], [[1.0, 1.0, 1.0]], [[1.0, 2.0]], [[1.0], [2.0, 3.0]], [["a"]]]
+)
+def test_of_other_parts_in_a_checkpoint_there_is_no_figure_or_they_are_refused(
+    mlp, checkpoints, parts: Any
+) -> None:
+    train = ("train", "--data", "penguins", "--label-column", "sex", "--epochs", 5, "-q")
+    mlp.ok(*train, "--stop-after", 2)
+    progress = checkpoints.progress("model.npz")
+    assert len(progress["part_sums"]) == 10
+    progress |= {"part_sums": parts, "part_ranks": [[] for _ in parts]}
+    checkpoints.rewrite("model.npz", resume__progress=json.dumps(progress))
+    outcome = mlp("train", "--resume", "model.npz", "-q", "--json")
+    if parts in ([], [[1.0, 1.0, 1.0]]):
+        assert outcome.code == 0, outcome.err
+    else:
+        said = "mlp: model.npz: what continues the run is damaged: "
+        assert (outcome.code, outcome.err[: len(said)], outcome.err.count("\n")) == (3, said, 1)
