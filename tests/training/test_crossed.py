@@ -130,6 +130,7 @@ def test_of_other_parts_in_a_checkpoint_there_is_no_figure_or_they_are_refused(
     outcome = mlp("train", "--resume", "model.npz", "-q", "--json")
     if parts in ([], [[1.0, 1.0, 1.0]]):
         assert outcome.code == 0, outcome.err
+        assert checkpoints.progress("model.npz")["part_sums"] == []
     else:
         said = "mlp: model.npz: what continues the run is damaged: "
         assert (outcome.code, outcome.err[: len(said)], outcome.err.count("\n")) == (3, said, 1)
