@@ -68,8 +68,8 @@ def test_each_part_is_scored_by_the_epoch_that_the_others_choose(choose, weighed
     assert score.loss == pytest.approx(lost / len(y), rel=1e-9)
 
 
-def test_labels_that_mean_nothing_are_guessed_as_often_as_they_are() -> None:
-    """Of 60 runs on noise, where the best epoch is the luckiest, and no more."""
+def test_of_labels_that_mean_nothing_no_more_than_half_are_said_to_be_right() -> None:
+    """In 60 runs on noise, where the best epoch is the luckiest one."""
     best, crossed = [], []
     for seed in range(60):
         rng = np.random.default_rng(seed)
@@ -82,7 +82,8 @@ def test_labels_that_mean_nothing_are_guessed_as_often_as_they_are() -> None:
         crossed.append(trainer.validation_score().headline)
     error = 0.5 / np.sqrt(60 * 24)
     assert np.mean(best) > 0.5 + 4 * error
-    assert abs(np.mean(crossed) - 0.5) < 4 * error
+    # Somewhat below: of two classes of one size, a part has more of the one that the others lack.
+    assert 0.42 < np.mean(crossed) < 0.5 + 2 * error
 
 
 def test_many_rows_the_last_epoch_and_one_row_need_none() -> None:
