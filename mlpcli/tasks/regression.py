@@ -67,10 +67,12 @@ class Regression:
         return (order * _STRATA // max(len(labels), 1)).astype(np.intp)
 
     def encode(self, labels: Array) -> Array:
-        """(N,) standardised targets, NaN for what is not a number."""
+        """(N,) standardised targets, NaN for what is not a number, ±inf for what is too large."""
         if labels.dtype.kind == "U":
             return np.full(len(labels), np.nan)
-        return (labels.astype(np.float64) - self.mean) / self.deviation
+        with np.errstate(over="ignore"):
+            targets: Array = (labels.astype(np.float64) - self.mean) / self.deviation
+        return targets
 
     def decode(self, values: Array) -> Array:
         """Standardised values in the target's unit, float64."""

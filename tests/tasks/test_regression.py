@@ -25,6 +25,12 @@ def test_targets_are_standardised_by_the_training_rows() -> None:
     np.testing.assert_allclose(TASK.decode(encoded), [25.0, 25 + math.sqrt(125)])
 
 
+def test_a_target_that_is_too_far_away_is_infinite_in_silence() -> None:
+    """As of a checkpoint that says so; warnings are errors."""
+    task = Regression(mean=-1e300, deviation=1e-300, low=-1e300, high=-1e300)
+    assert task.encode(np.array([1.0])).tolist() == [math.inf]
+
+
 def test_figures_are_those_of_plain_formulas_in_the_targets_unit() -> None:
     y, said = np.array([10.0, 20.0, 40.0]), np.array([12.0, 17.0, 40.0])
     scores = ((said - 25) / math.sqrt(125))[:, None]
