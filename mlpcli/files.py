@@ -266,7 +266,7 @@ def refuse_reading(path: Path, reads: Iterable[Path | str | None]) -> None:
         if source is None:
             continue
         folder = Path(os.path.expanduser(source))
-        with suppress(OSError):
+        with suppress(OSError, ValueError):  # a NUL is in no path
             for file in folder.iterdir() if folder.is_dir() else (folder,):
                 if os.path.samestat(own, os.stat(file)):
                     raise UsageError(
@@ -284,7 +284,10 @@ def open_input(path: Path, *, pipes: bool = False) -> io.BufferedReader:
     Raises:
         OSError: it cannot be opened, or is no file.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except ValueError as error:
+        raise OSError(errno.EINVAL, "no file has a NUL in its name", str(path)) from error
     try:
         kind = os.fstat(handle).st_mode
         if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):

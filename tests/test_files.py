@@ -19,7 +19,16 @@ import pytest
 
 from mlpcli import files
 from mlpcli.errors import OutputError, UsageError
-from mlpcli.files import clear_strays, ensure_writable, keep, replacing, sha256, write_text
+from mlpcli.files import (
+    clear_strays,
+    ensure_writable,
+    keep,
+    open_input,
+    refuse_reading,
+    replacing,
+    sha256,
+    write_text,
+)
 
 ROOT = Path(__file__).parents[1]
 
@@ -394,3 +403,9 @@ def test_what_is_read_is_not_written_under_any_name(tmp_path: Path) -> None:
             with pytest.raises(UsageError, match="is read by this command"):
                 ensure_writable(tmp_path / name, reads=[None, "digits", source])
     ensure_writable(tmp_path / "new.csv", reads=[data, tmp_path])
+
+
+def test_a_name_that_no_file_can_have_is_one_that_cannot_be_opened(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="no file has a NUL in its name"):
+        open_input(tmp_path / "a\0b")
+    refuse_reading(Path(__file__), ["a\0b", None])
