@@ -530,7 +530,10 @@ def test_a_printed_configuration_is_taken_again(
 def test_the_distortions_of_a_file_are_turned_off_by_a_flag(tmp_path: Path) -> None:
     path = tmp_path / "run.toml"
     path.write_text('[augment]\naugment = "elastic"\nrotate = 5\nelastic_alpha = 3\n')
-    assert resolve({"augment": "none"}, path).augment.augment == "none"
+    off = resolve({"augment": "none"}, path)
+    assert (off.augment.augment, off.augment.rotate, off.to_flags()) == ("none", None, [])
+    (again := tmp_path / "again.toml").write_text(off.to_toml())
+    assert resolve({}, again) == off  # what is printed can be given
     assert resolve({"augment": "affine"}, path).augment.rotate == 5.0
     path.write_text("[augment]\nrotate = 5\n")
     with pytest.raises(UsageError, match=r"^--rotate does nothing with --augment none"):

@@ -176,15 +176,11 @@ def _report(run: Run, keeper: Keeper, display: TrainDisplay) -> None:
 def _score(run: Run, keeper: Keeper) -> dict[str, Scores | None]:
     trainer, material = run.trainer, run.material
     trainer.use_best()
-    splits = {"train": material.splits.train, "validation": material.splits.val}
-    scores = {
-        part: Scorer(trainer.net, rows, material.encoding, trainer.task, trainer.ranks).score()[0]
-        if rows
-        else None
-        for part, rows in splits.items()
-    }
-    if crossed := trainer.validation_score():
-        scores["validation"] = crossed
+    scores: dict[str, Scores | None] = {"train": None, "validation": trainer.validation_score()}
+    for part, rows in (("train", material.splits.train), ("validation", material.splits.val)):
+        if rows and scores[part] is None:
+            scorer = Scorer(trainer.net, rows, material.encoding, trainer.task, trainer.ranks)
+            scores[part], _ = scorer.score()
     if not all(s is None or math.isfinite(s.loss) for s in scores.values()):
         raise DivergedError(
             f"the loss of the weights in {keeper.path} is not finite; {lower_rate(run)}"

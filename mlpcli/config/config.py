@@ -181,26 +181,30 @@ def resolve(
     in_file = read_config(config_file) if config_file else {}
     values = lasting | in_file | flags
     kind = IMAGES if checkpoint else kind_of(make_config(values).data)
-    config = make_config(values, kind)
-    _refuse_idle(config, flags, in_file)
-    return config
+    idle = _find_idle(make_config(values, kind), flags, in_file)
+    return make_config({n: v for n, v in values.items() if n not in idle}, kind)
 
 
-def _refuse_idle(config: Config, flags: dict[str, Any], in_file: dict[str, Any]) -> None:
-    """Refuse an option that does nothing, as another one has not the value that it needs.
+def _find_idle(config: Config, flags: dict[str, Any], in_file: dict[str, Any]) -> set[str]:
+    """The keys of the file that do nothing, as a flag has turned off what they are about.
 
-    A key of the file gives way to a flag that turns off what it is about.
+    Raises:
+        UsageError: another option does nothing, as one that it needs has not the value for it.
     """
-    values = config.values()
+    values, idle = config.values(), set()
     for name, value in (in_file | flags).items():
         option = OPTIONS[name]
         defaults = [option.default, *(of_kind.get(name) for of_kind in DEFAULTS.values())]
         if not option.needs or not value or value in defaults:
             continue
         leader, *needed = option.needs
-        if values[leader] not in needed and not (leader in flags and name not in flags):
+        if values[leader] in needed:
+            continue
+        if leader not in flags or name in flags:
             flag = OPTIONS[leader].flag
             raise UsageError(
                 f"{option.flag} does nothing with {flag} {values[leader]}; "
                 f"give {flag} {' or '.join(needed)}, too"
             )
+        idle.add(name)
+    return idle
