@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from mlpcli.config.config import Config, check_flag, make_config, resolve
 from mlpcli.config.defaults import DEFAULTS
 from mlpcli.config.kinds import (
+    ATTACKS,
+    Attack,
     BatchSize,
     Choice,
     Columns,
@@ -76,6 +78,10 @@ def values_of(option: Option) -> st.SearchStrategy[Any]:
         return st.lists(st.text(st.characters(codec="utf-8"), min_size=1), max_size=3)
     if isinstance(kind, Switch):
         return st.booleans()
+    if isinstance(kind, Attack):
+        sizes = st.floats(0, exclude_min=True, allow_infinity=False)
+        named = st.builds(lambda word, size: f"{word}:{size!r}", st.sampled_from(ATTACKS), sizes)
+        return named | st.just("none")
     low = kind.at_least if kind.at_least is not None else kind.above
     high = kind.at_most if kind.at_most is not None else kind.below
     if kind.whole:

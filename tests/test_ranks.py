@@ -106,6 +106,8 @@ def shared(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
         {"average": "ema", "max_norm": (0.7, 1.0, 2.0)},
         {"average": "tail", "average_from": 0.4, "batch_size": 4},
         {"augment": "elastic", "mirror_images": True, "gentle_classes": ("1",)},
+        {"adversarial": "l2:1.0", "class_weight": "balanced"},
+        {"adversarial": "virtual:0.5", "batch_size": 4},
         {"data": mixed},
         {"data": mixed, "hidden": (), "scale": "robust"},
         {"data": mixed, "optimizer": "adam", "max_norm": 0.7, "batch_size": 4},
@@ -123,8 +125,9 @@ def test_ranks_end_at_the_weights_of_one_process(
 ) -> None:
     alone, expected = train_alone(**values)
     together, results = train(size, **values)
-    by_rows = values.get("hidden") == () or "embedding" in values or "input_scale" in values
-    assert together.step.by_units == (shared == "units" and not by_rows)
+    by_rows = values.get("hidden") == () or values.keys() & {"embedding", "input_scale"}
+    by_rows = by_rows or "adversarial" in values
+    assert bool(together.step.by_units) == (shared == "units" and not by_rows)
     scale = np.abs(alone.best).max()
     for a, b in ((together.net.parameters.flat, alone.net.parameters.flat),
                  (together.best, alone.best)):  # fmt: skip

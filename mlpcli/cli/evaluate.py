@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -12,17 +11,16 @@ from mlpcli.cli.options import Command, config_options, data_dir_option, output_
 from mlpcli.cli.threads import threads_option, use_threads
 from mlpcli.commands.console import Console
 
-if TYPE_CHECKING:
-    pass
-
 
 @click.command(cls=Command)
 @click.argument("models", nargs=-1, required=True, type=CHECKPOINT, metavar="MODEL.npz…")
 @config_options(
-    only=("data", "label_column", "header"),
+    only=("data", "label_column", "header", "adversarial"),
     data="Evaluate on this name, file or folder, as in `mlp train`. Default: the model's own data.",
     label_column="Column of the table that holds the labels. Default: as in training.",
     header="Whether the first row of the table in --data has the names of its columns.",
+    adversarial="Score each image moved by SIZE, as the network sees it, to where its loss is "
+    "highest: every pixel by as much with linf, by that norm with l2.",
 )
 @click.option(
     "--split",
@@ -50,6 +48,7 @@ def evaluate(
     data: str | tuple[str, ...] | None,
     label_column: str | None,
     header: str | None,
+    adversarial: str | None,
     split: str | None,
     importance: bool,
     report_file: Path | None,
@@ -63,6 +62,7 @@ def evaluate(
       mlp evaluate model.npz --split val
       mlp evaluate model.npz --data new.csv
       mlp evaluate model.npz --importance
+      mlp evaluate model.npz --adversarial linf:0.1
       mlp evaluate model.npz --json | jq .accuracy
       mlp evaluate runs/*.npz
       mlp evaluate model.npz --report report.html
@@ -80,6 +80,7 @@ def evaluate(
         data=data,
         label_column=label_column,
         header=header or "auto",
+        adversarial=adversarial or "none",
         split=split,
         importance=importance,
         report_file=report_file,

@@ -22,7 +22,9 @@ from mlpcli.evaluation import text_report as report
 from mlpcli.evaluation.importance import Importances, importance_table, measure_importance
 from mlpcli.evaluation.metrics import predict_members
 from mlpcli.files import ensure_writable, is_stream, write_text
+from mlpcli.nn.adversarial import Attack
 from mlpcli.runs.committee import Committee, open_committee
+from mlpcli.runs.images import attack
 from mlpcli.runs.model import Model, describe_members, load
 from mlpcli.runs.repeat import train_command
 from mlpcli.tasks.task import Predictions, Task
@@ -114,11 +116,11 @@ def _flags(
 
 
 def _score(
-    members: Sequence[Model], committee: Committee, task: Task
+    members: Sequence[Model], committee: Committee, task: Task, attack: Attack | None
 ) -> tuple[list[report.TaskReport], tuple[report.TaskReport, Predictions]]:
     """The reports of each model, and of all together with what they predict."""
     with np.errstate(all="ignore"):  # what overflows is told by the loss
-        own, predictions = predict_members(committee.networks, committee.splits, task)
+        own, predictions = predict_members(committee.networks, committee.splits, task, attack)
     each = [report.report_of(one, task) for one in own]
     for model, scores in zip(members, each, strict=True):
         if not math.isfinite(scores.loss):
@@ -127,6 +129,24 @@ def _score(
                 "overflows"
             )
     return each, (report.report_of(predictions, task), predictions)
+
+
+def _attack(
+    asked: str, members: Sequence[Model], source: str, besides: Sequence[str]
+) -> Attack | None:
+    """What moves the rows before they are scored; UsageError if nothing can."""
+    model = members[0]
+    found = attack(asked, model.config.model, model.data.image_shape, source)
+    if found and len(members) > 1:
+        raise UsageError(
+            f"--adversarial {asked}: moves images by the gradient of one network; give a "
+            "checkpoint of one"
+        )
+    if found and besides:
+        raise UsageError(
+            f"--adversarial {asked}: cannot be beside {besides[0]}; leave one of them out"
+        )
+    return found
 
 
 def _measure(committee: Committee, task: Task) -> Importances:
@@ -164,6 +184,7 @@ def evaluate(
     data: str | tuple[str, ...] | None,
     label_column: str | None,
     header: str = "auto",
+    adversarial: str = "none",
     split: str | None,
     importance: bool,
     report_file: Path | None,
@@ -171,22 +192,20 @@ def evaluate(
 ) -> None:
     """Score models on a split and print what they got right and wrong; `--report` writes a page."""
     sources = [data] if isinstance(data, str) else list(data or ())
+    besides = ["--importance"] * importance + ["--report"] * (report_file is not None)
     if report_file:
         _refuse_page(console, report_file, [*models, *sources])
     members = [member for path in models for member in load(path).each]
+    folder, column = where_data_lie(data_dir), label_column
     committee = open_committee(
-        members,
-        where_data_lie(data_dir),
-        source=data,
-        label_column=label_column,
-        header=header,
-        split_name=split,
+        members, folder, source=data, label_column=column, header=header, split_name=split
     )
     source, rows = committee.source, committee.splits[0]
+    attack = _attack(adversarial, members, source, besides)
     for notice in committee.notices:
         console.warning(notice)
     task = members[0].task
-    each, together = _score(members, committee, task)
+    each, together = _score(members, committee, task, attack)
     scores, _ = together
 
     wanted = importance or (report_file and _is_narrow_table(members[0]))
@@ -196,14 +215,15 @@ def evaluate(
     if report_file:
         again = ["mlp", "evaluate", *map(str, models)]
         again += _flags(sources, label_column, split, header)
-        again += [*["--importance"] * importance, "--report", str(report_file)]
+        again += [*besides, str(report_file)]
         page = _page(members, each, committee, names, together, again, importances)
         write_text(report_file, html.page(page))
     about = report.as_json([str(path) for path in models], source, rows.name, labels, scores)
-    about |= _describe_members(members, each)
+    about |= _describe_members(members, each) | ({"adversarial": adversarial} if attack else {})
     asked = importances if importance else None
     console.json(about | ({"importance": asked.to_json()} if asked else {}))
-    console.result(f"{source}, {rows.name} split: {scores.samples:,} samples")
+    moved = f", each moved by {adversarial}" if attack else ""
+    console.result(f"{source}, {rows.name} split: {scores.samples:,} samples{moved}")
     _show_headlines(console, members, each, scores)
     for table in report.tables(scores, names, labels):
         console.block("\n" + table)

@@ -26,7 +26,7 @@ from mlpcli.evaluation.figures import Run, require, save_curves
 from mlpcli.evaluation.pixels import save_distortions, save_weights
 from mlpcli.evaluation.text_report import differing
 from mlpcli.files import ensure_writable
-from mlpcli.runs import build, own_data
+from mlpcli.runs import build, images, own_data
 from mlpcli.runs.model import Model, describe_members, load
 from mlpcli.runs.repeat import train_command
 from mlpcli.tasks.regression import Regression
@@ -326,7 +326,7 @@ def _draw_preview(
         material = build.prepare(config, folder)
     reads = [config_file, *config.data.files, model.file.path if model else None]
     ensure_writable(path, reads=reads)
-    before, after = build.distorted_samples(config, material)
+    before, after = images.distorted_samples(config, material.data, material.splits)
     save_distortions(path, before, after, material.encoding.largest)
     return f"{path} written, {len(before)} images of {material.data.source} before and after"
 

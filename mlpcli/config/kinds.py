@@ -283,6 +283,36 @@ class Switch:
         return value
 
 
+@dataclass(frozen=True)
+class Attack:
+    """How samples are moved, and how far: "l2:2.0"; or "none"."""
+
+    metavar: str = "l2:SIZE|linf:SIZE|virtual:SIZE|none"
+
+    def parse(self, text: str) -> Any:
+        return text
+
+    def check(self, value: Any) -> Any:
+        if value == "none":
+            return value
+        kind, _, size = value.partition(":") if isinstance(value, str) else ("", "", "")
+        try:
+            if kind not in ATTACKS:
+                raise ValueError
+            return f"{kind}:{POSITIVE.check(POSITIVE.parse(size))!r}"
+        except ValueError:
+            kinds = ", ".join(ATTACKS)
+            raise ValueError(
+                f"expected one of {kinds} with a size above 0, as in l2:2.0, or none"
+            ) from None
+
+    @staticmethod
+    def read(value: str) -> tuple[str, float] | None:
+        """(kind, size) of a checked value; None for "none"."""
+        kind, _, size = value.partition(":")
+        return (kind, float(size)) if size else None
+
+
 # The words that name what is implemented elsewhere, for help and completion, which do without
 # NumPy. A test compares each with the registry that it stands for.
 
@@ -297,6 +327,9 @@ EMBEDDINGS = ["none", "periodic"]
 
 INPUT_SCALES = ["none", "learned"]
 """Whether there is what `mlpcli.nn.input_scale` describes."""
+
+ATTACKS = ["l2", "linf", "virtual"]
+"""The kinds of `mlpcli.nn.adversarial.Attack`."""
 
 PARAMETRISATIONS = ["standard", "ntk"]
 """As `mlpcli.nn.initialisation.PARAMETRISATIONS`."""
@@ -337,6 +370,7 @@ Kind = (
     | Sources
     | Columns
     | Switch
+    | Attack
 )
 
 

@@ -20,6 +20,7 @@ from mlpcli.config.kinds import (
     NOT_NEGATIVE,
     POSITIVE,
     PROBABILITY,
+    Attack,
     BatchSize,
     Choice,
     Columns,
@@ -416,6 +417,14 @@ class TrainConfig:
     )
     label_smoothing: float = _option(
         0.0, PROBABILITY, "Share of each target that is spread over all classes."
+    )
+    adversarial: str = _option(
+        "none",
+        Attack(),
+        "Also train on each image moved by SIZE, as the network sees it, to where its loss is "
+        "highest: every pixel by as much with linf, by that norm with l2; or, with virtual, to "
+        "where its answer changes most. It takes three times as long.",
+        also="adversarial_training attack fgsm vat epsilon",
     )
     members: int | None = _option(
         None,

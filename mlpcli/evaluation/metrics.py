@@ -12,6 +12,7 @@ from mlpcli.arrays import Array
 from mlpcli.data.batches import Batches
 from mlpcli.data.encoding import Encoding
 from mlpcli.data.split import Split
+from mlpcli.nn.adversarial import Attack
 from mlpcli.nn.network import MLP
 from mlpcli.nn.parameters import Buffers
 from mlpcli.parallel.ranks import Alone, Ranks
@@ -113,16 +114,21 @@ class Outputs:
 
 
 def predict_members(
-    members: Sequence[tuple[MLP, Encoding]], splits: Split | Sequence[Split], task: Task
+    members: Sequence[tuple[MLP, Encoding]],
+    splits: Split | Sequence[Split],
+    task: Task,
+    attack: Attack | None = None,
 ) -> tuple[list[Predictions], Predictions]:
     """The predictions of each (network, encoding), and of the committee of them all.
 
     All have the same task and take the same rows, or each those of its own split, which are the
     same rows in other columns. The committee's outputs are the mean of theirs,
-    its loss is of the first one's kind. Of one alone they are the same.
+    its loss is of the first one's kind. Of one alone they are the same, and an `attack` moves
+    the rows.
     """
     parts = [
-        [_predictions(task, y, said) for said in each] for y, each in _say(members, splits, task)
+        [_predictions(task, y, said) for said in each]
+        for y, each in _say(members, splits, task, attack)
     ]
     joined = [join_predictions(chunks) for chunks in zip(*parts, strict=True)]
     return (joined[:-1] if len(members) > 1 else joined), joined[-1]
@@ -152,7 +158,10 @@ def outputs_of(
 
 
 def _say(
-    members: Sequence[tuple[MLP, Encoding]], splits: Split | Sequence[Split], task: Task | None
+    members: Sequence[tuple[MLP, Encoding]],
+    splits: Split | Sequence[Split],
+    task: Task | None,
+    attack: Attack | None = None,
 ) -> Iterator[tuple[Array, list[Outputs]]]:
     """(y (n,), what each member says, and the committee if there are several), by chunk."""
     chunk = min(net.chunk for net, _ in members)
@@ -171,9 +180,15 @@ def _say(
         each = []
         for (net, _), cutter, whole in zip(members, chunks, buffers, strict=True):
             batch = whole.first(cutter.cut(order, step, whole.X, whole.y, hot=whole.hot))
-            scores = net.forward_pass(batch)
             if task:
                 task.fill_targets(batch.y, batch.Y)
+            if task and attack:
+                moved = net.buffers(len(batch.X), dtype)
+                attack.move(net, batch, moved, np.random.default_rng(step))
+                batch = moved
+                task.fill_targets(batch.y, batch.Y)
+            scores = net.forward_pass(batch)
+            if task:
                 net.evaluate_loss(batch)
             probs = np.empty_like(scores)
             net.loss.probabilities(scores, probs)

@@ -262,6 +262,12 @@ class MLP:
                 np.multiply(delta, mask[:, : self._origin].T, out=delta)
             embeddings.propagate_back(self.parameters.embeddings, batch.waves)
 
+    def input_gradient(self, batch: Buffers, out: Array, *, drop: bool = False) -> Array:
+        """batch.deltas → out (N, D), the derivatives with respect to X; nothing is embedded."""
+        np.matmul(batch.deltas[0], self._weights()[0].T, out=out)
+        mask = batch.masks[0]
+        return np.multiply(out, mask, out=out) if drop and mask is not None else out
+
     def collect_gradient(
         self,
         batch: Buffers,

@@ -12,7 +12,6 @@ import numpy as np
 from mlpcli.arrays import Array
 from mlpcli.config.config import Config
 from mlpcli.config.defaults import DEFAULTS, NUMBERS, PLANS, TABLES, kind_of_opened
-from mlpcli.data.augment import Augmenter, Distortions
 from mlpcli.data.batches import Batches
 from mlpcli.data.catalog import open_data
 from mlpcli.data.columns import TableOptions
@@ -28,6 +27,7 @@ from mlpcli.nn.optimizers import optimizer
 from mlpcli.nn.schedules import lr_schedule, momentum_schedule
 from mlpcli.parallel.forked import Forked
 from mlpcli.parallel.ranks import Alone, Ranks
+from mlpcli.runs.images import attack, distortions
 from mlpcli.tasks.classification import Classification, balanced_weights
 from mlpcli.tasks.regression import Regression
 from mlpcli.tasks.task import Task
@@ -35,7 +35,6 @@ from mlpcli.training.average import Average
 from mlpcli.training.loop import Trainer
 from mlpcli.training.step import Step
 
-_SHOWN_CLASSES, _SHOWN_WAYS = 10, 10  # of a sheet of distorted images
 UNITS = 160
 """Of a hidden layer for each rank, at least, if the network is shared by its units: the products of
 fewer columns are slower than those of fewer rows."""
@@ -220,6 +219,7 @@ def complete(config: Config, material: Material) -> Config:
             f"--label-smoothing {train.label_smoothing:g}: {material.data.source} has numbers to "
             "predict and no classes; leave it out"
         )
+    attack(train.adversarial, model, material.data.image_shape, material.data.source)
     return replace(config, train=train, model=model)
 
 
@@ -282,20 +282,22 @@ def trainer(config: Config, material: Material, net: MLP, ranks: Ranks | None = 
 
 def training_step(config: Config, material: Material, net: MLP, ranks: Ranks) -> Step:
     """What a step on the training rows needs."""
-    train = config.train
+    train, data = config.train, material.data
+    moves = attack(train.adversarial, config.model, data.image_shape, data.source)
     batches = Batches(
         material.splits.train,
         material.encoding,
         batch_size(config, material),
         net.dtype,
         train.seed,
-        distortions=distortions(config, material),
-        image_shape=material.data.image_shape,
+        distortions=distortions(config.augment, data, material.task),
+        image_shape=data.image_shape,
     )
     # Masks are drawn for the inputs as they come, and numbers that are embedded come first.
-    as_they_come = config.model.input_dropout or not net.takes_inputs_as_they_are
+    # What is moved has no zeros, and its rows are the rank's that moved them.
+    as_they_come = config.model.input_dropout or not net.takes_inputs_as_they_are or moves
     order = None if as_they_come else batches.sort_inputs(net.sizes[1])
-    by_units = ranks.shared and share_units(net, ranks.size)
+    by_units = ranks.shared and share_units(net, ranks.size) and not moves
     whole = net
     if order or by_units:
         net = copy.copy(whole)
@@ -308,7 +310,8 @@ def training_step(config: Config, material: Material, net: MLP, ranks: Ranks) ->
         batches=batches,
         task=material.task,
         smoothing=train.label_smoothing,
-        dropout_seed=train.seed,
+        seed=train.seed,
+        attack=moves,
         max_norm=norm_limits(config),
         clip_norm=train.clip_norm,
         average=average(config, net, ranks, steps_per_epoch=batches.steps),
@@ -345,56 +348,3 @@ def norm_limits(config: Config) -> tuple[float, ...] | None:
     if limit is None or isinstance(limit, tuple):
         return limit
     return (limit,) * (len(config.model.hidden) + 1)
-
-
-def distortions(config: Config, material: Material) -> Distortions | None:
-    """How the images are distorted, or None if they are not.
-
-    Raises:
-        UsageError: the data hold no images, or no such class.
-    """
-    augment, data = config.augment, material.data
-    if augment.augment == "none":
-        return None
-    if data.image_shape is None:
-        raise UsageError(
-            f"--augment {augment.augment}: {data.source} holds no images to distort; "
-            "give --augment none"
-        )
-    task = material.task
-    labels = [str(label) for label in task.classes] if isinstance(task, Classification) else []
-    for label in augment.gentle_classes:
-        if label not in labels:
-            raise UsageError(
-                f"--gentle-classes {label}: {data.source} has no such class; "
-                f"its classes are {', '.join(labels[:20])}{' …' if len(labels) > 20 else ''}"
-            )
-    return Distortions(
-        rotate=augment.rotate or 0.0,
-        shear=augment.shear or 0.0,
-        zoom=augment.zoom or 0.0,
-        shift=augment.shift or 0.0,
-        alpha=augment.elastic_alpha or 0.0 if augment.augment == "elastic" else 0.0,
-        sigma=augment.elastic_sigma or 0.0,
-        mirror=augment.mirror_images,
-        gentle=tuple(labels.index(label) for label in augment.gentle_classes),
-    )
-
-
-def distorted_samples(config: Config, material: Material) -> tuple[Array, Array]:
-    """(before, after): training images (k, h, w), and each distorted in ten ways (k, 10, h, w).
-
-    The first image of each class, of at most ten classes.
-    """
-    limits, data, train = distortions(config, material), material.data, material.splits.train
-    assert limits is not None
-    assert data.image_shape is not None
-    classes, first = np.unique(train.y[train.rows], return_index=True)
-    rows = train.rows[first[:_SHOWN_CLASSES]]
-    images = np.repeat(train.X[rows], _SHOWN_WAYS, axis=0)
-    out = np.empty(images.shape, np.float32)
-    rng = np.random.default_rng(config.train.seed)
-    labels = np.repeat(classes[: len(rows)], _SHOWN_WAYS)
-    Augmenter(data.image_shape, limits, len(images)).apply(images, labels, rng, out)
-    before = train.X[rows].reshape(-1, *data.image_shape)
-    return before, out.reshape(len(rows), _SHOWN_WAYS, *data.image_shape)

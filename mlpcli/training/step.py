@@ -18,6 +18,7 @@ import numpy as np
 from mlpcli.arrays import Array
 from mlpcli.data.batches import Batches
 from mlpcli.errors import DivergedError
+from mlpcli.nn.adversarial import Attack
 from mlpcli.nn.layout import Layout
 from mlpcli.nn.network import MLP
 from mlpcli.nn.optimizers import Optimizer
@@ -32,6 +33,7 @@ DIVERGED = 10_000
 """A loss of more than this many times the loss at chance has diverged."""
 
 _DROPOUT_STREAM = 2  # which of the streams of random numbers under a seed
+_ATTACK_STREAM = 4
 
 
 @dataclass
@@ -45,11 +47,12 @@ class Step:
         batches: of the training rows.
         task: what the targets are, and what is counted.
         smoothing: the share of a target that is spread over all classes.
-        dropout_seed: of the masks.
+        seed: of the dropout masks, and of what an attack draws.
         max_norm: the limit of each layer, or None.
         clip_norm: the gradient's, or None.
         average: of the weights over the steps, or None.
         ranks: the processes that train together.
+        attack: moves a copy of each sample, which the batch then has, too; or None.
         by_units: whether they share the network's units, if they see the same memory; else rows.
         layout: how the parameters of `net` lie, and what belongs to them.
         part: the parameters that this rank updates.
@@ -63,18 +66,20 @@ class Step:
     batches: Batches
     task: Task
     smoothing: float = 0.0
-    dropout_seed: int = 0
+    seed: int = 0
     max_norm: Sequence[float] | None = None
     clip_norm: float | None = None
     average: Average | None = None
     ranks: Ranks = field(default_factory=Alone)
+    attack: Attack | None = None
     by_units: bool = False
 
     def __post_init__(self) -> None:
         net, ranks = self.net, self.ranks
+        self._copies = 2 if self.attack else 1  # of each sample, one rank's side by side
         rows = self.batches.size if ranks.shared else -(-self.batches.size // ranks.size)
         self._buffers = net.buffers(
-            rows,
+            self._copies * rows,
             self.task.target_dtype,
             weighted=self.batches.weighted,
             widths=self.batches.widths,
@@ -148,7 +153,7 @@ class Step:
 
     def begin_epoch(self, epoch: int, batch: int) -> None:
         """Begin the epoch's stream of dropout masks, at the batch that comes next."""
-        stream = [self.dropout_seed, _DROPOUT_STREAM, epoch, self.ranks.rank]
+        stream = [self.seed, _DROPOUT_STREAM, epoch, self.ranks.rank]
         self._masks = np.random.default_rng(stream)
         for done in range(batch):
             self._draw_masks(self.rows_of(self.batches.count(done)))
@@ -174,17 +179,21 @@ class Step:
         """
         net, ranks, task = self.net, self.ranks, self.task
         N = self.batches.count(number)
-        mine = self.rows_of(N)
-        self._draw_masks(mine)
+        given, mine = self.rows_of(N), self._all_rows_of(N)
+        self._draw_masks(given)
         batch, seen = self._cut(order, number, N, mine, epoch)
+        if self.attack:
+            self._attack(self.attack, given, N, epoch, number)
+        labelled = given if self.attack and self.attack.virtual else mine
 
         net.forward_pass(batch, drop=self._drops)
-        task.fill_targets(mine.y, mine.Y)
-        counts = task.tally(mine.outputs[-1], net.evaluate_loss(mine), mine.y)
+        task.fill_targets(labelled.y, labelled.Y)
+        losses = net.evaluate_loss(mine)[: len(given.X)]
+        counts = task.tally(given.outputs[-1], losses, given.y)
         if self.smoothing:  # what is counted is of the true targets
-            task.fill_targets(mine.y, mine.Y, self.smoothing)
+            task.fill_targets(labelled.y, labelled.Y, self.smoothing)
             net.evaluate_loss(mine)
-        loss = net.weigh_loss(mine, N)
+        loss = net.weigh_loss(mine, self._copies * N)
         if not self._shared:
             net.propagate_back(batch, drop=self._drops)
         loss, counts, stop = self._sum_up(loss, counts, asked)  # the deltas of all rows are there
@@ -207,11 +216,23 @@ class Step:
             self.ranks.settle()
         return self.average.count
 
-    def rows_of(self, N: int) -> Buffers:
+    def rows_of(self, N: int, copies: int = 1) -> Buffers:
         """The buffers for this rank's share of N samples."""
         share = self.ranks.share(N)
-        n = share.stop - share.start
-        return self._buffers.rows(share) if self.ranks.shared else self._buffers.first(n)
+        first = self._copies * share.start if self.ranks.shared else 0
+        return self._buffers.rows(slice(first, first + copies * (share.stop - share.start)))
+
+    def _all_rows_of(self, N: int) -> Buffers:
+        """Those, and their moved copies."""
+        return self.rows_of(N, self._copies)
+
+    def _attack(self, attack: Attack, given: Buffers, N: int, epoch: int, number: int) -> None:
+        """Write the moved copies of this rank's share of batch `number`, of N samples."""
+        n, share = len(given.X), self.ranks.share(N)
+        moved = self._all_rows_of(N).rows(slice(n, 2 * n))
+        self.task.fill_targets(given.y, given.Y)
+        rng = np.random.default_rng([self.seed, _ATTACK_STREAM, epoch, number])
+        attack.move(self.net, given, moved, rng, first=share.start, drop=self._drops)
 
     def _draw_masks(self, mine: Buffers) -> None:
         if self._drops:
@@ -243,7 +264,7 @@ class Step:
         batch = mine.narrow(used)
         if not self.ranks.shared:
             return batch, batch
-        return batch, self._buffers.first(N).narrow(used)
+        return batch, self._buffers.first(self._copies * N).narrow(used)
 
     def _most(self, used: int) -> int:
         """Return the most that any rank's rows use; this waits for them, if the batch is shared."""

@@ -145,6 +145,26 @@ def test_gradients_of_embeddings_and_scale_are_those_of_autograd(torch, embedded
         close(gradient[name], tensor.grad.numpy())
 
 
+def test_the_gradient_of_inputs_is_that_of_autograd(torch):
+    X, y = batch()
+    net = MLP(SIZES, "gelu", scaled=True, dtype=np.float64)
+    net.params["s1"][:] += 0.3 * np.random.default_rng(1).normal(size=SIZES[0])
+    buffers = net.buffers(len(X))
+    buffers.X[:], buffers.Y[:] = X, np.eye(SIZES[-1])[y]
+    net.forward_pass(buffers)
+    net.mean_loss(buffers)
+    net.propagate_back(buffers)
+
+    A = free = torch.tensor(X, requires_grad=True)
+    w = {name: torch.from_numpy(array) for name, array in net.params.items()}
+    A = A * w["s1"]
+    for layer in (1, 2, 3):
+        Z = A @ w[f"W{layer}"] + w[f"b{layer}"]
+        A = torch.nn.functional.gelu(Z, approximate="tanh")
+    torch.nn.functional.cross_entropy(Z, torch.from_numpy(y)).backward()
+    close(net.input_gradient(buffers, np.empty_like(X)), free.grad.numpy())
+
+
 def torch_optimizer(torch, name, model):
     """PyTorch's own, decaying weights and not biases."""
     weights = [p for p in model.parameters() if p.ndim == 2]

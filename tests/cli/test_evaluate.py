@@ -8,6 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mlpcli import MLP
+from mlpcli.config.config import make_config
+from mlpcli.runs import build
+
 SMALL = ("--data", "digits", "--hidden", "8", "--epochs", "2", "-q")
 
 
@@ -305,3 +309,59 @@ def test_data_of_another_scale_are_warned_of_both_ways(mlp) -> None:
             in mlp.ok("evaluate", model, "--data", f"{other}.npz").err
         )
         assert mlp.ok("evaluate", model).err == ""
+
+
+def test_images_are_scored_after_they_were_moved(mlp) -> None:
+    mlp.ok(*mlp.once("train", *SMALL, "--epochs", "8", "--hidden", "32"))
+    plain = mlp.ok("evaluate", "model.npz", "--json").json
+    moved = mlp.ok("evaluate", "model.npz", "--adversarial", "l2:0.5", "--json").json
+    assert moved.pop("adversarial") == "l2:0.5"
+    assert moved.keys() == plain.keys()
+    assert moved["accuracy"] < plain["accuracy"] - 0.2
+    text = mlp.ok("evaluate", "model.npz", "--adversarial", "linf:0.1").out
+    assert text.startswith("digits, test split: 359 samples, each moved by linf:0.1\n")
+    scored = mlp.ok("evaluate", "model.npz", "--adversarial", "linf:0.1", "--json").json
+    assert scored["accuracy"] == pytest.approx(accuracy_of_moved(0.1))
+
+
+def accuracy_of_moved(size: float) -> float:
+    """Of `model.npz` on the test rows of digits, each pixel moved by `size`; in plain NumPy."""
+    config = make_config({"data": "digits"})
+    material = build.prepare(config, Path())
+    test = material.splits.test
+    assert test is not None
+    W1, b1, W2, b2 = MLP.load("model.npz").params.values()
+    x, t = test.X[test.rows] / 16, np.eye(10)[test.y[test.rows]]
+    A = np.maximum(x @ W1 + b1, 0)
+    e = np.exp(A @ W2 + b2)
+    delta = ((e / e.sum(axis=1, keepdims=True) - t) @ W2.T) * (A > 0)
+    x = x + size * np.sign(delta @ W1.T)
+    answers = (np.maximum(x @ W1 + b1, 0) @ W2 + b2).argmax(axis=1)
+    return float(np.mean(answers == t.argmax(axis=1)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--adversarial", "l3:1"), "--adversarial l3:1: expected one of l2, linf, virtual with a "
+         "size above 0, as in l2:2.0, or none"),
+        (("--adversarial", "l2"), "--adversarial l2: expected one of l2, linf, virtual with a size "
+         "above 0, as in l2:2.0, or none"),
+        (("--adversarial", "l2:-1"), "--adversarial l2:-1: expected one of l2, linf, virtual with "
+         "a size above 0, as in l2:2.0, or none"),
+        (("--adversarial", "l2:1", "--importance"),
+         "--adversarial l2:1.0: cannot be beside --importance; leave one of them out"),
+        (("--adversarial", "l2:1", "model.npz"), "--adversarial l2:1.0: moves images by the "
+         "gradient of one network; give a checkpoint of one"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_moved_is_refused(mlp, arguments, message) -> None:
+    mlp.trained(*SMALL)
+    assert mlp.error("evaluate", "model.npz", *arguments) == (2, message)
+
+
+def test_rows_of_a_table_are_not_moved(mlp, trained: Path) -> None:
+    assert mlp.error("evaluate", "model.npz", "--adversarial", "l2:1") == (
+        2,
+        "--adversarial l2:1.0: points.csv holds no images, and only pixels are moved; leave it out",
+    )

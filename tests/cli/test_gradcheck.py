@@ -35,7 +35,7 @@ def test_every_parameter_is_checked_and_shown(mlp):
         ["W2", "20x3", "60"],
         ["b2", "3", "3"],
     ]
-    assert [row[:6].strip() for row in rows[5:15]] == ["ok"] * 10
+    assert [row[:6].strip() for row in rows[5:17]] == ["ok"] * 12
     assert rows[-1].startswith("passed: max relative error ")
     assert rows[-1].endswith(" over 123 of 123 parameters, tolerance 1e-06")
 
@@ -79,7 +79,7 @@ def test_json_is_all_there_is_on_stdout(mlp):
     outcome = mlp.ok("gradcheck", "--data", "spiral", "--hidden", "5", "--json", "-q")
     assert outcome.err == ""
     assert [p["name"] for p in outcome.json["parameters"]] == ["W1", "b1", "W2", "b2"]
-    assert len(outcome.json["checks"]) == 10
+    assert len(outcome.json["checks"]) == 12
 
 
 def test_a_saved_model_is_checked_on_its_own_data(mlp, model, points):

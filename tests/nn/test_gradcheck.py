@@ -421,11 +421,13 @@ def test_json_is_of_the_documented_shape():
         "data loss, initial point",
         "penalty, initial point",
         "whole loss, initial point",
+        "input gradient, initial point",
         "penalty raises the loss",
         "forward pass",
         "data loss, after burn-in",
         "penalty, after burn-in",
         "whole loss, after burn-in",
+        "input gradient, after burn-in",
     ]
 
 

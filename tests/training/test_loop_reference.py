@@ -18,7 +18,7 @@ def synthetic(seed=0):
     y = rng.integers(C, size=N)
     X = rng.standard_normal((N, D))
     X[:, :2] += 2 * np.eye(C)[y][:, :2]
-    return Dataset("synthetic", X * [1, 10, 0.1, 1, 1, 1, 1] + 5, y, digest="")
+    return Dataset("synthetic", X * [1, 10, 0.1, 1, 1, 1, 1] + 5, y, digest="", image_shape=(1, D))
 
 
 def trained(**values):
@@ -37,8 +37,13 @@ def trained(**values):
     return start, trainer, material
 
 
-def reference(start, trainer, material, update, *, epochs=50, activation="relu", smoothing=0.0):
-    """The parameters after as many epochs, step by step as the equations have it."""
+def reference(
+    start, trainer, material, update, *, epochs=50, activation="relu", smoothing=0.0, moved=0.0
+):
+    """The parameters after as many epochs, step by step as the equations have it.
+
+    With `moved`, a copy of each sample is moved by this much along its gradient's direction.
+    """
     f, slope = {
         "relu": (lambda Z: np.where(Z > 0, Z, 0), lambda A: np.where(A > 0, 1, 0)),
         "tanh": (np.tanh, lambda A: 1 - A**2),
@@ -49,21 +54,32 @@ def reference(start, trainer, material, update, *, epochs=50, activation="relu",
     w = {name: array.copy() for name, array in start.items()}
     L, t = len(w) // 2, 0
     steps = math.ceil(N / 32)
+
+    def passes(w, x, Y):
+        """The gradient of the mean loss, and that of each sample with respect to x."""
+        A = [x]
+        for k in range(1, L + 1):
+            Z = A[-1] @ w[f"W{k}"] + w[f"b{k}"]
+            A.append(f(Z) if k < L else Z)
+        e = np.exp(A[-1])
+        delta = (e / e.sum(axis=1, keepdims=True) - Y) / len(x)
+        g = {}
+        for k in reversed(range(1, L + 1)):
+            g[f"W{k}"] = A[k - 1].T @ delta
+            g[f"b{k}"] = delta.sum(axis=0)
+            delta = (delta @ w[f"W{k}"].T) * (slope(A[k - 1]) if k > 1 else 1)
+        return g, delta
+
     for epoch in range(epochs):
         order = trainer.batches.order(epoch)
         for step in range(steps):
             rows = order[32 * step : 32 * (step + 1)]
-            A = [X[rows]]
-            for k in range(1, L + 1):
-                Z = A[-1] @ w[f"W{k}"] + w[f"b{k}"]
-                A.append(f(Z) if k < L else Z)
-            e = np.exp(A[-1])
-            delta = (e / e.sum(axis=1, keepdims=True) - targets[y[rows]]) / len(rows)
-            g = {}
-            for k in reversed(range(1, L + 1)):
-                g[f"W{k}"] = A[k - 1].T @ delta
-                g[f"b{k}"] = delta.sum(axis=0)
-                delta = (delta @ w[f"W{k}"].T) * slope(A[k - 1])
+            x, Y = X[rows], targets[y[rows]]
+            if moved:
+                _, slopes = passes(w, x, Y)
+                r = moved * slopes / np.linalg.norm(slopes, axis=1, keepdims=True)
+                x, Y = np.vstack([x, x + r]), np.vstack([Y, Y])
+            g, _ = passes(w, x, Y)
             lr = 0.05 * 0.5 * (1 + math.cos(math.pi * t / (epochs * steps)))
             t += 1
             update(w, g, lr, t)
@@ -114,6 +130,15 @@ def test_smoothed_targets_are_those_of_plain_numpy():
     expected = reference(start, trainer, material, with_momentum(), smoothing=0.1)
     for name, array in trainer.net.params.items():
         np.testing.assert_allclose(array, expected[name], rtol=1e-12, atol=1e-12)
+
+
+def test_moved_samples_are_those_of_plain_numpy():
+    start, trainer, material = trained(adversarial="l2:0.5", activation="tanh")
+    expected = reference(start, trainer, material, with_momentum(), activation="tanh", moved=0.5)
+    for name, array in trainer.net.params.items():
+        np.testing.assert_allclose(array, expected[name], rtol=1e-12, atol=1e-12)
+    _, plain, _ = trained(activation="tanh")
+    assert not np.allclose(plain.net.parameters.flat, trainer.net.parameters.flat, atol=1e-3)
 
 
 def test_the_run_learns():

@@ -129,16 +129,32 @@ class _Comparison:
     def glances(self, point: str) -> Iterator[Check]:
         """Each part of the loss, by a few entries of each array; kinks are counted, no more."""
         for part in PARTS:
-            results = self.over_arrays(part, GLANCED)
-            worst = max(results, key=lambda result: result.error)
-            mismatch = worst.mismatch(self.tolerance)
-            skipped = sum(result.kinks_skipped for result in results)
-            detail = (
-                f"max relative error {worst.error:.1e} over "
-                f"{sum(result.checked for result in results)} entries"
-                + (f", {skipped} skipped at kinks" if skipped else "")
-            )
-            yield Check(f"{part}, {point}", mismatch is None, mismatch or detail)
+            yield self._glance(f"{part}, {point}", self.over_arrays(part, GLANCED))
+        if not self.net.embedded:
+            yield self._glance(f"input gradient, {point}", [self._over_inputs()])
+
+    def _glance(self, name: str, results: list[ParameterCheck]) -> Check:
+        worst = max(results, key=lambda result: result.error)
+        mismatch = worst.mismatch(self.tolerance)
+        skipped = sum(result.kinks_skipped for result in results)
+        detail = (
+            f"max relative error {worst.error:.1e} over "
+            f"{sum(result.checked for result in results)} entries"
+            + (f", {skipped} skipped at kinks" if skipped else "")
+        )
+        return Check(name, mismatch is None, mismatch or detail)
+
+    def _over_inputs(self) -> ParameterCheck:
+        """The data loss by a few of the batch's inputs, as an attack needs its gradient."""
+        net, batch = self.net, self.batch
+        net.forward_pass(batch, drop=True)
+        loss = net.mean_loss(batch)
+        net.propagate_back(batch, drop=True)
+        analytic = net.input_gradient(batch, np.empty_like(batch.X), drop=True)
+        floor = FLOOR * max(1.0, loss / net.loss.at_chance(net.sizes[-1]))
+        chosen = self.rng.choice(analytic.size, min(GLANCED, analytic.size), replace=False)
+        differences = PerturbedLosses(net, batch).differences
+        return self._over_array("X", np.sort(chosen), analytic, differences, floor)
 
     def over_arrays(self, part: str, limit: int) -> list[ParameterCheck]:
         """One of PARTS of the loss, by up to `limit` entries of each array."""

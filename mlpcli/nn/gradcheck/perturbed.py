@@ -66,14 +66,14 @@ class PerturbedLosses:
         """Central differences of the mean loss by some entries of an array.
 
         Args:
-            name: "W1", "b1", …, or "E1", …, or "s1".
+            name: "W1", "b1", …, or "E1", …, or "s1"; or "X", of the batch's inputs.
             entries: (V,) positions in the flattened array.
 
         Returns:
             (V,) the derivatives; and (V,) whether a unit changed sides between w − h and w + h.
         """
         derivatives, crossed = np.empty(len(entries)), np.empty(len(entries), bool)
-        layer = 1 if name[0] in "Es" else int(name[1:])
+        layer = 1 if name[0] in "EsX" else int(name[1:])
         size = max(1, BLOCK // (len(self._batch.X) * max(self.net.sizes[layer:])))
         for start in range(0, len(entries), size):
             block = slice(start, start + size)
@@ -96,6 +96,8 @@ class PerturbedLosses:
             rows = self.net.parameters.W[0][entries]
             added = h * self._unscaled.T[entries][:, :, None] * rows[:, None, :]
             return self._from(0, self.Z[0] + added, [])
+        if name == "X":
+            return self._from(0, self._of_inputs(entries, h), [])
         layer, V = int(name[1:]) - 1, len(entries)
         i, j = np.divmod(entries, self.net.sizes[layer + 1])
         # a weight Wᵢⱼ adds h·aᵢ to unit j, a bias bⱼ adds h
@@ -124,6 +126,17 @@ class PerturbedLosses:
             rows = inputs.reshape(-1, inputs.shape[2]) @ self.net.parameters.W[above]
             Z = (rows + self.net.parameters.b[above]).reshape(V, -1, rows.shape[1])
         return self._losses(Z), self._sides(Z, sides if self.net.activation.kinked else [])
+
+    def _of_inputs(self, entries: Array, h: float) -> Array:
+        """(V, N, fan_out) Z of the first layer, with an entry of X larger by h."""
+        i, j = np.divmod(entries, self._batch.X.shape[1])
+        mask = self._batch.masks[0]
+        rows = self.net.parameters.W[0][j]
+        factors = np.ones(len(j)) if self._scale is None else self._scale[j]
+        factors = factors if mask is None else factors * mask[i, j]
+        Z = np.repeat(self.Z[0][None], len(entries), axis=0)
+        Z[np.arange(len(entries)), i] += h * factors[:, None] * rows
+        return Z
 
     def _of_embedding(self, name: str, entries: Array, h: float) -> Array:
         """(V, N, fan_out) Z of the first layer, with an entry of an embedding larger by h."""
