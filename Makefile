@@ -117,6 +117,7 @@ reading: $(VENV)/installed-bench  ## how fast a million rows of CSV are read, be
 
 tables: $(VENV)/installed-bench  ## the defaults on the tables of MLP_TEST_TABLES, beside other learners
 	$(BIN)/python tests/bench/tables.py
+	$(BIN)/python tests/bench/members.py
 
 reproduce: $(VENV)/installed  ## repeat published results that take minutes, over seeds
 	$(BIN)/mlp download mnist fashion-mnist

@@ -185,15 +185,17 @@ def best_of_epochs(config_name: str, seed: int) -> dict[str, Any]:
         config = replace(config, data=replace(config.data, val_fraction=0.0))
         data = material.data
         X, y = data.X[:-10_000], data.y[:-10_000]
-        held_out = {"X_test": data.X[-10_000:], "y_test": data.y[-10_000:]}
-        material = build.prepare_opened(config, replace(data, X=X, y=y, **held_out))
+        last_X, last_y = data.X[-10_000:], data.y[-10_000:]
+        material = build.prepare_opened(
+            config, replace(data, X=X, y=y, X_test=last_X, y_test=last_y)
+        )
     config = build.complete(config, material)
     assert config.train.epochs is not None
     net = build.network(config, *material.sizes)
     trainer = build.trainer(config, material, net)
     assert material.splits.test is not None
-    scorer = Scorer(net, material.splits.test, material.encoding)
-    each = [scorer.score().accuracy for _ in trainer.epochs(config.train.epochs, lambda: None)]
+    scorer = Scorer(net, material.splits.test, material.encoding, material.task)
+    each = [scorer.score()[0].headline for _ in trainer.epochs(config.train.epochs, lambda: None)]
     return {"value": 100 * max(each), "seconds": time.perf_counter() - begun}
 
 

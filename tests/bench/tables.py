@@ -102,7 +102,7 @@ class Ours:
             trained = self._call("train", *data, *self._flags, *many, "-o", model)
             said = self._call("evaluate", model, "--data", str(test))
         scores = _named(said)
-        if trained["validation"] and self._members == 1:
+        if trained["validation"]:
             held_out = _named(trained["validation"])
             scores |= {f"validation {name}": value for name, value in held_out.items()}
         return scores | {"seconds": time.perf_counter() - begun}
@@ -245,14 +245,15 @@ def _mean(
 
 def show_worst(found: dict[str, dict[str, list[Result]]]) -> None:
     """How optimistic validation was, and the tables on which logistic regression is far better."""
-    gaps = [
-        result["validation accuracy"] - result["accuracy"]
-        for by_label in found.values()
-        for result in by_label[OURS]
-        if "validation accuracy" in result
-    ]
-    if gaps:
-        print(f"validation accuracy − test accuracy, points: {100 * np.mean(gaps):+.2f}")
+    for label, what in ((OURS, "validation"), (MEMBERS, "out-of-fold")):
+        gaps = [
+            result["validation accuracy"] - result["accuracy"]
+            for by_label in found.values()
+            for result in by_label.get(label, [])
+            if "validation accuracy" in result
+        ]
+        if gaps:
+            print(f"{label}: {what} accuracy − test accuracy, points: {100 * np.mean(gaps):+.2f}")
     for table, values in means(found, "log-loss").items():
         linear = values.get("logistic or ridge regression")
         if linear is not None and values[OURS] > linear + max(0.02, 0.1 * linear):

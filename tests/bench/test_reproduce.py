@@ -9,10 +9,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mlpcli.config.config import make_config
 from mlpcli.config.toml import read_config
+from mlpcli.runs import build
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
 
@@ -108,6 +110,28 @@ def test_a_run_that_was_stopped_is_resumed(reproduce: Any, mlp: Any, monkeypatch
     whole = reproduce.evaluate(row, [reproduce.BUILD / "whole.npz"])
     assert result["value"] == whole
     assert len(json.loads(mlp.ok("show", checkpoint, "--json").out)["models"][0]["history"]) == 200
+
+
+def test_the_best_epoch_on_the_test_rows_is_counted(
+    reproduce: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = reproduce.Row("note", "", reproduce.BEST[0], 95.42, 95.0)
+    monkeypatch.setattr(reproduce, "ROWS", [row])
+    options = {"data": "digits", "hidden": (8,), "epochs": 6, "lr": 0.5, "seed": 1}
+    monkeypatch.setattr(reproduce, "_config", lambda row, seed: make_config(options))
+    result = reproduce.best_of_epochs("note", 1)
+    after_each = []
+    for epoch in range(1, 7):
+        config = make_config(options | {"stop_after": epoch})
+        material = build.prepare(config, Path())
+        net = build.network(config, *material.sizes)
+        for _ in build.trainer(config, material, net).epochs(epoch, lambda: None):
+            pass
+        test = material.splits.test
+        assert test is not None
+        answers = net.predict_proba(test.X[test.rows] / 16).argmax(axis=1)
+        after_each.append(100 * float(np.mean(answers == test.y[test.rows])))
+    assert result["value"] == pytest.approx(max(after_each))
 
 
 def test_a_committee_is_counted_as_one(reproduce: Any, monkeypatch: pytest.MonkeyPatch) -> None:
