@@ -19,6 +19,7 @@ from mlpcli.config.config import make_config
 from mlpcli.data.columns import Column
 from mlpcli.data.dataset import Dataset
 from mlpcli.errors import DivergedError, MlpError
+from mlpcli.parallel import forked
 from mlpcli.parallel.cores import affinity
 from mlpcli.parallel.forked import Forked
 from mlpcli.parallel.ranks import Alone
@@ -198,16 +199,26 @@ def test_sums_longer_than_the_shared_slot_are_right() -> None:
 
 
 @pytest.mark.skipif(len(affinity()) != 2, reason="ranks keep to a core each if all cores are taken")
-def test_a_rank_that_waits_for_long_leaves_its_core_to_others() -> None:
+def test_ranks_that_wait_for_long_take_turns_on_the_core_that_has_less_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(forked, "_JUDGED", 0.02)
+    monkeypatch.setattr(forked, "_GIVING_WAY", 6)
     all_cores = affinity()
     with Forked(2) as ranks:
-        assert len(affinity()) == 1
-        for _ in range(30):
+        assert affinity() == {sorted(all_cores)[ranks.rank]}
+        for _ in range(5):
             if ranks.rank:
                 time.sleep(0.03)  # as if other work had this rank's core
             ranks.settle()
-        assert ranks.rank or affinity() == all_cores
         ranks.settle()
+        assert affinity() == {sorted(all_cores)[0]}  # of both
+        seen = set()
+        for _ in range(100):  # each has work of its own, and a core for it again
+            time.sleep(0.002)
+            ranks.settle()
+            seen |= affinity()
+        assert sorted(all_cores)[ranks.rank] in seen
     assert affinity() == all_cores
 
 

@@ -72,6 +72,9 @@ class Forked:
         self._turn = 0
         self._spins = _SPINS
         self._begun, self._waited, self._crowded = time.perf_counter(), 0.0, 0
+        self._waits = self.zeros((size,), np.float64)  # what share of its time each rank waits
+        self._turns_at = self.zeros((1,), np.int64)  # the rank on whose core all take turns, + 1
+        self._followed = 0
         self._closed = self.zeros((1,), np.int64)
 
     def _do_all(self, problem: str) -> None:
@@ -214,26 +217,39 @@ class Forked:
         else:
             self._begun += now - begun
         if now - self._begun > _JUDGED:
-            self._judge(self._waited / (now - self._begun))
+            self._waits[self.rank] = self._waited / (now - self._begun)
             self._begun, self._waited = now, 0.0
+            if not self.rank:
+                self._judge()
+        if self._turns_at[0] != self._followed:
+            self._follow(int(self._turns_at[0]))
 
-    def _judge(self, share: float) -> None:
-        """Give way to other work if this `share` of the time is spent in waiting; else insist.
+    def _judge(self) -> None:
+        """Give way to other work if some rank waits for much of its time; else insist.
 
-        A rank that sleeps may run on any core as soon as there is one; one that spins on a core of
-        its own is stopped there when the other one needs it.
+        Of two that meet many times in a step each would wait for whatever runs on the core of the
+        other. So all take turns on the core of the one that waits most, which has least to do, and
+        are together as fast as one process.
         """
         if self._crowded > 3:
             self._crowded = 2 if self._crowded > _GIVING_WAY else self._crowded + 1
         else:
-            self._crowded = self._crowded + 1 if share > _LARGE else 0
-        gives_way = self._crowded >= 3
-        if gives_way == (self._spins == _SPINS):
-            self._spins = _FEW_SPINS if gives_way else _SPINS
-            if gives_way:
-                _set_affinity(self._cores)
-            else:
-                self._keep_to_one_core()
+            self._crowded = self._crowded + 1 if self._waits.max() > _LARGE else 0
+        if self._crowded < 3:
+            self._turns_at[0] = 0
+        elif self._crowded == 3:
+            self._turns_at[0] = 1 + int(self._waits.argmax())
+
+    def _follow(self, turns_at: int) -> None:
+        self._followed = turns_at
+        if not turns_at:
+            self._spins = _SPINS
+            self._keep_to_one_core()
+        elif len(self._cores) == self.size:
+            self._spins = 0  # it would only keep the others from their turn
+            _set_affinity({sorted(self._cores)[turns_at - 1]})
+        else:
+            self._spins = _FEW_SPINS
 
     def _look_after_the_others(self) -> None:
         if self.rank:
