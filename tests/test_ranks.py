@@ -107,6 +107,7 @@ def shared(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
         {"average": "ema", "max_norm": (0.7, 1.0, 2.0)},
         {"average": "tail", "average_from": 0.4, "batch_size": 4},
         {"augment": "elastic", "mirror_images": True, "gentle_classes": ("1",)},
+        {"augment": "affine", "deslant": True},
         {"adversarial": "l2:1.0", "class_weight": "balanced"},
         {"adversarial": "virtual:0.5", "batch_size": 4},
         {"data": mixed},

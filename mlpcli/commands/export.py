@@ -42,6 +42,11 @@ def export(
     models = [member for path in files for member in load(path).each]
     for other in models[1:]:
         _refuse_mismatch(models[0], other)
+    for model in models:
+        if model.encoding.pixels and model.encoding.pixels.deslant:
+            raise UsageError(
+                f"{model.file.name}: --deslant cannot be exported; train without it for this"
+            )
     chosen = ["--member", str(member)] if member is not None else []
     command = shlex.join(["mlp", "export", *map(str, files), str(target), *chosen])
     request = Request(

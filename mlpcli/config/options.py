@@ -217,6 +217,13 @@ class DataConfig:
         also="normalize standardize scaling preprocess scaler",
         fixed=True,
     )
+    deslant: bool = _option(
+        False,
+        Switch(),
+        "Shear each image until it stands upright, as digits that lean do not.",
+        also="deskew deskewing deslanting",
+        fixed=True,
+    )
     val_fraction: float = _option(
         0.1,
         PROBABILITY,

@@ -65,6 +65,7 @@ class Augmenter:
     The random numbers of an image depend on its place in the batch, not on the other images.
 
     Attributes:
+        block: images that are distorted at a time.
         noise: (≥ n, 2, h, w) the last block's random numbers u of both axes.
     """
 
@@ -79,7 +80,7 @@ class Augmenter:
         largest = h * w * (rows + 3)  # multiplications for one image of one product
         groups = -(-block // max(1, _PRODUCT // largest))
         g = -(-block // groups)  # images in a group; a product is of one group
-        self._block, self._g = groups * g, g
+        self.block, self._g = groups * g, g
 
         self._x = np.arange(w, dtype=dtype) - (w - 1) / 2
         left = [np.ones((h, 1)), (np.arange(h) - (h - 1) / 2)[:, None]]
@@ -90,7 +91,7 @@ class Augmenter:
             left = [2 * alpha * K_h, *left, -alpha * K_h.sum(axis=1, keepdims=True)]
             self._stack[:, :, -1] = K_w.sum(axis=0)
             self._K_w = K_w.astype(dtype)
-        self.noise = np.empty((self._block if rows else 0, 2, h, w), dtype)
+        self.noise = np.empty((self.block if rows else 0, 2, h, w), dtype)
         self._smoothed = np.empty_like(self.noise)
         self._left = np.hstack(left).astype(dtype)
         self._rows = rows
@@ -101,9 +102,9 @@ class Augmenter:
         self._places = np.empty((2, *pixels), dtype)
         self._scratch = np.empty((4, *pixels), dtype)
         self._indices = np.empty(pixels, np.intp)
-        first = np.arange(self._block).reshape(groups, 1, g, 1) * (h * w)
+        first = np.arange(self.block).reshape(groups, 1, g, 1) * (h * w)
         self._first = np.broadcast_to(first, pixels).astype(dtype)  # exact below 2²⁴
-        self._source = np.zeros(self._block * h * w + w + 1, dtype)
+        self._source = np.zeros(self.block * h * w + w + 1, dtype)
 
     def apply(
         self, pixels: Array, labels: Array, rng: np.random.Generator, out: Array, *, first: int = 0
@@ -124,8 +125,8 @@ class Augmenter:
         maps = self._maps(draws, labels)
         if self._elastic:
             displacements.bit_generator.advance(int(first * 2 * h * w * steps))  # type: ignore[attr-defined]
-        for start in range(0, len(pixels), self._block):
-            part = slice(start, start + self._block)
+        for start in range(0, len(pixels), self.block):
+            part = slice(start, start + self.block)
             noise = None
             if self._elastic:
                 noise = self.noise[: len(pixels[part])]

@@ -9,6 +9,7 @@ import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.data.augment import Augmenter, Distortions
+from mlpcli.data.deslant import Deslanter
 from mlpcli.data.encoder import Encoder
 from mlpcli.data.encoding import Encoding
 from mlpcli.data.input_order import InputOrder, choose_order, count_used
@@ -56,6 +57,8 @@ class Batches:
         self._seed = seed
         self._dtype = np.dtype(dtype)
         self._raw = np.empty((self.size, split.X.shape[1]), split.X.dtype)
+        upright = encoding.pixels.deslant if encoding.pixels else None
+        self._deslanter = Deslanter(upright, self.size, dtype) if upright else None
         self._unsorted: Array | None = None
         self.input_order: InputOrder | None = None
         self._augmenter: Augmenter | None = None
@@ -101,11 +104,18 @@ class Batches:
         X, hot = np.empty((self.size, D), self._dtype), np.empty((self.size, K), np.intp)
         for start in range(0, len(rows), self.size):
             part = used[start : start + self.size]
-            n, raw = len(part), self._raw[: len(part)]
-            np.take(self.split.X, rows[start : start + n], axis=0, out=raw, mode="clip")
+            n = len(part)
+            raw = self._take(rows[start : start + n])
             self._encoder.apply(raw, X[:n], hot[:n] if K else None)
             np.not_equal(X[:n], 0, out=part)
         return used
+
+    def _take(self, rows: Array) -> Array:
+        """(n, R) these rows, upright if they are images that are to be, until the next call."""
+        raw = self._raw[: len(rows)]
+        # "clip" writes to `out` directly, where "raise" would go through a copy; rows are valid
+        np.take(self.split.X, rows, axis=0, out=raw, mode="clip")
+        return self._deslanter.apply(raw) if self._deslanter else raw
 
     def count_used(self, X: Array) -> int:
         """Return k, of which X (n, D) as it was cut is 0 from column k on; D in no order."""
@@ -144,9 +154,7 @@ class Batches:
         """
         rows = order[step * self.size : (step + 1) * self.size][share]
         n = len(rows)
-        raw = self._raw[:n]
-        # "clip" writes to `out` directly, where "raise" would go through a copy; rows are valid
-        np.take(self.split.X, rows, axis=0, out=raw, mode="clip")
+        raw = self._take(rows)
         np.take(self.split.y, rows, out=y[:n], mode="clip")
         if weights is not None and self.split.weights is not None:
             weights[:n, 0] = self.split.weights[rows]

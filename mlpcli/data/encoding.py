@@ -8,6 +8,7 @@ Large blocks come last: of these a network needs only which input is 1.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +24,7 @@ from mlpcli.schema import Bounds
 
 Position = Annotated[int, Bounds(0, 2**40)]
 Share = Annotated[float, Bounds(0, 1)]
+Side = Annotated[int, Bounds(1, 1 << 20)]
 Calendar = tuple[Annotated[int, Bounds(0, 23)], ...]
 
 
@@ -30,13 +32,19 @@ Calendar = tuple[Annotated[int, Bounds(0, 23)], ...]
 class Pixels:
     """All columns of images: every pixel times `factor`.
 
-    `largest` is the largest value, without its sign, that the training images have.
+    `largest` is the largest value, without its sign, that the training images have. With
+    `deslant`, their height and width, they are made upright before; see `mlpcli.data.deslant`.
     """
 
     kind: Literal["pixels"]
     count: Annotated[int, Bounds(1, 2**40)]
     factor: float = 1.0
     largest: float | None = None
+    deslant: tuple[Side, Side] | None = None
+
+    def __post_init__(self) -> None:
+        if self.deslant and math.prod(self.deslant) != self.count:
+            raise ValueError(f"deslants images of {self.deslant} in rows of {self.count}")
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ MOST_CATEGORIES = 1000
 _CHUNK = 8192  # rows at a time
 
 
-def learn_encoding(kind: str, data: Dataset, train: Split) -> Encoding:
-    """The encoding of a data set's columns, with the scaling that `--scale kind` asks for.
+def learn_encoding(kind: str, data: Dataset, train: Split, *, deslant: bool = False) -> Encoding:
+    """The encoding of a data set's columns, as `--scale kind` and `--deslant` ask for.
 
     "auto" divides images by the largest value of the training images, leaves alone what is not to
     be standardised, and standardises other numbers.
@@ -30,7 +30,8 @@ def learn_encoding(kind: str, data: Dataset, train: Split) -> Encoding:
     if kind in ("auto", "none") and data.image_shape is not None:
         largest = _largest(train)
         factor = 1 / largest if kind == "auto" and largest > 0 else 1.0
-        return Encoding((Pixels("pixels", R, factor, largest),))
+        upright = data.image_shape if deslant else None
+        return Encoding((Pixels("pixels", R, factor, largest, upright),))
     if kind == "auto":
         kind = "standard" if data.standardise else "none"
     columns = data.columns or tuple(Column(None, j) for j in range(R))

@@ -113,7 +113,16 @@ def prepare_opened(config: Config, data: Dataset, member: int | None = None) -> 
     scale = config.data.scale
     if scale == "auto" and data.standardise and data.image_shape is None:
         scale = DEFAULTS[TABLES]["scale"]
-    return Material(data, splits, learn_encoding(scale, data, splits.train))
+    deslant = config.data.deslant
+    encoding = learn_encoding(scale, data, splits.train, deslant=deslant)
+    if deslant and not encoding.pixels:
+        reason = (
+            f"{data.source} holds no images; leave it out"
+            if data.image_shape is None
+            else "is for --scale auto or none"
+        )
+        raise UsageError(f"--deslant: {reason}")
+    return Material(data, splits, encoding)
 
 
 def fold_of(config: Config, member: int | None) -> Fold | None:

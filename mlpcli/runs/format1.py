@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from mlpcli.data.columns import Column
-from mlpcli.data.encoding import Encoding, Number, Pixels, encode_numbers
+from mlpcli.data.encoding import Encoding, Number, Pixels, Side, encode_numbers
 from mlpcli.nn.layers import Layer
-from mlpcli.runs.meta import Ancestor, Digest, Name, Processes, Side
+from mlpcli.runs.meta import Ancestor, Digest, Name, Processes
 from mlpcli.schema import Bounds, Count, read, write
 from mlpcli.training.progress import Progress
 

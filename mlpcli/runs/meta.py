@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from mlpcli.data.dataset import Dataset
-from mlpcli.data.encoding import Encoding, Part
+from mlpcli.data.encoding import Encoding, Part, Side
 from mlpcli.data.split import Fold
 from mlpcli.nn.layers import MAX_LAYERS, Layer, Periodic
 from mlpcli.schema import Bounds, Count, FileName, ShapeError, read
@@ -21,8 +21,6 @@ Name = Annotated[str, FileName(), Bounds(1, 1 << 16)]
 Digest = Annotated[str, Bounds(1, 128)]
 
 Processes = Annotated[int, Bounds(1, 1 << 20)]
-
-Side = Annotated[int, Bounds(1, 1 << 20)]
 
 
 @dataclass(frozen=True)

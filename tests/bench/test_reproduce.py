@@ -135,7 +135,7 @@ def test_the_best_epoch_on_the_test_rows_is_counted(
 
 
 def test_a_committee_is_counted_as_one(reproduce: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    row = reproduce.Row("committee", "", "error", 0.39, 0.5, seeds=3, committee=True)
+    row = reproduce.Row("committee", "", "error", 0.39, 0.5, seeds=3, committees=1)
     seen = []
     monkeypatch.setattr(reproduce, "run", lambda *_: {"value": 1.0, "seconds": 5.0})
     monkeypatch.setattr(reproduce, "evaluate", lambda _, paths: seen.extend(paths) or 0.4)
@@ -144,14 +144,33 @@ def test_a_committee_is_counted_as_one(reproduce: Any, monkeypatch: pytest.Monke
     assert reproduce.line(row, [result]) == (
         "| `committee` |  | error | 0.39 | 0.50 | 0.40 | 3 together | 15 |"
     )
-    # its members are runs of the first row of the same options
-    assert [path.name for path in seen] == [f"simard-elastic-{seed}.npz" for seed in range(3)]
+    assert [path.name for path in seen] == [f"committee-{seed}.npz" for seed in range(3)]
+
+
+def test_committees_of_one_row_share_no_member(
+    reproduce: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = reproduce.Row("committee", "", "error", 0.39, 0.5, seeds=2, committees=3)
+    monkeypatch.setattr(reproduce, "run", lambda _, seed, __: {"value": 1.0, "seconds": seed})
+    seeds = {row.checkpoint(seed): seed for seed in range(6)}
+    monkeypatch.setattr(reproduce, "evaluate", lambda _, paths: sum(seeds[p] for p in paths))
+    results = reproduce.results(row, 1, again=False)
+    assert [(r["value"], r["seconds"]) for r in results] == [(1, 1), (5, 5), (9, 9)]
+    assert "2 together, 3 ×" in reproduce.line(row, results)
+
+
+def test_rows_of_the_same_options_share_their_runs(
+    reproduce: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reproduce, "read_config", lambda path: {"data": "mnist"})
+    names = {row.checkpoint(1).name for row in reproduce.ROWS}
+    assert names == {f"{reproduce.ROWS[0].config}-1.npz"}
 
 
 def test_a_member_whose_checkpoint_was_removed_is_trained_anew(
     reproduce: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    row = reproduce.Row("committee", "", "error", 0.39, 0.5, seeds=2, committee=True)
+    row = reproduce.Row("committee", "", "error", 0.39, 0.5, seeds=2, committees=1)
     trained = []
 
     def run(_: Any, seed: int, *__: Any) -> dict[str, float]:
