@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlpcli.config.config import make_config
+from mlpcli.config.config import check_flag, make_config
+from mlpcli.config.kinds import Switch
+from mlpcli.config.options import OPTIONS
 from mlpcli.config.toml import read_config
 from mlpcli.runs import build
 
@@ -54,14 +56,13 @@ def test_every_config_is_valid_and_says_what_it_is(path: Path) -> None:
 
 @configs
 def test_flags_give_the_same_run_as_the_config(path: Path) -> None:
-    from mlpcli.config.config import check_flag
-
     config = make_config(read_config(path))
     words = iter(config.to_flags())
     given = {}
     for flag in words:
         name = flag.removeprefix("--").replace("-", "_")
-        given[name] = True if name == "mirror_images" else check_flag(name, next(words))
+        switch = isinstance(OPTIONS[name].kind, Switch)
+        given[name] = True if switch else check_flag(name, next(words))
     assert make_config(given) == config
 
 
