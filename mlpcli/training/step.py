@@ -181,7 +181,7 @@ class Step:
         N = self.batches.count(number)
         given, mine = self.rows_of(N), self._all_rows_of(N)
         self._draw_masks(given)
-        batch, seen = self._cut(order, number, N, mine, epoch)
+        batch = self._cut(order, number, N, mine, epoch)
         if self.attack:
             self._attack(self.attack, given, N, epoch, number)
         labelled = given if self.attack and self.attack.virtual else mine
@@ -196,12 +196,15 @@ class Step:
         loss = net.weigh_loss(mine, self._copies * N)
         if not self._shared:
             net.propagate_back(batch, drop=self._drops)
-        loss, counts, stop = self._sum_up(loss, counts, asked)  # the deltas of all rows are there
+        used = batch.X.shape[1]
+        loss, counts, stop, used = self._sum_up(loss, counts, asked, used)  # all deltas are there
         if not loss <= self.loss_limit:  # also when it is not a number
             raise DivergedError(f"the loss became {loss:.4g} in epoch {epoch + 1}")
         if self._shared:
             net.propagate_back(batch, drop=self._drops)
-        net.collect_gradient(seen, self.optimizer.gradient, self._pieces, drop=self._drops)
+        if ranks.shared and not self._shared:
+            batch = self._buffers.first(self._copies * N).narrow(used)
+        net.collect_gradient(batch, self.optimizer.gradient, self._pieces, drop=self._drops)
         if net.parameters.scale is not None:
             ranks.settle()  # each has the scale's gradient for its rows of W1
         ranks.sum_gradient(self.optimizer.gradient.flat)
@@ -240,16 +243,16 @@ class Step:
 
     def send_forward(self, order: Array, number: int, N: int) -> Buffers:
         """Send batch `number` of an order, of N samples, through this rank's `units`."""
-        batch, _ = self._cut(order, number, N, self.rows_of(N))
+        batch = self._cut(order, number, N, self.rows_of(N))
         self.net.forward_pass(batch)
         return batch
 
     def _cut(
         self, order: Array, number: int, N: int, mine: Buffers, epoch: int | None = None
-    ) -> tuple[Buffers, Buffers]:
-        """Cut `mine` of a batch of N samples, and wait for the rest if it is needed.
+    ) -> Buffers:
+        """Cut `mine` of a batch of N samples; return what goes through the network here.
 
-        Returns what goes through the network here, and what the gradient is collected from.
+        If that is some units of all rows, wait for the rows of the others.
         """
         self.batches.cut(
             *(order, number, mine.X, mine.y, self.ranks.share(N)),
@@ -257,31 +260,34 @@ class Step:
             hot=mine.hot,
             epoch=epoch,
         )
-        used = self._most(self.batches.count_used(mine.X))
-        if self._shared:
-            batch = self._shared.first(N).narrow(used)
-            return batch, batch
-        batch = mine.narrow(used)
-        if not self.ranks.shared:
-            return batch, batch
-        return batch, self._buffers.first(self._copies * N).narrow(used)
+        used = self.batches.count_used(mine.X)
+        if not self._shared:
+            return mine.narrow(used)
+        of_each = self._of_each(used)
+        self.ranks.total(of_each)
+        return self._shared.first(N).narrow(int(of_each.max()))
 
-    def _most(self, used: int) -> int:
-        """Return the most that any rank's rows use; this waits for them, if the batch is shared."""
-        ranks = self.ranks
-        if not ranks.shared or not (self._shared or self.batches.input_order):
-            return used
-        of_each = np.zeros(ranks.size)
-        of_each[ranks.rank] = used
-        ranks.total(of_each)
-        return int(of_each.max())
+    def _of_each(self, number: int) -> Array:
+        """This rank's number, at its place; the sum over the ranks has those of all."""
+        numbers = np.zeros(self.ranks.size)
+        numbers[self.ranks.rank] = number
+        return numbers
 
-    def _sum_up(self, loss: float, counts: Array, asked: int) -> tuple[float, Array, int]:
-        """Sum up loss, tally and signal of the whole batch; this waits for every rank."""
-        figures = np.array([loss, asked == signal.SIGINT, asked == signal.SIGTERM, *counts])
+    def _sum_up(
+        self, loss: float, counts: Array, asked: int, used: int
+    ) -> tuple[float, Array, int, int]:
+        """Sum up loss, tally and signal of the whole batch; this waits for every rank.
+
+        So how many inputs are used: the most that any rank's rows do.
+        """
+        signals = asked == signal.SIGINT, asked == signal.SIGTERM
+        figures = np.array([*self._of_each(used), loss, *signals, *counts])
         self.ranks.total(figures)
-        stop = signal.SIGINT if figures[1] else signal.SIGTERM if figures[2] else 0
-        return float(figures[0]), figures[3:], stop
+        of_each, (loss, interrupt, terminate), counts = np.split(
+            figures, [self.ranks.size, self.ranks.size + 3]
+        )
+        stop = signal.SIGINT if interrupt else signal.SIGTERM if terminate else 0
+        return float(loss), counts, stop, int(of_each.max())
 
     def _update(self, lr: float, momentum: float) -> None:
         """Turn the gradient into new weights, within their limits."""
