@@ -14,13 +14,13 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import IO, Any, Literal
 
 import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.errors import InputError
+from mlpcli.records import record
 from mlpcli.text import one_line, quoted, times
 
 MAX_RATIO = 100
@@ -30,7 +30,7 @@ _CHUNK = 1 << 20
 _SMALL = 1000  # bytes: less is counted as this much
 
 
-@dataclass(frozen=True)
+@record
 class Purpose:
     """Who reads, and what to say of a bad file.
 
@@ -48,7 +48,7 @@ class Purpose:
     bomb: str
 
 
-@dataclass(frozen=True)
+@record
 class Header:
     """The header of an array, before any of its values is read.
 

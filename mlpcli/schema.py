@@ -6,7 +6,7 @@ with any keys, `Literal` one of some words, `T | None` may be null. In a union o
 object's "kind" chooses, which each of them has as `kind: Literal["…"]`. `Annotated[T, Bounds(…)]`
 bounds a number, or the length of a text, list or object. `Any` is left for others to check.
 
-    @dataclass(frozen=True)
+    @record
     class Layer:
         kind: Literal["dense"]
         inputs: Annotated[int, Bounds(1, 1_000_000)]
@@ -22,10 +22,11 @@ from __future__ import annotations
 import dataclasses
 import types
 from collections.abc import Callable, Hashable
-from dataclasses import MISSING, dataclass
+from dataclasses import MISSING
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from mlpcli.records import record
 from mlpcli.text import quoted
 
 T = TypeVar("T")
@@ -47,7 +48,7 @@ class ShapeError(ValueError):
         return ShapeError(self.problem, (*place, *self.place))
 
 
-@dataclass(frozen=True)
+@record
 class Bounds:
     """The least and the greatest value of a number, or length of anything else; both may occur."""
 
@@ -55,7 +56,7 @@ class Bounds:
     high: float
 
 
-@dataclass(frozen=True)
+@record
 class FileName:
     """In `Annotated[str, FileName()]`: the text may hold bytes that are no UTF-8, as names may."""
 

@@ -16,17 +16,18 @@ PACKAGE = Path(__file__).parents[1] / "mlpcli"
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-GROUND = {"errors", "text", "arrays", "files", "schema", "npz"}
+GROUND = {"errors", "text", "records", "arrays", "files", "schema", "npz"}
 CORE = GROUND | {"config", "nn", "parallel"}
 SEEING = CORE | {"data", "tasks", "evaluation"}
 MAY_IMPORT = {
     "errors": set(),
     "text": set(),
+    "records": set(),
     "arrays": set(),
     "files": {"errors"},
-    "schema": {"text"},
-    "npz": {"errors", "text", "arrays"},
-    "config": {"errors", "text", "files", "config"},
+    "schema": {"text", "records"},
+    "npz": {"errors", "text", "records", "arrays"},
+    "config": {"errors", "text", "records", "files", "config"},
     "nn": GROUND | {"nn"},
     "parallel": GROUND | {"parallel"},
     "tasks": GROUND | {"nn", "tasks"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +13,14 @@ from mlpcli.config.options import OPTIONS, DataConfig
 from mlpcli.data.catalog import data_dir as where_data_lie
 from mlpcli.data.catalog import default_source, kind_of_source
 from mlpcli.errors import UsageError
+from mlpcli.records import record
 from mlpcli.text import as_typed
 
 if TYPE_CHECKING:
     from mlpcli.runs.model import Model
 
 
-@dataclass(frozen=True)
+@record
 class Request:
     """What a command line of `mlp train` asks for beside the hyperparameters.
 

@@ -7,13 +7,13 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import click
 
 from mlpcli.errors import UsageError
+from mlpcli.records import record
 from mlpcli.text import printable, printable_lines
 
 
@@ -29,7 +29,7 @@ class _NoBar:
     def set_description_str(self, desc: str | None = None, refresh: bool = True) -> None: ...
 
 
-@dataclass(frozen=True)
+@record
 class Console:
     """The streams of one command.
 

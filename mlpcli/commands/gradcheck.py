@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from mlpcli.errors import DataError, GradientCheckError, UsageError
 from mlpcli.nn.gradcheck.check import check_network
 from mlpcli.nn.gradcheck.outcome import GradientCheck, ParameterCheck
 from mlpcli.nn.network import MLP
+from mlpcli.records import record
 from mlpcli.runs import build
 from mlpcli.runs.model import Model, load
 from mlpcli.runs.own_data import rows_to_evaluate
@@ -79,7 +80,7 @@ def _of_network(saved: Model, flags: dict[str, Any], directory: Path, console: C
     return _Case("" if number is None else f"members/{number}/", net, config, drawn)
 
 
-@dataclass(frozen=True)
+@record
 class _Case:
     """A network to check, with its options and rows; `name` begins those of its arrays."""
 
@@ -106,7 +107,7 @@ class _Case:
         )
 
 
-@dataclass(frozen=True)
+@record
 class _Rows:
     """What a gradient is checked on: X (M, D), Y (M, C), weights (M,) or None, all float64."""
 

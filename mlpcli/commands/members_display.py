@@ -6,13 +6,13 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from mlpcli.commands.console import Bar, Console
 from mlpcli.commands.train_build import Run
 from mlpcli.commands.train_display import BAR, name_choice, name_defaults
 from mlpcli.parallel.apart import Send
+from mlpcli.records import record
 from mlpcli.runs.build import fold_of
 from mlpcli.runs.checkpoint import MembersFile
 from mlpcli.runs.meta import OutOfFold
@@ -24,7 +24,7 @@ from mlpcli.training.log import MetricsLog
 _EVERY = 0.1  # seconds between two moves of the bar
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class MemberConsole(Console):
     """The console of one network, perhaps in a process of its own: the first process shows it."""
 

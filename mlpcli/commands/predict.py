@@ -24,6 +24,7 @@ from mlpcli.evaluation.conformal import PERCENT
 from mlpcli.evaluation.metrics import outputs_of
 from mlpcli.files import ensure_writable, is_stream, writing
 from mlpcli.nn.model_file import is_checkpoint
+from mlpcli.records import record
 from mlpcli.runs.committee import refuse_other_question
 from mlpcli.runs.model import Model, interval_width, load, networks_of
 from mlpcli.runs.own_data import count_unseen
@@ -32,7 +33,7 @@ from mlpcli.tasks.regression import Regression
 _BAD = 10  # rows that cannot be read, of which each is told
 
 
-@dataclass(frozen=True)
+@record
 class Request:
     """What a command line of `mlp predict` asks for.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from mlpcli.nn.network import MLP
 from mlpcli.parallel.cores import Cores, allowed_cores
 from mlpcli.parallel.job import Job
 from mlpcli.parallel.mpi import Mpi
+from mlpcli.records import record
 from mlpcli.runs import build, own_data
 from mlpcli.runs.build import Material
 from mlpcli.runs.checkpoint import PartWriter, Writer, refuse_others, snapshot_of
@@ -36,7 +37,7 @@ from mlpcli.training.log import MetricsLog
 from mlpcli.training.loop import Trainer
 
 
-@dataclass(frozen=True)
+@record
 class Run:
     """A run that is ready to train.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,14 @@ from mlpcli.config.options import (
 )
 from mlpcli.config.toml import read_config, toml_value
 from mlpcli.errors import UsageError
+from mlpcli.records import record
 from mlpcli.text import as_typed, cut
 
 _LEADING = ("optimizer", "parametrisation", "init", "lr_schedule", "augment")
 """Options that the defaults of others follow."""
 
 
-@dataclass(frozen=True)
+@record
 class Config:
     """All hyperparameters of a run."""
 

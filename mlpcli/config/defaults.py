@@ -7,10 +7,10 @@ those of them whose labels are numbers to predict.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from mlpcli.config.kinds import NAMED_DATA
+from mlpcli.records import record
 
 IMAGES, TABLES, NUMBERS = "images", "tables", "numbers"
 
@@ -51,7 +51,7 @@ NAMES_OF_KINDS = {TABLES: "tables", NUMBERS: "tables with numbers to predict"}
 _SUITING = ("parametrisation", "lr", "reg")  # they suit the kind's own optimizer and weights
 
 
-@dataclass(frozen=True)
+@record
 class Plan:
     """How long a run is if no epochs are given: the larger of both."""
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any
 
+from mlpcli.records import record
 from mlpcli.text import nearest
 
 
-@dataclass(frozen=True)
+@record
 class Number:
     """A finite number, or a whole one, within bounds."""
 
@@ -73,7 +73,7 @@ class Number:
         return " ".join([noun, " and ".join(bounds)]).rstrip()
 
 
-@dataclass(frozen=True)
+@record
 class Text:
     """Any text."""
 
@@ -90,7 +90,7 @@ class Text:
         return value
 
 
-@dataclass(frozen=True)
+@record
 class Choice:
     """One of a few words, or "auto" if there is `auto`."""
 
@@ -119,7 +119,7 @@ MAX_HIDDEN = 1000
 """How many hidden layers a network may have: as many as a checkpoint is read with."""
 
 
-@dataclass(frozen=True)
+@record
 class Widths:
     """The widths of the hidden layers: [800, 800] in TOML, 800,800 as a flag; [] or none: none."""
 
@@ -147,7 +147,7 @@ class Widths:
         return tuple(value)
 
 
-@dataclass(frozen=True)
+@record
 class Shape:
     """The height and width of images: [28, 28] in TOML, 28,28 as a flag."""
 
@@ -170,7 +170,7 @@ class Shape:
         return tuple(value)
 
 
-@dataclass(frozen=True)
+@record
 class BatchSize:
     """A number of samples, or "full" for all of them."""
 
@@ -188,7 +188,7 @@ class BatchSize:
             raise ValueError("expected a whole number at least 1, or full") from None
 
 
-@dataclass(frozen=True)
+@record
 class NormLimits:
     """A positive number for all layers, or one per layer: [4.4, 3.0] in TOML, 4.4,3.0 as a flag."""
 
@@ -207,7 +207,7 @@ class NormLimits:
             raise ValueError("expected a number above 0, or one per layer") from None
 
 
-@dataclass(frozen=True)
+@record
 class Labels:
     """Class labels: [1, 7] in TOML, 1,7 as a flag; [] or none: none. They are kept as text."""
 
@@ -228,7 +228,7 @@ class Labels:
             raise ValueError("expected class labels, as in 1,7, or none") from None
 
 
-@dataclass(frozen=True)
+@record
 class Sources:
     """A data set's name, or the path of a file; several tables are a list, or a repeated flag."""
 
@@ -244,7 +244,7 @@ class Sources:
         return sources[0] if len(sources) == 1 else sources
 
 
-@dataclass(frozen=True)
+@record
 class Columns:
     """Columns of a table, by name or index: ["a", "b"] in TOML, a,b as a flag; [] or none: none.
 
@@ -268,7 +268,7 @@ class Columns:
             raise ValueError("expected columns, as in age,3, or none") from None
 
 
-@dataclass(frozen=True)
+@record
 class Switch:
     """On or off: true or false in TOML, --name or --no-name as a flag."""
 
@@ -283,7 +283,7 @@ class Switch:
         return value
 
 
-@dataclass(frozen=True)
+@record
 class Attack:
     """How samples are moved, and how far: "l2:2.0"; or "none"."""
 

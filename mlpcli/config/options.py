@@ -9,7 +9,7 @@ A TOML section is a frozen dataclass. The command line's options, the checking o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Any
 
 from mlpcli.config import kinds
@@ -34,10 +34,11 @@ from mlpcli.config.kinds import (
     Text,
     Widths,
 )
+from mlpcli.records import record
 from mlpcli.text import join_words
 
 
-@dataclass(frozen=True)
+@record
 class Option:
     """What a field's metadata says of it.
 
@@ -133,7 +134,7 @@ def _distortion(name: str) -> str:
     return _defaults({kind: values.get(name) for kind, values in DISTORTIONS.items()})
 
 
-@dataclass(frozen=True)
+@record
 class DataConfig:
     """[data]: what to train on."""
 
@@ -253,7 +254,7 @@ class DataConfig:
         return [*data, *filter(None, (self.test_data, self.val_data))]
 
 
-@dataclass(frozen=True)
+@record
 class ModelConfig:
     """[model]: the network."""
 
@@ -337,7 +338,7 @@ class ModelConfig:
         return {"embedded": embedded, "scaled": self.input_scale == "learned"}
 
 
-@dataclass(frozen=True)
+@record
 class TrainConfig:
     """[train]: how it is trained."""
 
@@ -525,7 +526,7 @@ class TrainConfig:
     )
 
 
-@dataclass(frozen=True)
+@record
 class AugmentConfig:
     """[augment]: how images are distorted, each anew in every epoch."""
 

@@ -6,12 +6,12 @@ Simard, Steinkraus & Platt 2003 (elastic distortions); Cireşan et al. 2010 (bot
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from mlpcli.arrays import Array
+from mlpcli.records import record
 
 _BLOCK = 1 << 17  # pixels that are distorted at a time: their arrays stay in the cache
 # OpenBLAS computes a product of this few multiplications in one thread.
@@ -20,7 +20,7 @@ _DRAWS = 8  # random numbers per image: rotation, shear, two zooms, two shifts, 
 _GENTLE = 0.5
 
 
-@dataclass(frozen=True)
+@record
 class Distortions:
     """How far images are distorted; each quantity is drawn uniformly up to its limit, per image.
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlpcli.errors import DataError, UsageError
+from mlpcli.records import record
 from mlpcli.text import nearest
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from mlpcli.data.dataset import Dataset
 
 
-@dataclass(frozen=True)
+@record
 class RemoteFile:
     """A file as it is published, compressed by gzip, and as it is stored, decompressed.
 
@@ -40,7 +41,7 @@ class RemoteFile:
     gz_sha256: str
 
 
-@dataclass(frozen=True)
+@record
 class RemoteSet:
     """A data set of four IDX files that `mlp download` fetches.
 

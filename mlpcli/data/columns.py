@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
+from mlpcli.records import record
 from mlpcli.text import cut, printable
 
 UNSEEN = -1.0
 """The code of a category that the model does not know; a missing one is NaN."""
 
 
-@dataclass(frozen=True)
+@record
 class Column:
     """A column of X as a file has it, before anything is learned of it.
 
@@ -44,7 +45,7 @@ class Column:
         return self.name in wanted or str(self.position) in wanted
 
 
-@dataclass(frozen=True)
+@record
 class LeftOut:
     """A column of a file that is not one of X, and why: "counts the rows", "constant", …"""
 
@@ -58,7 +59,7 @@ class LeftOut:
         return self.name if self.name is not None else f"column {self.position + 1}"
 
 
-@dataclass(frozen=True)
+@record
 class Layout:
     """Where a model finds its columns in a table, and how it reads them.
 
@@ -84,7 +85,7 @@ class Layout:
         return named if len(named) == len(self.columns) else ()
 
 
-@dataclass(frozen=True)
+@record
 class TableOptions:
     """What a person says of a table, as name or index of columns.
 

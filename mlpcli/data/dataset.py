@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.data.columns import Column, Layout, LeftOut, describe_columns
 from mlpcli.errors import DataError
+from mlpcli.records import record
 
 _SQUARE = 16  # columns of bytes, from which on a square number of them may be pixels
 
 
-@dataclass(frozen=True)
+@record
 class Dataset:
     """Samples with their labels, as they were read.
 

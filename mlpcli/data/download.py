@@ -19,7 +19,6 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from email.utils import mktime_tz, parsedate_tz
 from itertools import chain
 from pathlib import Path
@@ -35,6 +34,7 @@ from mlpcli.data.pace import Pace, PacedConnection, StalledError
 from mlpcli.data.stored import wrong_files
 from mlpcli.data.unpack import ContentError, Unpacker, discard, kept_part
 from mlpcli.errors import DownloadError, OutputError, UsageError
+from mlpcli.records import record
 from mlpcli.text import one_line, printable
 
 CONNECT_TIMEOUT = 10.0  # seconds to reach a mirror
@@ -167,7 +167,7 @@ def _leftovers(data_set: RemoteSet, folder: Path) -> list[Path]:
     ]
 
 
-@dataclass(frozen=True)
+@record
 class _Transfer:
     """Fetches the files of one data set; the attributes are `fetch`'s arguments."""
 

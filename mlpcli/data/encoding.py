@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
@@ -20,6 +19,7 @@ from mlpcli import schema
 from mlpcli.arrays import Array
 from mlpcli.data.columns import Column
 from mlpcli.data.scalings import SCALINGS
+from mlpcli.records import record
 from mlpcli.schema import Bounds
 
 Position = Annotated[int, Bounds(0, 2**40)]
@@ -28,7 +28,7 @@ Side = Annotated[int, Bounds(1, 1 << 20)]
 Calendar = tuple[Annotated[int, Bounds(0, 23)], ...]
 
 
-@dataclass(frozen=True)
+@record
 class Pixels:
     """All columns of images: every pixel times `factor`.
 
@@ -47,7 +47,7 @@ class Pixels:
             raise ValueError(f"deslants images of {self.deslant} in rows of {self.count}")
 
 
-@dataclass(frozen=True)
+@record
 class Number:
     """A column of numbers: (x − shift)·factor, then what `scale` does besides.
 
@@ -67,7 +67,7 @@ class Number:
     high: float | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Date(Number):
     """A column of dates: as a `Number`, days since 1970; and what varies in the training rows.
 
@@ -86,7 +86,7 @@ class Date(Number):
         return {"month": self.months, "weekday": self.weekdays, "hour": self.hours}[of]
 
 
-@dataclass(frozen=True)
+@record
 class Category:
     """A column of categories: an input for each, for all `rare` ones together, for a missing one.
 
@@ -104,7 +104,7 @@ class Category:
 Part = Pixels | Number | Date | Category
 
 
-@dataclass(frozen=True)
+@record
 class Block:
     """Inputs that belong together: a single number, or some of which at most one is 1.
 
@@ -121,7 +121,7 @@ class Block:
     start: int
 
 
-@dataclass(frozen=True)
+@record
 class Encoding:
     """What becomes of every raw column: one part for all pixels, or one for each column of X.
 

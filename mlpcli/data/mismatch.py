@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.data.encoding import OTHER_SCALE, Encoding, scales_differ
+from mlpcli.records import record
 from mlpcli.text import quoted
 
 _ENOUGH = 1 << 25  # cells to look at; of more, evenly spaced rows
 _FEW = 10  # rows of a single column that happen to be small
 
 
-@dataclass(frozen=True)
+@record
 class _Range:
     """Where a column's values lie: now, and in the training rows."""
 

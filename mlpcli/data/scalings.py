@@ -6,11 +6,11 @@ A scaling is declared here alone: a `Scaling` in `SCALINGS`, under the name that
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from mlpcli.arrays import Array
+from mlpcli.records import record
 
 _CHUNK = 8192  # rows at a time
 _BLOCK = 1 << 21  # cells of whole columns at a time
@@ -109,7 +109,7 @@ class Numbers:
             yield block, values.astype(np.float64, copy=False)
 
 
-@dataclass(frozen=True)
+@record
 class Scaling:
     """A way to scale numbers.
 

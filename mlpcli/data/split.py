@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from mlpcli.arrays import Array
 from mlpcli.data.dataset import Dataset
 from mlpcli.errors import DataError
+from mlpcli.records import record
 from mlpcli.schema import Bounds, Count
 from mlpcli.tasks.choice import TASKS, choose_kind
 from mlpcli.tasks.classification import Classification
@@ -20,7 +20,7 @@ from mlpcli.tasks.task import Task
 TEST_SPLIT_SEED = 20_261_123
 
 
-@dataclass(frozen=True)
+@record
 class Split:
     """Some rows of a data set, with labels as class indices.
 
@@ -42,7 +42,7 @@ class Split:
         return len(self.rows)
 
 
-@dataclass(frozen=True)
+@record
 class Splits:
     """The three parts of a data set, and the task that the training labels call for.
 
@@ -55,7 +55,7 @@ class Splits:
     task: Task
 
 
-@dataclass(frozen=True)
+@record
 class Fold:
     """One of the parts that the rows are dealt into: member `number` of a run holds it out.
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from mlpcli.arrays import Array
+from mlpcli.records import record
 from mlpcli.tasks.task import Predictions
 
 
-@dataclass(frozen=True)
+@record
 class Calibration:
     """Whether a model that is 90 % sure is right nine times out of ten.
 

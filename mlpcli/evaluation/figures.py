@@ -12,7 +12,6 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import cycle
 from pathlib import Path
@@ -24,6 +23,7 @@ from mlpcli.arrays import Array
 from mlpcli.errors import MlpError, UsageError, suggest_install
 from mlpcli.evaluation.calibration import Calibration
 from mlpcli.files import replacing
+from mlpcli.records import record
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +33,7 @@ _DOTS = 2000  # rows
 _POINTS = 300  # of a curve: more cannot be seen, and a run may have 10,000 epochs
 
 
-@dataclass(frozen=True)
+@record
 class Run:
     """The run that a curve is drawn for.
 
@@ -48,7 +48,7 @@ class Run:
     best: int
 
 
-@dataclass(frozen=True)
+@record
 class Palette:
     """The colours of a figure. `members` are distinct on light and on dark backgrounds."""
 

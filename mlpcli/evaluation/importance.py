@@ -7,7 +7,7 @@ read, so that one-hot inputs, an indicator and what a date falls on count as the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from mlpcli.data.split import Split
 from mlpcli.errors import UsageError
 from mlpcli.evaluation.metrics import score_members
 from mlpcli.nn.network import MLP
+from mlpcli.records import record
 from mlpcli.tasks.task import Task
 from mlpcli.text import aligned
 
@@ -27,7 +28,7 @@ _MOST = 5_000_000  # rows to score in all; of more, evenly spaced ones
 _UNITS = 1_000_000_000  # to compute for them in all, so that of very many classes it takes seconds
 
 
-@dataclass(frozen=True)
+@record
 class Importance:
     """What a column is worth.
 
@@ -49,7 +50,7 @@ class Importance:
         return float(self.lost.std())
 
 
-@dataclass(frozen=True)
+@record
 class Importances:
     """What every column is worth, the most first.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +15,7 @@ from mlpcli.nn.adversarial import Attack
 from mlpcli.nn.network import MLP
 from mlpcli.nn.parameters import Buffers
 from mlpcli.parallel.ranks import Alone, Ranks
+from mlpcli.records import record
 from mlpcli.tasks.task import Predictions, Scores, Task
 
 _PARTS = 10
@@ -97,7 +97,7 @@ class Scorer:
         ])  # fmt: skip
 
 
-@dataclass(frozen=True)
+@record
 class Outputs:
     """What a network, or a committee, says of a chunk of rows.
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from mlpcli.arrays import Array
 from mlpcli.data.split import Split
 from mlpcli.evaluation.importance import Importances
 from mlpcli.evaluation.text_report import TaskReport
+from mlpcli.records import record
 from mlpcli.tasks.task import Predictions
 
 
-@dataclass(frozen=True)
+@record
 class Images:
     """That rows of X are images of `shape` (height, width), with pixels from 0 to `full_scale`."""
 
@@ -21,7 +21,7 @@ class Images:
     full_scale: float | None
 
 
-@dataclass(frozen=True)
+@record
 class Member:
     """A model as the page describes it.
 
@@ -56,7 +56,7 @@ class Member:
     W: Array
 
 
-@dataclass(frozen=True)
+@record
 class Report:
     """What a page is made of.
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from mlpcli.arrays import Array
 from mlpcli.data.encoding import Encoding
 from mlpcli.export.request import Request
+from mlpcli.records import record
 from mlpcli.runs.model import Model
 from mlpcli.tasks.regression import Regression
 
 _OUTPUTS = {"cross-entropy": "softmax", "mse": "sigmoid", "bce": "sigmoid"}
 
 
-@dataclass(frozen=True)
+@record
 class Network:
     """One network: raw columns are encoded as A₀, Aₗ = fₗ(Aₗ₋₁·Wₗ + bₗ), and the last says what.
 
@@ -36,7 +36,7 @@ class Network:
     deviation: float = 1.0
 
 
-@dataclass(frozen=True)
+@record
 class Description:
     """A model or a committee: from raw rows to labels or numbers.
 

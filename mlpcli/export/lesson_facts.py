@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from mlpcli.export.request import Request
 from mlpcli.nn.embeddings import OUTPUTS
 from mlpcli.nn.input_scale import without
 from mlpcli.nn.model_file import read_model
+from mlpcli.records import record
 from mlpcli.runs import build
 from mlpcli.runs.model import Model
 from mlpcli.runs.own_data import open_rows
@@ -90,7 +91,7 @@ def _only(request: Request) -> Model:
     return model
 
 
-@dataclass(frozen=True)
+@record
 class _OwnRows:
     """The model's own data, its training rows, and those that it is tested on, if there are any."""
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from mlpcli.records import record
 from mlpcli.runs.model import Model
 
 MARK = "mlp export"
 """What every exported file has in its first kilobyte: only such a file may be replaced by one."""
 
 
-@dataclass(frozen=True)
+@record
 class Request:
     """One model, or a committee, to be taken elsewhere.
 

@@ -13,18 +13,17 @@ x + ξ·d with d of norm 1 and random: a step of the power method (Miyato et al.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.nn.network import MLP
 from mlpcli.nn.parameters import Buffers
+from mlpcli.records import record
 
 _BESIDE = 1e-2  # ξ, as a share of ε
 
 
-@dataclass(frozen=True)
+@record
 class Attack:
     """How samples are moved.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Literal
 
 from mlpcli.nn.activations import ACTIVATIONS
 from mlpcli.nn.parameters import input_widths
+from mlpcli.records import record
 from mlpcli.schema import Bounds
 from mlpcli.text import quoted
 
@@ -18,7 +18,7 @@ MAX_LAYERS = 1001
 Width = Annotated[int, Bounds(1, 1 << 40)]
 
 
-@dataclass(frozen=True)
+@record
 class Dense:
     """A layer f(A·W + b); without an activation A·W + b, as the last one is."""
 
@@ -32,7 +32,7 @@ class Dense:
             raise ValueError(f"has an unknown activation {quoted(self.activation)}")
 
 
-@dataclass(frozen=True)
+@record
 class Periodic:
     """An input layer: the periodic embeddings of the first `columns` inputs, then the inputs."""
 
@@ -42,7 +42,7 @@ class Periodic:
     columns: Width
 
 
-@dataclass(frozen=True)
+@record
 class Scale:
     """A learned factor for each input of the first dense layer."""
 

@@ -35,6 +35,7 @@ from mlpcli.nn.layers import MAX_LAYERS, Dense, Layer, layers_of
 from mlpcli.nn.losses import LOSSES
 from mlpcli.nn.model_arrays import PARAMS, read_params
 from mlpcli.npz import Archive, Purpose, open_archive
+from mlpcli.records import record
 from mlpcli.schema import Bounds, ShapeError, read, reader
 from mlpcli.text import cut, one_line, quoted
 
@@ -58,7 +59,7 @@ _PURPOSE = Purpose(
 )
 
 
-@dataclass(frozen=True)
+@record
 class _Options:
     """The part of the configuration that a network cannot do without."""
 

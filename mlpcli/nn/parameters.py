@@ -12,9 +12,10 @@ import numpy as np
 from mlpcli.arrays import Array
 from mlpcli.nn.embeddings import OUTPUTS, SIZE, Embeddings, Waves
 from mlpcli.nn.input_scale import NAME as SCALE
+from mlpcli.records import record
 
 
-@dataclass(frozen=True)
+@record
 class Pieces:
     """What of each array begins in a part of all parameters.
 

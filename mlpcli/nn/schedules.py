@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
+
+from mlpcli.records import record
 
 Schedule = Callable[[int], float]
 
 
-@dataclass(frozen=True)
+@record
 class Place:
     """Where a step is in a plan, after the warm-up.
 

@@ -6,11 +6,12 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
+from mlpcli.records import record
 
-@dataclass(frozen=True)
+
+@record
 class Cores:
     """The cores of a run.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ from mlpcli.nn.optimizers import optimizer
 from mlpcli.nn.schedules import lr_schedule, momentum_schedule
 from mlpcli.parallel.forked import Forked
 from mlpcli.parallel.ranks import Alone, Ranks
+from mlpcli.records import record
 from mlpcli.runs.images import attack, distortions
 from mlpcli.tasks.classification import Classification, balanced_weights
 from mlpcli.tasks.regression import Regression
@@ -42,7 +43,7 @@ fewer columns are slower than those of fewer rows."""
 _SHARE = 500_000  # samples × parameters of a step: for less, another process does not pay
 
 
-@dataclass(frozen=True)
+@record
 class Material:
     """The data of a run, ready for training.
 

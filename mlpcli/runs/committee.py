@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +15,14 @@ from mlpcli.data.mismatch import compare_scale
 from mlpcli.data.split import Split
 from mlpcli.errors import CheckpointError, InputError
 from mlpcli.nn.network import MLP
+from mlpcli.records import record
 from mlpcli.runs.model import Model, networks_of, reads_alike
 from mlpcli.runs.own_data import count_unseen, open_as_own, open_rows, refuse_width
 from mlpcli.runs.seen import refuse_seen
 from mlpcli.tasks.choice import same_answers
 
 
-@dataclass(frozen=True)
+@record
 class Committee:
     """Models and the rows that they are asked about.
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from mlpcli.data.columns import Column
 from mlpcli.data.encoding import Encoding, Number, Pixels, Side, encode_numbers
 from mlpcli.nn.layers import Layer
+from mlpcli.records import record
 from mlpcli.runs.meta import Ancestor, Digest, Name, Processes
 from mlpcli.schema import Bounds, Count, read, write
 from mlpcli.training.progress import Progress
 
 
-@dataclass(frozen=True)
+@record
 class _Scaling:
     """x ← (x − shift)·factor."""
 
@@ -22,7 +23,7 @@ class _Scaling:
     factor: float | tuple[float, ...]
 
 
-@dataclass(frozen=True)
+@record
 class _Data:
     """As `DataRecord`, with the names of the columns of a table with a header."""
 
@@ -37,7 +38,7 @@ class _Data:
     class_names: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True)
+@record
 class _Meta:
     format: Literal[1]
     mlp: Annotated[str, Bounds(1, 100)]
@@ -97,7 +98,7 @@ def _encoding(scaling: _Scaling, D: int, data: _Data) -> Encoding:
     return Encoding(tuple(replace(part, low=0.0, high=data.full_scale) for part in numbers))
 
 
-@dataclass(frozen=True)
+@record
 class _Progress:
     """Where training stood. What made the best epoch so was left out before there was one."""
 

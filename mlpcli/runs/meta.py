@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,6 +10,7 @@ from mlpcli.data.dataset import Dataset
 from mlpcli.data.encoding import Encoding, Part, Side
 from mlpcli.data.split import Fold
 from mlpcli.nn.layers import MAX_LAYERS, Layer, Periodic
+from mlpcli.records import record
 from mlpcli.schema import Bounds, Count, FileName, ShapeError, read
 from mlpcli.tasks.choice import TaskRecord
 from mlpcli.training.progress import EpochResult
@@ -23,7 +23,7 @@ Digest = Annotated[str, Bounds(1, 128)]
 Processes = Annotated[int, Bounds(1, 1 << 20)]
 
 
-@dataclass(frozen=True)
+@record
 class DataRecord:
     """What a checkpoint remembers of its data, enough to find them again and to be sure.
 
@@ -67,7 +67,7 @@ class DataRecord:
         )
 
 
-@dataclass(frozen=True)
+@record
 class SplitRecord:
     """What decides which rows of its data a run trains on: the label, and `split`'s arguments."""
 
@@ -80,7 +80,7 @@ class SplitRecord:
     fold: Fold | None = None
 
 
-@dataclass(frozen=True)
+@record
 class OutOfFold:
     """How the members of a run do on the rows that they held out: each row by the one that did.
 
@@ -107,7 +107,7 @@ class OutOfFold:
         }
 
 
-@dataclass(frozen=True)
+@record
 class Ancestor:
     """A checkpoint that the first weights are of, or that its own first weights were of.
 
@@ -128,7 +128,7 @@ class Ancestor:
             raise ValueError("says what it saw without its data and split, or the reverse")
 
 
-@dataclass(frozen=True)
+@record
 class Meta:
     """All of `meta`.
 

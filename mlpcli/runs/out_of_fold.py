@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,13 +11,14 @@ from mlpcli.data.split import Split
 from mlpcli.evaluation.metrics import join_predictions, predict_members, score_members
 from mlpcli.evaluation.text_report import TaskReport, figures_of, intervals_of, report_of
 from mlpcli.nn.network import MLP
+from mlpcli.records import record
 from mlpcli.runs.build import Material
 from mlpcli.runs.meta import OutOfFold
 from mlpcli.runs.model import in_terms_of
 from mlpcli.tasks.task import Scores
 
 
-@dataclass(frozen=True)
+@record
 class TeamScores:
     """The figures of several networks; of a regression in the first one's standardised unit.
 

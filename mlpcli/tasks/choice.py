@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, ClassVar, Literal
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.errors import DataError
+from mlpcli.records import record
 from mlpcli.schema import Bounds
 from mlpcli.tasks.classification import Classification
 from mlpcli.tasks.regression import Regression
@@ -60,7 +60,7 @@ def same_answers(a: Task, b: Task) -> bool:
     return a.kind == b.kind
 
 
-@dataclass(frozen=True)
+@record
 class Classes:
     """A classification, as a checkpoint has it."""
 
@@ -94,7 +94,7 @@ class Classes:
         return Classification(np.array(self.classes))
 
 
-@dataclass(frozen=True)
+@record
 class Numbers:
     """A regression, as a checkpoint has it."""
 

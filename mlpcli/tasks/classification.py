@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -12,13 +11,14 @@ import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.errors import DataError
+from mlpcli.records import record
 from mlpcli.tasks.task import Predictions, Scores
 from mlpcli.text import percent
 
 _PART = 1 << 16  # labels looked up at a time
 
 
-@dataclass(frozen=True)
+@record
 class Classification:
     """Rows belong to classes.
 
@@ -119,7 +119,7 @@ class Classification:
         return {"kind": self.kind, "classes": self.classes.tolist()}
 
 
-@dataclass(frozen=True)
+@record
 class ClassReport:
     """The figures of each class; memory grows with N + C, but for `confusion`.
 

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.errors import DataError
+from mlpcli.records import record
 from mlpcli.tasks.task import Predictions, Scores
 
 _STRATA = 10
 _RESAMPLES = 1000  # of the bootstrap
 
 
-@dataclass(frozen=True)
+@record
 class Regression:
     """Rows have a number to predict.
 
@@ -133,7 +133,7 @@ class Regression:
         }
 
 
-@dataclass(frozen=True)
+@record
 class ResidualReport:
     """The figures of a regression, in the target's unit.
 

@@ -8,13 +8,13 @@ labels and lies in the checkpoint, `meta["task"]`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from mlpcli.arrays import Array
+from mlpcli.records import record
 
 
-@dataclass(frozen=True)
+@record
 class Scores:
     """How a model does on some samples.
 
@@ -37,7 +37,7 @@ class Scores:
         return {"loss": self.loss, **self.figures}
 
 
-@dataclass(frozen=True)
+@record
 class Predictions:
     """What a model, or a committee, says of each sample of a split, in its order.
 

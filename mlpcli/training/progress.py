@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mlpcli.arrays import Array
+from mlpcli.records import record
 from mlpcli.schema import Count
 
 
-@dataclass(frozen=True)
+@record
 class EpochResult:
     """The result of one epoch, as the log has it.
 

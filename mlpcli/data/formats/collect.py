@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -26,6 +25,7 @@ from mlpcli.data.readings import (
     suit_labels,
 )
 from mlpcli.errors import DataError
+from mlpcli.records import record
 from mlpcli.text import cut, quoted
 
 
@@ -56,7 +56,7 @@ class RawTable(Protocol):
     def rows(self) -> Iterator[tuple[int, list[str]]]: ...
 
 
-@dataclass(frozen=True)
+@record
 class Table:
     """What a table holds.
 

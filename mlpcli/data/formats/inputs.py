@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,11 +21,12 @@ from mlpcli.data.formats.rows import refuse_options
 from mlpcli.data.formats.table import TableReader
 from mlpcli.data.formats.tables import open_tables
 from mlpcli.errors import DataError
+from mlpcli.records import record
 
 _FILL_THEIR_FRAME = ("digits", "fashion-mnist")  # and are not set in a margin, as MNIST's are
 
 
-@dataclass(frozen=True)
+@record
 class Wanted:
     """What a model takes, as its checkpoint has it.
 
@@ -50,7 +51,7 @@ class Wanted:
         return (self.layout.names or None) if self.layout is not None else None
 
 
-@dataclass(frozen=True)
+@record
 class Inputs:
     """Rows to predict.
 
@@ -71,7 +72,7 @@ class Inputs:
     bad: Mapping[int, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@record
 class Opened:
     """An open file of rows.
 

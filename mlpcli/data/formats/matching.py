@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from mlpcli.data.columns import Layout, LeftOut, TableOptions
 from mlpcli.errors import DataError, UsageError
+from mlpcli.records import record
 from mlpcli.text import name_columns
 
 _WITHOUT_FEATURES = (
@@ -30,7 +30,7 @@ class Named(Protocol):
     def show(self, column: int) -> str: ...
 
 
-@dataclass(frozen=True)
+@record
 class Places:
     """Positions in a table.
 

@@ -6,12 +6,13 @@ reads it for its help.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal
 
+from mlpcli.records import record
 
-@dataclass(frozen=True)
+
+@record
 class Format:
     """A kind of file, and what opens it, as "module:name", imported when it is needed.
 

@@ -15,7 +15,7 @@ of one matrix product. That these are the losses of whole forward passes is one 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +40,7 @@ from mlpcli.nn.gradcheck.sanity import (
 from mlpcli.nn.network import MLP
 from mlpcli.nn.parameters import Buffers
 from mlpcli.nn.regularisation import draw_dropout_masks, l2_penalty
+from mlpcli.records import record
 
 FLOOR = 1e-4
 """Of the denominator of a relative error, where the loss is at most that at chance."""
@@ -115,7 +116,7 @@ def check_network(
     return GradientCheck(tolerance, parameters, checks)
 
 
-@dataclass(frozen=True)
+@record
 class _Comparison:
     """Gradients by backpropagation and by central differences, side by side."""
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
+from mlpcli.records import record
 
-@dataclass(frozen=True)
+
+@record
 class ParameterCheck:
     """How one array's gradient compares with central differences.
 
@@ -58,7 +60,7 @@ class ParameterCheck:
         )
 
 
-@dataclass(frozen=True)
+@record
 class Check:
     """One of the checks beside the table, and what it found."""
 
@@ -67,7 +69,7 @@ class Check:
     detail: str
 
 
-@dataclass(frozen=True)
+@record
 class GradientCheck:
     """The outcome of a gradient check.
 
