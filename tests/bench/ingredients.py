@@ -38,16 +38,18 @@ class Study:
         epochs: of the shorter plan.
         changes: what is done differently, and the flags that do it.
         seeds: runs of each.
+        shared: flags of all of them, by which they are shorter.
     """
 
     config: str
     epochs: int
     changes: dict[str, str]
     seeds: int = 2
+    shared: str = ""
 
     def command(self, flags: str, seed: int) -> str:
         words = f"mlp train --config configs/{self.config}.toml --epochs {self.epochs}"
-        return f"{words} --seed {seed} {SHARED} {flags}".rstrip()
+        return " ".join([words, *filter(None, (self.shared, f"--seed {seed} {SHARED}", flags))])
 
 
 STUDIES = [
@@ -88,6 +90,19 @@ STUDIES = [
         },
         seeds=1,
     ),
+    Study(
+        "adversarial",
+        15,
+        {
+            "none": "--adversarial none",
+            "l2:2.5": "--adversarial l2:2.5",
+            "linf:0.1": "--adversarial linf:0.1",
+            "virtual:1.5": "--adversarial virtual:1.5",
+        },
+        seeds=3,
+        shared="--hidden 300",
+    ),
+    Study("committee", 30, {"as they lean": "--no-deslant"}, seeds=3),
     Study(
         "fashion-wide",
         60,
