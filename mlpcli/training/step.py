@@ -281,13 +281,11 @@ class Step:
         So how many inputs are used: the most that any rank's rows do.
         """
         signals = asked == signal.SIGINT, asked == signal.SIGTERM
-        figures = np.array([*self._of_each(used), loss, *signals, *counts])
+        figures = np.array([loss, *signals, *self._of_each(used), *counts])
         self.ranks.total(figures)
-        of_each, (loss, interrupt, terminate), counts = np.split(
-            figures, [self.ranks.size, self.ranks.size + 3]
-        )
-        stop = signal.SIGINT if interrupt else signal.SIGTERM if terminate else 0
-        return float(loss), counts, stop, int(of_each.max())
+        stop = signal.SIGINT if figures[1] else signal.SIGTERM if figures[2] else 0
+        end = 3 + self.ranks.size
+        return float(figures[0]), figures[end:], stop, int(max(figures[3:end]))
 
     def _update(self, lr: float, momentum: float) -> None:
         """Turn the gradient into new weights, within their limits."""
