@@ -43,7 +43,7 @@ def export(
     for other in models[1:]:
         _refuse_mismatch(models[0], other)
     for model in models:
-        if model.encoding.pixels and model.encoding.pixels.deslant:
+        if model.encoding.pixels and model.encoding.pixels.upright:
             raise UsageError(
                 f"{model.file.name}: --deslant cannot be exported; train without it for this"
             )

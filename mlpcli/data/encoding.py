@@ -32,19 +32,34 @@ Calendar = tuple[Annotated[int, Bounds(0, 23)], ...]
 class Pixels:
     """All columns of images: every pixel times `factor`.
 
-    `largest` is the largest value, without its sign, that the training images have. With
-    `deslant`, their height and width, they are made upright before; see `mlpcli.data.deslant`.
+    `largest` is the largest value, without its sign, that the training images have.
     """
 
     kind: Literal["pixels"]
     count: Annotated[int, Bounds(1, 2**40)]
     factor: float = 1.0
     largest: float | None = None
-    deslant: tuple[Side, Side] | None = None
+
+    @property
+    def upright(self) -> tuple[int, int] | None:
+        """Height and width of the images, if they are made upright before."""
+        return None
+
+
+@record
+class Upright(Pixels):
+    """Pixels of images that are made upright before; see `mlpcli.data.deslant`."""
+
+    kind: Literal["upright"]  # type: ignore[assignment]
+    shape: tuple[Side, Side] = (1, 1)
 
     def __post_init__(self) -> None:
-        if self.deslant and math.prod(self.deslant) != self.count:
-            raise ValueError(f"deslants images of {self.deslant} in rows of {self.count}")
+        if math.prod(self.shape) != self.count:
+            raise ValueError(f"has images of {self.shape} in rows of {self.count} pixels")
+
+    @property
+    def upright(self) -> tuple[int, int] | None:
+        return self.shape
 
 
 @record
@@ -101,7 +116,7 @@ class Category:
     missing: Share = 0.0
 
 
-Part = Pixels | Number | Date | Category
+Part = Pixels | Upright | Number | Date | Category
 
 
 @record

@@ -10,7 +10,7 @@ from mlpcli.arrays import Array
 from mlpcli.data.columns import Column
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.encoder import fall_on
-from mlpcli.data.encoding import CALENDAR, Category, Date, Encoding, Number, Part, Pixels
+from mlpcli.data.encoding import CALENDAR, Category, Date, Encoding, Number, Part, Pixels, Upright
 from mlpcli.data.scalings import SCALINGS, Numbers
 from mlpcli.data.split import Split
 
@@ -30,8 +30,9 @@ def learn_encoding(kind: str, data: Dataset, train: Split, *, deslant: bool = Fa
     if kind in ("auto", "none") and data.image_shape is not None:
         largest = _largest(train)
         factor = 1 / largest if kind == "auto" and largest > 0 else 1.0
-        upright = data.image_shape if deslant else None
-        return Encoding((Pixels("pixels", R, factor, largest, upright),))
+        if deslant:
+            return Encoding((Upright("upright", R, factor, largest, data.image_shape),))
+        return Encoding((Pixels("pixels", R, factor, largest),))
     if kind == "auto":
         kind = "standard" if data.standardise else "none"
     columns = data.columns or tuple(Column(None, j) for j in range(R))

@@ -142,7 +142,7 @@ def _pixels(
             if old.largest and new.largest
             else "was trained on pixels of another scale than these"
         )
-    if old.deslant != new.deslant:
+    if old.upright != new.upright:
         raise refuse("was trained with --deslant, or this is and it was not")
     if not new.factor or not old.factor:
         raise refuse("has pixels that are scaled to zero")

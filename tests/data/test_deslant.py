@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from mlpcli import MLP, Model
 from mlpcli.arrays import Array
+from mlpcli.config.config import make_config
 from mlpcli.data.batches import Batches
 from mlpcli.data.deslant import Deslanter
-from mlpcli.data.encoding import Encoding, Pixels
+from mlpcli.data.encoding import Encoding, Upright
 from mlpcli.data.split import Split
+from mlpcli.runs import build
 
 H, W = 9, 11
 
@@ -67,7 +72,7 @@ def test_images_are_upright_before_they_are_scaled_and_each_by_itself() -> None:
     images = np.stack([stroke(0.1 * k) for k in range(7)]).reshape(7, -1)
     raw = np.rint(100 * images).astype(np.uint8)
     split = Split("train", raw, np.zeros(7, np.intp), np.arange(7))
-    encoding = Encoding((Pixels("pixels", H * W, 0.01, 150.0, (H, W)),))
+    encoding = Encoding((Upright("upright", H * W, 0.01, 150.0, (H, W)),))
     expected = 0.01 * Deslanter((H, W), 7, np.float64).apply(raw)
     for size in (7, 3):
         batches = Batches(split, encoding, size, np.float64)
@@ -78,5 +83,52 @@ def test_images_are_upright_before_they_are_scaled_and_each_by_itself() -> None:
 
 
 def test_an_encoding_of_another_size_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^deslants images of \(3, 3\) in rows of 8$"):
-        Pixels("pixels", 8, deslant=(3, 3))
+    with pytest.raises(ValueError, match=r"^has images of \(3, 3\) in rows of 8 pixels$"):
+        Upright("upright", 8, shape=(3, 3))
+
+
+def test_a_checkpoint_says_so_and_makes_images_upright_wherever_it_is_used(
+    mlp, checkpoints
+) -> None:
+    options = ("train", "--data", "digits", "--hidden", "16", "--epochs", "8", "-q")
+    mlp.ok(*options, "--deslant")
+    (part,) = checkpoints.meta("model.npz")["encoding"]
+    assert (part["kind"], part["count"], part["shape"]) == ("upright", 64, [8, 8])
+    assert "64 pixels from 0 to 16, times 0.0625, deslanted" in mlp.ok("show", "model.npz").out
+
+    material = build.prepare(make_config({"data": "digits"}), Path())
+    test = material.splits.test
+    assert test is not None
+    raw, y = test.X[test.rows], test.y[test.rows]
+    upright = Deslanter((8, 8), len(raw), np.float64).apply(raw) / 16
+    expected = MLP.load("model.npz").predict_proba(upright)
+    said = Model.load("model.npz").predict_proba(raw)
+    np.testing.assert_allclose(said, expected, atol=1e-5)
+    accuracy = np.mean(expected.argmax(axis=1) == y)
+    assert mlp.ok("evaluate", "model.npz", "--json").json["accuracy"] == pytest.approx(accuracy)
+
+    mlp.ok(*options, "-o", "plain.npz")  # a committee of both: each sees the rows its own way
+    plain = MLP.load("plain.npz").predict_proba(raw / 16)
+    both = np.mean((expected + plain).argmax(axis=1) == y)
+    together = mlp.ok("evaluate", "model.npz", "plain.npz", "--json").json
+    assert together["accuracy"] == pytest.approx(both)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("train", "--data", "penguins", "--deslant"),
+         "--deslant: penguins holds no images; leave it out"),
+        (("train", "--data", "digits", "--deslant", "--scale", "standard"),
+         "--deslant: is for --scale auto or none"),
+        (("export", "model.npz", "model.py"),
+         "model.npz: --deslant cannot be exported; train without it for this"),
+        (("train", "--data", "digits", "--init-from", "model.npz", "--hidden", "16",
+          "-o", "new.npz"),
+         "model.npz: was trained with --deslant, or this is and it was not; its weights would mean "
+         "something else"),
+    ],
+)  # fmt: skip
+def test_where_it_cannot_be_is_said(mlp, arguments, message) -> None:
+    mlp.trained("--data", "digits", "--hidden", "16", "--epochs", "1", "--deslant", "-q")
+    assert mlp.error(*arguments)[1] == message
