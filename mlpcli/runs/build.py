@@ -202,8 +202,8 @@ def complete(config: Config, material: Material) -> Config:
     """The configuration with the defaults that suit the data and their task.
 
     Raises:
-        UsageError: a loss of another kind of task was given, smoothing for numbers, or embeddings
-            for pixels.
+        UsageError: a loss of another kind of task was given, smoothing for numbers, embeddings for
+            pixels, or an attack on what are no images.
     """
     if material.kind == NUMBERS:  # the table was not open yet
         config = config.for_kind(NUMBERS)
@@ -229,6 +229,7 @@ def complete(config: Config, material: Material) -> Config:
             f"--label-smoothing {train.label_smoothing:g}: {material.data.source} has numbers to "
             "predict and no classes; leave it out"
         )
+    # refuses what cannot be moved
     attack(train.adversarial, model, material.data.image_shape, material.data.source)
     return replace(config, train=train, model=model)
 

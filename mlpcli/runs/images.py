@@ -10,6 +10,7 @@ from mlpcli.config.kinds import Attack as Words
 from mlpcli.config.options import AugmentConfig, ModelConfig
 from mlpcli.data.augment import Augmenter, Distortions
 from mlpcli.data.dataset import Dataset
+from mlpcli.data.deslant import Deslanter
 from mlpcli.data.split import Splits
 from mlpcli.errors import UsageError
 from mlpcli.nn.adversarial import Attack
@@ -84,6 +85,8 @@ def distorted_samples(config: Config, data: Dataset, splits: Splits) -> tuple[Ar
     classes, first = np.unique(train.y[train.rows], return_index=True)
     rows = train.rows[first[:_SHOWN_CLASSES]]
     images = np.repeat(train.X[rows], _SHOWN_WAYS, axis=0)
+    if config.data.deslant:
+        images = Deslanter(data.image_shape, len(images)).apply(images)
     out = np.empty(images.shape, np.float32)
     rng = np.random.default_rng(config.train.seed)
     labels = np.repeat(classes[: len(rows)], _SHOWN_WAYS)
