@@ -15,12 +15,17 @@ from mlpcli.commands.console import Console
 @click.command(cls=Command)
 @click.argument("models", nargs=-1, required=True, type=CHECKPOINT, metavar="MODEL.npz…")
 @config_options(
-    only=("data", "label_column", "header", "adversarial"),
+    only=("data", "label_column", "header"),
     data="Evaluate on this name, file or folder, as in `mlp train`. Default: the model's own data.",
     label_column="Column of the table that holds the labels. Default: as in training.",
     header="Whether the first row of the table in --data has the names of its columns.",
+)
+@config_options(
+    only=("adversarial",),
+    group="data",
     adversarial="Score each image moved by SIZE, as the network sees it, to where its loss is "
-    "highest: every pixel by as much with linf, by that norm with l2.",
+    "highest: every pixel by as much with linf, by that norm with l2; or, with virtual, to where "
+    "its answer changes most.",
 )
 @click.option(
     "--split",

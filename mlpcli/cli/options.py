@@ -43,10 +43,13 @@ class _Value(click.ParamType[Any]):
         return [CompletionItem(word) for word in words if word.startswith(incomplete)]
 
 
-def config_options(*sections: str, only: tuple[str, ...] = (), **helps: str) -> Callable[[F], F]:
+def config_options(
+    *sections: str, only: tuple[str, ...] = (), group: str | None = None, **helps: str
+) -> Callable[[F], F]:
     """Options for every hyperparameter of these sections, and for those named in `only`.
 
-    `helps` has the help texts of those that mean something else here than in `mlp train`.
+    `helps` has the help texts of those that mean something else here than in `mlp train`, and
+    `group` is where they stand if they are not grouped as there.
     """
 
     def decorate(command: F) -> F:
@@ -63,7 +66,7 @@ def config_options(*sections: str, only: tuple[str, ...] = (), **helps: str) -> 
                     callback=_join if isinstance(option.kind, Sources) else None,
                     help=helps.get(option.name) or _help(option),
                     cls=_Grouped,
-                    group="common" if option.common else option.section,
+                    group=group or ("common" if option.common else option.section),
                 )(command)
         return command
 
