@@ -188,6 +188,13 @@ def read_models(path: Path, *, resume: bool = False) -> list[ModelFile]:
                 replace(_read(part, path, own, resume=resume), member=number)
                 for number, part, own in _members(archive, path, meta)
             ]
+    except CheckpointError:
+        if path.suffix.lower() == ".npz" or zipfile.is_zipfile(path):
+            raise
+        raise CheckpointError(
+            f"{path}: is no model, an .npz file that `mlp train` has written; name the model "
+            "first, and then what it is to read"
+        ) from None
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such file; `mlp train -o {path}` makes one") from None
     except OSError as error:

@@ -365,3 +365,14 @@ def test_rows_of_a_table_are_not_moved(mlp, trained: Path) -> None:
         2,
         "--adversarial l2:1.0: points.csv holds no images, and only pixels are moved; leave it out",
     )
+
+
+@pytest.mark.parametrize("command", ["evaluate", "show", "gradcheck"])
+def test_a_table_in_the_models_place_is_told_from_a_damaged_model(
+    mlp, points: Path, command: str
+) -> None:
+    assert mlp.error(command, "points.csv") == (
+        3,
+        "points.csv: is no model, an .npz file that `mlp train` has written; name the model first, "
+        "and then what it is to read",
+    )
