@@ -102,7 +102,7 @@ STUDIES = [
         seeds=3,
         shared="--hidden 300",
     ),
-    Study("committee", 30, {"as they lean": "--no-deslant"}, seeds=3),
+    Study("upright", 30, {"as they lean": "--no-deslant"}, seeds=3),
     Study(
         "fashion-wide",
         60,
