@@ -102,6 +102,7 @@ STUDIES = [
         seeds=3,
         shared="--hidden 300",
     ),
+    Study("lecun-300", 20, {"upright digits": "--deslant"}, seeds=3),
     Study("upright", 30, {"as they lean": "--no-deslant"}, seeds=3),
     Study(
         "fashion-wide",
