@@ -42,7 +42,8 @@ def export(
     models = [member for path in files for member in load(path).each]
     for other in models[1:]:
         _refuse_mismatch(models[0], other)
-    for model in models:
+    members = _chosen(models, member)
+    for model in members:
         if model.encoding.pixels and model.encoding.pixels.upright:
             raise UsageError(
                 f"{model.file.name}: --deslant cannot be exported; train without it for this"
@@ -50,7 +51,7 @@ def export(
     chosen = ["--member", str(member)] if member is not None else []
     command = shlex.join(["mlp", "export", *map(str, files), str(target), *chosen])
     request = Request(
-        members=_chosen(models, member),
+        members=members,
         commands=[*dict.fromkeys(map(train_command, models)), command],
         data_dir=where_data_lie(data_dir),
         notice=console.notice,

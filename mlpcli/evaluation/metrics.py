@@ -175,6 +175,7 @@ def _say(
         net.buffers(chunks[0].size, dtype, widths=cutter.widths)
         for (net, _), cutter in zip(members, chunks, strict=True)
     ]
+    spare = members[0][0].buffers(chunks[0].size if attack else 0, dtype)
     order = chunks[0].in_order()
     for step in range(chunks[0].steps):
         each = []
@@ -183,7 +184,7 @@ def _say(
             if task:
                 task.fill_targets(batch.y, batch.Y)
             if task and attack:
-                moved = net.buffers(len(batch.X), dtype)
+                moved = spare.first(len(batch.X))
                 attack.move(net, batch, moved, np.random.default_rng(step))
                 batch = moved
                 task.fill_targets(batch.y, batch.Y)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from mlpcli.arrays import Array
+from mlpcli.config import kinds
 from mlpcli.config.config import Config
-from mlpcli.config.kinds import Attack as Words
 from mlpcli.config.options import AugmentConfig, ModelConfig
 from mlpcli.data.augment import Augmenter, Distortions
 from mlpcli.data.dataset import Dataset
@@ -28,7 +28,7 @@ def attack(
     Raises:
         UsageError: they are no images, or their pixels are embedded.
     """
-    parsed = Words.read(asked)
+    parsed = kinds.Attack.read(asked)
     if parsed and image_shape is None:
         raise UsageError(
             f"--adversarial {asked}: {source} holds no images, and only pixels are moved; "

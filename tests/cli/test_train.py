@@ -636,3 +636,18 @@ def test_inputs_that_overflow_are_named_as_the_cause(mlp) -> None:
         "nothing was saved"
     )
     mlp.ok("train", "--data", "huge.csv", "--epochs", "2")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--data", "penguins", "--adversarial", "linf:0.1"), "--adversarial linf:0.1: penguins "
+         "holds no images, and only pixels are moved; leave it out"),
+        (("--data", "digits", "--scale", "standard", "--embedding", "periodic", "--adversarial",
+          "l2:1"),
+         "--adversarial l2:1.0: cannot be beside --embedding periodic; leave one of them out"),
+    ],
+)  # fmt: skip
+def test_what_an_attack_cannot_move_is_refused(mlp, options, message) -> None:
+    assert mlp.error("train", *options) == (2, message)
+    assert not (mlp.folder / "model.npz").exists()
