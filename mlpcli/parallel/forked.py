@@ -228,8 +228,8 @@ class Forked:
         """Give way to other work if some rank waits for much of its time; else insist.
 
         Of two that meet many times in a step each would wait for whatever runs on the core of the
-        other. So all take turns on the core of the one that waits most, which has least to do, and
-        are together as fast as one process.
+        other. So all take turns on the core of the one that waits most, which has least to do: in
+        smaller products, they are together somewhat slower than one process.
         """
         if self._crowded > 3:
             self._crowded = 2 if self._crowded > _GIVING_WAY else self._crowded + 1
