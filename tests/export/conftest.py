@@ -109,36 +109,93 @@ def feeds(session: Any, header: Sequence[str] | None, cells: list[list[str]]) ->
     return result
 
 
-def by_python(path: Path, table: Table, *flags: str) -> Answers:
-    """What the file answers as a command; `-S` keeps NumPy from it."""
-    done = run_python(path, table.text(), *flags)
+# Forked once NumPy is imported, a process starts in a tenth of the time.
+STARTED = """
+import json, os, runpy, sys
+if not sys.flags.no_site:
+    import numpy
+for line in sys.stdin:
+    folder, argv, files = json.loads(line)
+    child = os.fork()
+    if not child:
+        os.chdir(folder)
+        for number, path in enumerate(files):
+            os.dup2(os.open(path, os.O_RDWR), number)
+        sys.stdin, sys.argv = open(0), argv
+        runpy.run_path(argv[0], run_name="__main__")
+        sys.exit()
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+class Python:
+    """Runs exported files as commands; the flag `-S` keeps NumPy from them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._files = [folder / name for name in ("stdin", "stdout", "stderr")]
+        self._started: dict[tuple[str, ...], subprocess.Popen[str]] = {}
+
+    def __call__(
+        self, flags: Sequence[str], path: Path, *arguments: str, text: str | bytes
+    ) -> subprocess.CompletedProcess[str]:
+        if tuple(flags) not in self._started:
+            self._started[tuple(flags)] = subprocess.Popen(
+                [sys.executable, "-I", *flags, "-c", STARTED],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        starter = self._started[tuple(flags)]
+        assert starter.stdin is not None
+        assert starter.stdout is not None
+        for file in self._files:
+            file.write_bytes(b"")
+        self._files[0].write_bytes(text if isinstance(text, bytes) else text.encode())
+        argv = [str(path), *arguments]
+        starter.stdin.write(json.dumps([str(Path.cwd()), argv, list(map(str, self._files))]) + "\n")
+        starter.stdin.flush()
+        code = int(starter.stdout.readline())
+        out, err = (file.read_bytes().decode() for file in self._files[1:])
+        return subprocess.CompletedProcess(argv, code, out, err)
+
+    def end(self) -> None:
+        for starter in self._started.values():
+            starter.communicate()
+
+
+@pytest.fixture(scope="session")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Python]:
+    python = Python(tmp_path_factory.mktemp("python"))
+    yield python
+    python.end()
+
+
+def by_python(python: Python, path: Path, table: Table, *flags: str) -> Answers:
+    """What the file answers as a command."""
+    done = python(flags, path, "--probabilities", text=table.text())
     assert (done.returncode, done.stderr) == (0, "")
     return Answers.of_csv(done.stdout)
 
 
-def run_python(path: Path, text: str, *flags: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-I", *flags, str(path), "--probabilities"],
-        input=text,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def ask(path: Path, table: Table) -> Iterator[Answers]:
+@pytest.fixture
+def ask_export(python: Python) -> Callable[[Path, Table], Iterator[Answers]]:
     """What an exported file answers, in every way that it can be asked."""
-    if path.suffix == ".onnx":
-        pytest.importorskip("onnxruntime", reason="onnxruntime is not installed (make test-peers)")
-        yield by_onnxruntime(path, table)
-        yield by_onnxruntime(path, table, batch=7)
-    else:
-        yield by_python(path, table)
-        yield by_python(path, table, "-S")
+
+    def ask(path: Path, table: Table) -> Iterator[Answers]:
+        if path.suffix == ".onnx":
+            reason = "onnxruntime is not installed (make test-peers)"
+            pytest.importorskip("onnxruntime", reason=reason)
+            yield by_onnxruntime(path, table)
+            yield by_onnxruntime(path, table, batch=7)
+        else:
+            yield by_python(python, path, table)
+            yield by_python(python, path, table, "-S")
+
+    return ask
 
 
 @pytest.fixture(params=[pytest.param(".onnx", marks=pytest.mark.peers), ".py"])
-def compare(mlp, request: pytest.FixtureRequest) -> Callable[..., None]:
+def compare(mlp, ask_export, request: pytest.FixtureRequest) -> Callable[..., None]:
     """Export models, and compare what is answered there with `mlp predict`."""
     suffix = request.param
     if suffix == ".onnx":
@@ -152,7 +209,7 @@ def compare(mlp, request: pytest.FixtureRequest) -> Callable[..., None]:
             for model in models
         ]
         mlp.ok("export", *models, target)
-        for answer in ask(target, table):
+        for answer in ask_export(target, table):
             answer.assert_same(Answers.mean(each))
 
     return compare
@@ -166,8 +223,3 @@ def table() -> type[Table]:
 @pytest.fixture
 def answers() -> type[Answers]:
     return Answers
-
-
-@pytest.fixture
-def ask_export() -> Callable[[Path, Table], Iterator[Answers]]:
-    return ask

@@ -38,19 +38,13 @@ def exported(mlp, points: Path) -> Path:
 
 
 @pytest.fixture(params=[(), ("-S",)], ids=["with NumPy", "without NumPy"])
-def ask(request: pytest.FixtureRequest, exported: Path) -> Callable[..., Any]:
+def ask(request: pytest.FixtureRequest, python: Any, exported: Path) -> Callable[..., Any]:
     """Run the file on a text; "-S" keeps NumPy from it."""
 
     def ask(text: str | bytes, *arguments: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-I", *request.param, str(exported), *arguments],
-            input=text if isinstance(text, bytes) else text.encode(),
-            capture_output=True,
-            check=False,
-        )
-        return subprocess.CompletedProcess(
-            done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
-        )
+        done: subprocess.CompletedProcess[str]
+        done = python(request.param, exported, *arguments, text=text)
+        return done
 
     return ask
 
