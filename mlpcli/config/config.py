@@ -46,7 +46,7 @@ class Config:
         return {
             name: value
             for section in (self.data, self.model, self.train, self.augment)
-            for name, value in dataclasses.asdict(section).items()
+            for name, value in vars(section).items()
         }
 
     def sections(self) -> dict[str, dict[str, Any]]:

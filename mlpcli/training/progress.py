@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from mlpcli.arrays import Array
@@ -46,7 +46,7 @@ class EpochResult:
 
     def to_json(self) -> dict[str, Any]:
         """As the log and a checkpoint's history have it: the scores are under the figure's name."""
-        entry = asdict(self)
+        entry = dict(vars(self))
         headline = entry.pop("headline")
         return {name.replace("_score", f"_{headline}"): value for name, value in entry.items()}
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from mlpcli import files
 from mlpcli.data import stored
 
 IMAGES = "train-images-idx3-ubyte"
+BUILD = Path(__file__).parents[2] / "build"
 
 
 class Folder:
@@ -63,8 +65,11 @@ class Folder:
 
 
 @pytest.fixture
-def folder(published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
-    return Folder(published, tmp_path / "noise", monkeypatch)
+def folder(published, monkeypatch: pytest.MonkeyPatch) -> Iterator[Folder]:
+    """On the disk of the checkout: in memory, writing to a mapped file leaves it its time."""
+    BUILD.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=BUILD) as parent:
+        yield Folder(published, Path(parent) / "noise", monkeypatch)
 
 
 def test_every_digest_is_taken_once(folder: Folder) -> None:
