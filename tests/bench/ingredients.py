@@ -100,7 +100,7 @@ STUDIES = [
             "virtual:1.5": "--adversarial virtual:1.5",
         },
         seeds=3,
-        shared="--hidden 300",
+        shared="--hidden 300 --reg 1e-5",
     ),
     Study("lecun-300", 20, {"upright digits": "--deslant"}, seeds=3),
     Study("upright", 30, {"as they lean": "--no-deslant"}, seeds=3),
