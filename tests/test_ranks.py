@@ -204,22 +204,26 @@ def test_ranks_that_wait_for_long_take_turns_on_the_core_that_has_less_to_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(forked, "_JUDGED", 0.02)
-    monkeypatch.setattr(forked, "_GIVING_WAY", 6)
     all_cores = affinity()
     with Forked(2) as ranks:
-        assert affinity() == {sorted(all_cores)[ranks.rank]}
+        own = {sorted(all_cores)[ranks.rank]}
+        assert affinity() == own
         for _ in range(5):
             if ranks.rank:
                 time.sleep(0.03)  # as if other work had this rank's core
             ranks.settle()
         ranks.settle()
         assert affinity() == {sorted(all_cores)[0]}  # of both
-        seen = set()
-        for _ in range(100):  # each has work of its own, and a core for it again
-            time.sleep(0.002)
-            ranks.settle()
-            seen |= affinity()
-        assert sorted(all_cores)[ranks.rank] in seen
+        stayed, took_turns = 0, []
+        while stayed < 100 and len(took_turns) < 2000:  # that other work has ended
+            took_turns.append(ranks.over_parts(affinity() != own) > 0)
+            stayed = 0 if took_turns[-1] else stayed + 1
+            if stayed:
+                time.sleep(0.002)
+            elif len(took_turns) % 2 == ranks.rank:  # the other waits for its turn
+                time.sleep(0.004)
+        assert took_turns.index(False) < 30  # it is soon tried whether that has ended
+        assert stayed == 100
     assert affinity() == all_cores
 
 
