@@ -27,7 +27,7 @@ _SPINS = 5000  # tries to pass a semaphore before sleeping on it, 1 ms: a sleepe
 _FEW_SPINS = 100  # beside other work, to which a core is left instead
 _JUDGED = 0.1  # seconds after which the time in meetings is compared with all the time
 _LARGE = 1 / 3  # of it: who waits so much three times in a row waits for other work
-_GIVING_WAY = 32  # such times, at most, before it insists again
+_GIVING_WAY = 32  # such times at most, before it insists again
 _AWAY = 0.05  # seconds: it waits for a rank that does something else, as to write a checkpoint
 _PATIENCE = 0.2  # seconds asleep before looking whether the others are still alive
 _WORDS = 300  # bytes of a rank's last words
@@ -72,7 +72,7 @@ class Forked:
         self._turn = 0
         self._spins = _SPINS
         self._begun, self._waited = time.perf_counter(), 0.0
-        self._crowded, self._gives_way, self._next_time = 0, 0, 1  # counted in judged times
+        self._crowded, self._gives_way, self._gives_way_next = 0, 0, 1  # in judged times
         self._waits = self.zeros((size,), np.float64)  # what share of its time each rank waits
         self._turns_at = self.zeros((1,), np.int64)  # the rank on whose core all take turns, + 1
         self._followed = 0
@@ -238,13 +238,13 @@ class Forked:
             if not self._gives_way:
                 self._turns_at[0], self._crowded = 0, 2
         elif self._waits.max() <= _LARGE:
-            self._crowded, self._next_time = 0, 1
+            self._crowded, self._gives_way_next = 0, 1
         else:
             self._crowded += 1
             if self._crowded == 3:
                 self._turns_at[0] = 1 + int(self._waits.argmax())
-                self._gives_way = self._next_time
-                self._next_time = min(2 * self._next_time, _GIVING_WAY)
+                self._gives_way = self._gives_way_next
+                self._gives_way_next = min(2 * self._gives_way, _GIVING_WAY)
 
     def _follow(self, turns_at: int) -> None:
         self._followed = turns_at

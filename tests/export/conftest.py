@@ -110,7 +110,7 @@ def feeds(session: Any, header: Sequence[str] | None, cells: list[list[str]]) ->
 
 
 # Forked once NumPy is imported, a process starts in a tenth of the time.
-STARTED = """
+STARTER = """
 import json, os, runpy, sys
 if not sys.flags.no_site:
     import numpy
@@ -138,14 +138,14 @@ class Python:
     def __call__(
         self, flags: Sequence[str], path: Path, *arguments: str, text: str | bytes
     ) -> subprocess.CompletedProcess[str]:
-        if tuple(flags) not in self._started:
-            self._started[tuple(flags)] = subprocess.Popen(
-                [sys.executable, "-I", *flags, "-c", STARTED],
+        starter = self._started.get(tuple(flags))
+        if starter is None:
+            starter = self._started[tuple(flags)] = subprocess.Popen(
+                [sys.executable, "-I", *flags, "-c", STARTER],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
             )
-        starter = self._started[tuple(flags)]
         assert starter.stdin is not None
         assert starter.stdout is not None
         for file in self._files:
