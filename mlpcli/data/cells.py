@@ -24,15 +24,16 @@ _MONEY = (
 )
 
 
-def _written(point: str, marks: str) -> re.Pattern[str]:
+def _written(point: str, marks: str) -> str:
     grouped = rf"[1-9][0-9]{{0,2}}(?P<mark>[{marks}' ])[0-9]{{3}}(?:(?P=mark)[0-9]{{3}})*"
     digits = rf"(?:{grouped}|[0-9]+)(?:{point}[0-9]*)?|{point}[0-9]+"
     power = "(?P<power>[eE][+-]?[0-9]+)?"
     before = rf"(?P<sign>[+-]?) ?(?P<open>\(?){_MONEY}? ?(?P<inner>[+-]?|\()"
     after = rf" ?%? ?{_MONEY}?(?P<close>\)?) ?{_MONEY}?(?P<last>-?)"
-    return re.compile(rf"{before}(?P<digits>{digits}){power}{after}")
+    return rf"{before}(?P<digits>{digits}){power}{after}"
 
 
+# Compiled when the first cell asks for it, as `re` does: many a run has no such cell.
 _POINT, _COMMA = _written(r"\.", ","), _written(",", r"\.")
 
 _TIME = (
@@ -40,16 +41,16 @@ _TIME = (
     r"(?:[.,](?P<part>[0-9]{1,9}))?)? ?(?P<half>[AaPp][Mm])?"
     r" ?(?P<zone>Z|UTC|[+-][0-9]{2}:?[0-9]{2})?)?"
 )
-_YEAR_FIRST = re.compile(
+_YEAR_FIRST = (
     r"(?P<year>[0-9]{4})(?P<mark>[-/.])(?P<month>[0-9]{1,2})(?:(?P=mark)(?P<day>[0-9]{1,2})"
     + _TIME
     + ")?"
 )
-_YEAR_LAST = re.compile(
+_YEAR_LAST = (
     r"(?P<first>[0-9]{1,2})(?P<mark>[-/.]) ?(?P<second_>[0-9]{1,2})(?P=mark) ?"
     r"(?P<year>[0-9]{4}|[0-9]{2})" + _TIME
 )
-_NAMED = re.compile(
+_NAMED = (
     r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? +)?"
     r"(?:(?P<day>[0-9]{1,2})[- .]+(?P<name>[A-Za-z]{3,9})"
     r"|(?P<name_>[A-Za-z]{3,9})\.? +(?P<day_>[0-9]{1,2}))[- .,]+(?P<year>[0-9]{4}|[0-9]{2})" + _TIME
@@ -116,7 +117,7 @@ _SIGNS = ("sign", "open", "inner", "last")
 
 def _match(text: str, decimal_comma: bool) -> re.Match[str] | None:
     """The parts of a number as it is written, if it has one sign at most, or parentheses."""
-    match = (_COMMA if decimal_comma else _POINT).fullmatch(text)
+    match = re.fullmatch(_COMMA if decimal_comma else _POINT, text)
     if match is None:
         return None
     signs = [match[part] for part in _SIGNS if match[part]]
@@ -167,9 +168,9 @@ def parse_date(cell: str, order: str) -> float | None:
     brought to UTC.
     """
     text = cell.strip()
-    if match := _YEAR_FIRST.fullmatch(text):
+    if match := re.fullmatch(_YEAR_FIRST, text):
         return _days(match, match["year"], match["month"], match["day"] or "1")
-    if match := _YEAR_LAST.fullmatch(text):
+    if match := re.fullmatch(_YEAR_LAST, text):
         first, second, last = match["first"], match["second_"], match["year"]
         if order == "year":
             in_doubt = len(first) == len(last) == 2 and match["mark"] == "/"
@@ -177,7 +178,7 @@ def parse_date(cell: str, order: str) -> float | None:
         if len(last) == 2 and match["mark"] == "-":  # 10-20-30 may be anything
             return None
         return _days(match, last, *((second, first) if order == "day" else (first, second)))
-    if match := _NAMED.fullmatch(text):
+    if match := re.fullmatch(_NAMED, text):
         name = (match["name"] or match["name_"]).lower()
         for number, month in enumerate(_MONTHS.split(), 1):
             if name in (month, month[:3]) or (name == "sept" and number == 9):

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mlpcli.arrays import Array
+from mlpcli.arrays import Array, distinct
 from mlpcli.data.columns import Column, Layout, LeftOut, describe_columns
 from mlpcli.errors import DataError
 from mlpcli.records import record
@@ -88,7 +88,7 @@ class Dataset:
         """How other files are read like this table; None if it is none."""
         if self.columns is None:
             return None
-        classes = map(str, np.unique(self.y).tolist()) if self.y.dtype.kind != "f" else None
+        classes = map(str, distinct(self.y).tolist()) if self.y.dtype.kind != "f" else None
         return Layout(
             self.columns,
             self.label_name,

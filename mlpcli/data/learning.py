@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mlpcli.arrays import Array
+from mlpcli.arrays import Array, distinct
 from mlpcli.data.columns import Column
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.encoder import fall_on
@@ -95,7 +95,7 @@ def _learn_calendar(days: Array) -> dict[str, tuple[int, ...]]:
     for start in range(0, len(days), _CHUNK):
         part = days[start : start + _CHUNK].astype(np.float64)
         for of, values in seen.items():
-            values.update(np.unique(fall_on(of, part[~np.isnan(part)])).tolist())
+            values.update(distinct(fall_on(of, part[~np.isnan(part)])).tolist())
     return {f"{of}s": tuple(sorted(v)) if len(v) > 1 else () for of, v in seen.items()}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mlpcli.arrays import Array
+from mlpcli.arrays import Array, distinct
 from mlpcli.data.readings import CategoryCells, Reading
 
 USABLE = ("constant", "counts the rows", "numbers the rows")
@@ -76,4 +76,4 @@ def _ascends(values: Array) -> bool:
 def _are_different(values: Array) -> bool:
     """Whether values count from 0 on, and no two are the same, as numbers of shuffled rows are."""
     whole = (values == np.rint(values)).all() and values.min() >= 0
-    return bool(whole and len(np.unique(values)) == len(values))
+    return bool(whole and len(distinct(values)) == len(values))

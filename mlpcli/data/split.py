@@ -6,7 +6,7 @@ from typing import Annotated
 
 import numpy as np
 
-from mlpcli.arrays import Array
+from mlpcli.arrays import Array, distinct
 from mlpcli.data.dataset import Dataset
 from mlpcli.errors import DataError
 from mlpcli.records import record
@@ -172,7 +172,7 @@ def _deal(
     alone = np.bincount(codes)[codes] == 1
     if groups is not None:
         units = np.unique(groups[rows], return_inverse=True)[1]
-        of, where = np.divmod(np.unique(codes * len(rows) + units), len(rows))
+        of, where = np.divmod(distinct(codes * len(rows) + units), len(rows))
         alone = np.isin(units, where[np.bincount(of)[of] == 1])
     dealt = np.flatnonzero(~alone) if keep_alone else np.arange(len(rows))
     shuffled = np.random.default_rng(seed).permutation(dealt)

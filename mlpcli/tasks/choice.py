@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
-from mlpcli.arrays import Array
+from mlpcli.arrays import Array, distinct
 from mlpcli.errors import DataError
 from mlpcli.records import record
 from mlpcli.schema import Bounds
@@ -45,7 +45,7 @@ def choose_kind(asked: str, labels: Array, source: str, *, table: bool) -> str:
         return asked
     if labels.dtype.kind == "U":
         return Classification.kind
-    different = np.unique(labels)
+    different = distinct(labels)
     whole = bool((different == np.rint(different)).all())
     most = max(_FEW, math.isqrt(len(labels))) if whole else _FEW
     return (

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mlpcli.arrays import Array
+from mlpcli.arrays import Array, distinct
 from mlpcli.errors import DataError
 from mlpcli.records import record
 from mlpcli.tasks.task import Predictions, Scores
@@ -234,7 +234,7 @@ def find_classes(labels: Array) -> tuple[Array, Array]:
             codes = np.zeros(span, np.uint16)
             codes[there] = np.arange(len(there))
             return there + low, codes[offsets]
-    names = np.unique(np.concatenate([np.unique(labels[part]) for part in _parts(labels)]))
+    names = distinct(np.concatenate([distinct(labels[part]) for part in _parts(labels)]))
     positions = np.empty(len(labels), np.uint16 if len(names) <= 1 << 16 else np.intp)
     for part in _parts(labels):
         positions[part] = np.searchsorted(names, labels[part])

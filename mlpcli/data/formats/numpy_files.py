@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from mlpcli.arrays import Array
+from mlpcli.arrays import Array, distinct
 from mlpcli.data.dataset import Dataset
 from mlpcli.errors import DataError
 from mlpcli.files import open_input
@@ -296,7 +296,7 @@ def _rows_to_check(X: Array) -> npt.NDArray[np.intp]:
     if X.nbytes <= _CHECKED:
         return np.arange(len(X))
     count = min(_CHECKED_ROWS, max(1, _CHECKED * len(X) // X.nbytes))
-    return np.unique(np.linspace(0, len(X) - 1, count).astype(np.intp))
+    return distinct(np.linspace(0, len(X) - 1, count).astype(np.intp))
 
 
 def _folder_digest(files: dict[str, Path]) -> str:
