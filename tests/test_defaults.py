@@ -147,6 +147,10 @@ def test_the_run_of_a_printed_config_and_a_resumed_one_keep_values_of_another_ki
     assert (config.model.activation, config.model.dropout) == ("mish", 0.2)
     mlp.ok("train", "--resume", "model.npz", "--epochs", 2)
     assert load(Path("model.npz")).config.model == config.model
+    Path("prices.csv").unlink()  # which has nothing to say of what a run that goes on takes
+    printed = tomllib.loads(mlp.ok("train", "--resume", "model.npz", "--print-config").out)
+    assert (printed["model"]["activation"], printed["model"]["dropout"]) == ("mish", 0.2)
+    assert printed["train"]["epochs"] == 2
 
 
 def test_other_data_are_tables_unless_they_are_said_to_be_images() -> None:

@@ -92,9 +92,13 @@ def resolve_for_data(flags: dict[str, Any], config_file: Path | None) -> Config:
 
 
 def settle_defaults(request: Request, config: Config) -> Config:
-    """The options with the defaults that suit the task, for which a table must be opened."""
+    """The options with the defaults that suit the task, for which a table must be opened.
+
+    A run that goes on has none of them to settle.
+    """
     data = config.data
-    if data.task not in (None, "auto") or kind_of_source(data.data, data.image_shape) != TABLES:
+    settled = request.resume or data.task not in (None, "auto")
+    if settled or kind_of_source(data.data, data.image_shape) != TABLES:
         return config
     from mlpcli.runs.build import prepare
 
