@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ import numpy as np
 import pytest
 
 from mlpcli.config.config import make_config
+from mlpcli.data.batches import Batches
 from mlpcli.data.columns import Column
 from mlpcli.data.dataset import Dataset
 from mlpcli.errors import DivergedError, MlpError
+from mlpcli.nn.network import MLP
 from mlpcli.parallel import forked
 from mlpcli.parallel.cores import affinity
 from mlpcli.parallel.forked import Forked
@@ -84,10 +87,17 @@ def train_alone(**values: Any) -> tuple[Trainer, list[dict[str, Any]]]:
     return train(1, **values)
 
 
-@pytest.fixture(params=["rows", "units"])
+@pytest.fixture(params=["rows", "units", "units and rows"])
 def shared(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """What the ranks share: each batch's rows, or the units of however small a network."""
-    monkeypatch.setattr(build, "UNITS", 3 if request.param == "units" else 10**9)
+    """What the ranks share: each batch's rows; or the units of however small a network, of whole
+    batches if possible, or of batches to which each adds some rows."""
+
+    def share_units(net: MLP, *_: object) -> bool:
+        return request.param != "rows" and len(net.sizes) > 2 and net.takes_inputs_as_they_are
+
+    monkeypatch.setattr(build, "share_units", share_units)
+    if request.param == "units and rows":
+        monkeypatch.setattr(Batches, "cut_quickly", False)
     return str(request.param)
 
 
@@ -129,7 +139,10 @@ def test_ranks_end_at_the_weights_of_one_process(
     together, results = train(size, **values)
     by_rows = values.get("hidden") == () or values.keys() & {"embedding", "input_scale"}
     by_rows = by_rows or "adversarial" in values
-    assert bool(together.step.by_units) == (shared == "units" and not by_rows)
+    assert bool(together.step.by_units) == (shared != "rows" and not by_rows)
+    slow = values.keys() & {"augment", "dropout", "input_dropout"}
+    whole = shared == "units" and not by_rows and not slow
+    assert bool(together.step.whole_batches) == whole
     scale = np.abs(alone.best).max()
     for a, b in ((together.net.parameters.flat, alone.net.parameters.flat),
                  (together.best, alone.best)):  # fmt: skip
@@ -142,6 +155,41 @@ def test_ranks_end_at_the_weights_of_one_process(
         for name in ours.keys() - other:
             same = None if theirs[name] is None else pytest.approx(theirs[name], rel=1e-9)
             assert ours[name] == same, name
+
+
+@pytest.mark.parametrize(
+    ("hidden", "rows", "units"),
+    [((), 1, False), ((100,), 64, True), ((100,), 256, False), ((256, 256, 256), 64, False),
+     ((256, 256, 256), 16, True), ((800,), 64, True)],
+)  # fmt: skip
+def test_units_are_shared_of_wide_networks_and_small_batches(
+    hidden: tuple[int, ...], rows: int, units: bool
+) -> None:
+    assert build.share_units(MLP([784, *hidden, 10]), rows) == units
+    assert not build.share_units(MLP([784, *hidden, 10], embedded=3), rows)
+
+
+@pytest.mark.parametrize("late", [0, 1])
+@pytest.mark.parametrize("values", [{}, {"hidden": (9, 40, 12, 9)}, {"hidden": (13,)}], ids=str)
+def test_a_rank_that_comes_late_reads_nothing_that_others_have_changed_since(
+    shared: str, values: dict[str, Any], late: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = values | {"optimizer": "adam", "max_norm": 0.7, "average": "ema", "batch_size": 64}
+    expected, _ = train(2, **values)
+
+    def dawdle(meet: Callable[..., None]) -> Callable[..., None]:
+        def after(ranks: Forked, *values: Any) -> None:
+            meet(ranks, *values)
+            if ranks.rank == late:
+                time.sleep(0.002)
+
+        return after
+
+    for name in ("settle", "total"):
+        monkeypatch.setattr(Forked, name, dawdle(getattr(Forked, name)))
+    together, _ = train(2, **values)
+    assert together.net.parameters.flat.tobytes() == expected.net.parameters.flat.tobytes()
+    assert together.snapshot().last.tobytes() == expected.snapshot().last.tobytes()
 
 
 @pytest.mark.parametrize("size", [2, 3])

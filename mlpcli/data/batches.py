@@ -72,6 +72,11 @@ class Batches:
         return self.split.weights is not None
 
     @property
+    def cut_quickly(self) -> bool:
+        """Whether to cut a row costs no more than to read what another process has cut."""
+        return self._augmenter is None and self._deslanter is None
+
+    @property
     def widths(self) -> tuple[int, int]:
         """(how many inputs are written as they are, of how many blocks only which is 1)."""
         large = self.encoding.large

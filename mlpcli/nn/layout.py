@@ -67,5 +67,5 @@ class Layout:
             blocks = unit_blocks(self._sizes, self._ranks, rank)
             W = [A[:, units] for A, units in zip(whole.W, blocks, strict=False)]
             b = [a[units] for a, units in zip(whole.b, blocks, strict=False)]
-            W, b = [*W, whole.W[-1][blocks[-1]]], [*b, whole.b[-1]]
-        yield from zip([*own.W, *own.b], [*W, *b], strict=True)
+            W, b = [*W, whole.W[-1][blocks[-1]]], b if rank else [*b, whole.b[-1]]
+        yield from zip([*own.W, *own.b[: len(b)]], [*W, *b], strict=True)

@@ -228,9 +228,9 @@ class MLP:
                 np.matmul(A, W[: A.shape[1]], out=term)  # X lacks what is 0 in the whole batch
             else:
                 one_hot.multiply(A, batch.hot, W, term, self._origin)
+            np.add(term, b, out=term)
             if of_ranks:
                 of_ranks.add_up(out=Z)
-            np.add(Z, b, out=Z)
             if layer < last:
                 if self.activation.needs_input:
                     np.copyto(batch.slopes[layer], Z)

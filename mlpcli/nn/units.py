@@ -3,7 +3,7 @@
 A rank sends all rows of a batch through its own units, and has only the weights of these. With the
 parts of rank r in superscript, the equations of `mlpcli.nn.network` become
 
-    Zₗʳ = Aₗ₋₁·Wₗʳ + bₗʳ,   Aₗ = (Aₗ¹, Aₗ², …),   scores = Σᵣ A_{L-1}ʳ·W_Lʳ + b_L
+    Zₗʳ = Aₗ₋₁·Wₗʳ + bₗʳ,   Aₗ = (Aₗ¹, Aₗ², …),   scores = Σᵣ (A_{L-1}ʳ·W_Lʳ + b_Lʳ)
 
     δₗ₋₁ = (Σᵣ δₗʳ·(Wₗʳ)ᵀ) ⊙ f′(Zₗ₋₁),   ∂loss/∂Wₗʳ = Aₗ₋₁ᵀ·δₗʳ
 
@@ -40,7 +40,7 @@ class Share(Parameters):
     """A rank's share of the parameters: views of the array that has those of all ranks.
 
     Its weights and its biases lie side by side, rank after rank. The last layer's biases are rank
-    0's; the others read them.
+    0's, which adds them to its term of the scores; the others have zeros of their own.
 
     Args:
         sizes: [D, H…, C].
@@ -68,17 +68,10 @@ class Share(Parameters):
         for _, fan_out in shares[rank][:-1]:
             self.b.append(flat[begin : begin + fan_out])
             begin += fan_out
-        self.b.append(flat[int(ends[0]) - C : int(ends[0])])
+        self.b.append(np.zeros(C, flat.dtype) if rank else flat[end - C : end])
 
     def like(self, flat: Array) -> Share:
         return Share(*self._of, flat)
-
-    def gradient(self, flat: Array) -> Share:
-        """The gradient of these parameters in `flat`, without that of what others update."""
-        gradient = self.like(flat)
-        if self._of[2]:
-            gradient.b[-1] = np.empty_like(gradient.b[-1])
-        return gradient
 
     def spans(self) -> list[slice]:
         ends = [self.part.start, *(W.size for W in self.W)]
@@ -103,17 +96,31 @@ class Shared:
 
     Args:
         sizes: [D, H…, C].
-        whole: the buffers that all ranks see.
+        whole: the buffers of all units.
         ranks: how many there will be.
         zeros: allocates what all ranks see.
+        by_rows: whether `whole` is seen by all, and each rank fills in some rows of its inputs and
+            targets; else each has these to itself, and fills in all rows.
     """
 
     def __init__(
-        self, sizes: Sequence[int], whole: Buffers, ranks: int, zeros: Callable[..., Array]
+        self,
+        sizes: Sequence[int],
+        whole: Buffers,
+        ranks: int,
+        zeros: Callable[..., Array],
+        *,
+        by_rows: bool,
     ) -> None:
         N = len(whole.X)
+        if not by_rows:
+            hidden = [zeros((N, n), whole.X.dtype) for n in sizes[1:-1]]
+            below = [whole.inputs, *hidden]
+            outputs = [*hidden, whole.outputs[-1]]
+            whole = replace(whole, outputs=outputs, below=below, _views={}, _narrowed={})
         self._sizes, self._whole, self._ranks = sizes, whole, ranks
-        self._terms = [zeros((ranks, N, n), whole.X.dtype) for n in (*sizes[1:-2], sizes[-1])]
+        self._terms = [zeros((ranks, N, n), whole.X.dtype) for n in sizes[1:-2]]
+        self._terms.append(zeros((ranks, sizes[-1], N), whole.X.dtype).transpose(0, 2, 1))
 
     def join(self, rank: int, share: Callable[[int], slice], meet: Callable[[], None]) -> None:
         """Begin as one of the ranks.
@@ -127,7 +134,7 @@ class Shared:
         N, dtype = len(self._whole.X), self._whole.X.dtype
         self._own = [
             [np.empty((N, units.stop - units.start), dtype) for units in self._blocks]
-            for _ in range(2)
+            for _ in range(3)
         ]
         self._made: dict[int, Buffers] = {}
 
@@ -139,9 +146,10 @@ class Shared:
 
     def _make(self, n: int) -> Buffers:
         whole, rows = self._whole.first(n), self._share(n)
-        units = [A[:, own] for A, own in zip(whole.outputs, self._blocks, strict=False)]
+        outputs, deltas, slopes = ([array[:n] for array in arrays] for arrays in self._own)
+        between = zip(whole.outputs, self._blocks[:-1], strict=False)
+        units = [*(A[:, own] for A, own in between), outputs[-1]]  # the last no other rank reads
         scores = whole.outputs[-1][rows]
-        deltas, slopes = ([array[:n] for array in arrays] for arrays in self._own)
         everything = slice(None)
 
         def sum_of(terms: Array, rows: slice, columns: slice) -> Sum:

@@ -36,10 +36,6 @@ from mlpcli.training.average import Average
 from mlpcli.training.loop import Trainer
 from mlpcli.training.step import Step
 
-UNITS = 160
-"""Of a hidden layer for each rank, at least, if the network is shared by its units: the products of
-fewer columns are slower than those of fewer rows."""
-
 _SHARE = 500_000  # samples × parameters of a step: for less, another process does not pay
 
 
@@ -307,8 +303,10 @@ def training_step(config: Config, material: Material, net: MLP, ranks: Ranks) ->
     # Masks are drawn for the inputs as they come, and numbers that are embedded come first.
     # What is moved has no zeros, and its rows are the rank's that moved them.
     as_they_come = config.model.input_dropout or not net.takes_inputs_as_they_are or moves
-    order = None if as_they_come else batches.sort_inputs(net.sizes[1])
-    by_units = ranks.shared and share_units(net, ranks.size) and not moves
+    by_units = ranks.shared and not moves and share_units(net, batches.size / ranks.size)
+    whole_batches = by_units and batches.cut_quickly and not any(net.dropout_rates)
+    units = net.sizes[1] // (ranks.size if whole_batches else 1)  # for each row that a rank cuts
+    order = None if as_they_come else batches.sort_inputs(units)
     whole = net
     if order or by_units:
         net = copy.copy(whole)
@@ -328,13 +326,20 @@ def training_step(config: Config, material: Material, net: MLP, ranks: Ranks) ->
         average=average(config, net, ranks, steps_per_epoch=batches.steps),
         ranks=ranks,
         by_units=by_units,
+        whole_batches=whole_batches,
     )
 
 
-def share_units(net: MLP, ranks: int) -> bool:
-    """Whether ranks that see the same memory share the network by its units, or a batch's rows."""
-    wide = len(net.sizes) > 2 and min(net.sizes[1:-1]) >= UNITS * ranks
-    return wide and net.takes_inputs_as_they_are
+def share_units(net: MLP, rows: float) -> bool:
+    """Whether ranks that see the same memory share the network by its units, or a batch's rows.
+
+    Each of those that share rows reads all weights for its `rows`; of those that share units, all
+    rows for its weights, and they meet at every hidden layer. Both were timed (tests/bench).
+    """
+    hidden = net.sizes[1:-1]
+    if not hidden or not net.takes_inputs_as_they_are:
+        return False
+    return min(hidden) >= 1.5 * rows * len(hidden)
 
 
 def average(config: Config, net: MLP, ranks: Ranks, *, steps_per_epoch: int) -> Average | None:

@@ -54,6 +54,7 @@ class Step:
         ranks: the processes that train together.
         attack: moves a copy of each sample, which the batch then has, too; or None.
         by_units: whether they share the network's units, if they see the same memory; else rows.
+        whole_batches: whether each of them then cuts all rows of a batch, and has the loss of them.
         layout: how the parameters of `net` lie, and what belongs to them.
         part: the parameters that this rank updates.
         units: of each hidden layer, those that go through this rank.
@@ -73,6 +74,7 @@ class Step:
     ranks: Ranks = field(default_factory=Alone)
     attack: Attack | None = None
     by_units: bool = False
+    whole_batches: bool = False
 
     def __post_init__(self) -> None:
         net, ranks = self.net, self.ranks
@@ -83,16 +85,19 @@ class Step:
             self.task.target_dtype,
             weighted=self.batches.weighted,
             widths=self.batches.widths,
-            zeros=ranks.zeros,
+            zeros=np.zeros if self.whole_batches else ranks.zeros,
         )
         self._drops = any(rate > 0 for rate in net.dropout_rates)
+        self._asked = ranks.zeros((ranks.size,), np.intp)  # by which signal each rank is to stop
         self.loss_limit = DIVERGED * net.loss.at_chance(net.sizes[-1])
         self.part = slice(0, len(net.parameters.flat))
         self._pieces: Pieces | None = None
         self.layout = Layout(net.sizes)
         self._shared: Shared | None = None
         if self.by_units:
-            self._shared = Shared(net.sizes, self._buffers, ranks.size, ranks.zeros)
+            self._shared = Shared(
+                net.sizes, self._buffers, ranks.size, ranks.zeros, by_rows=not self.whole_batches
+            )
         self.units = unit_blocks(net.sizes, 1, 0)
         self._begun = False
 
@@ -113,8 +118,8 @@ class Step:
             share = Share(net.sizes, ranks.size, ranks.rank, net.parameters.flat)
             net.adopt(share)
             self.part = share.part
-            self._shared.join(ranks.rank, ranks.share, ranks.settle)
-            optimizer.update_only(self.part, share.gradient(optimizer.gradient.flat))
+            self._shared.join(ranks.rank, self._share, ranks.settle)
+            optimizer.update_only(self.part, share.like(optimizer.gradient.flat))
             return
         parameters = net.parameters
         self.part = parameters.whole_rows(ranks.part(len(parameters.flat)))
@@ -180,6 +185,8 @@ class Step:
         net, ranks, task = self.net, self.ranks, self.task
         N = self.batches.count(number)
         given, mine = self.rows_of(N), self._all_rows_of(N)
+        if self.whole_batches:
+            self._asked[ranks.rank] = asked
         self._draw_masks(given)
         batch = self._cut(order, number, N, mine, epoch)
         if self.attack:
@@ -219,9 +226,13 @@ class Step:
             self.ranks.settle()
         return self.average.count
 
+    def _share(self, N: int) -> slice:
+        """Which of N rows this rank cuts, and has the loss of."""
+        return slice(0, N) if self.whole_batches else self.ranks.share(N)
+
     def rows_of(self, N: int, copies: int = 1) -> Buffers:
         """The buffers for this rank's share of N samples."""
-        share = self.ranks.share(N)
+        share = self._share(N)
         first = self._copies * share.start if self.ranks.shared else 0
         return self._buffers.rows(slice(first, first + copies * (share.stop - share.start)))
 
@@ -255,7 +266,7 @@ class Step:
         If that is some units of all rows, wait for the rows of the others.
         """
         self.batches.cut(
-            *(order, number, mine.X, mine.y, self.ranks.share(N)),
+            *(order, number, mine.X, mine.y, self._share(N)),
             weights=mine.weights,
             hot=mine.hot,
             epoch=epoch,
@@ -263,9 +274,11 @@ class Step:
         used = self.batches.count_used(mine.X)
         if not self._shared:
             return mine.narrow(used)
-        of_each = self._of_each(used)
-        self.ranks.total(of_each)
-        return self._shared.first(N).narrow(int(of_each.max()))
+        if not self.whole_batches:
+            of_each = self._of_each(used)
+            self.ranks.total(of_each)
+            used = int(of_each.max())
+        return self._shared.first(N).narrow(used)
 
     def _of_each(self, number: int) -> Array:
         """This rank's number, at its place; the sum over the ranks has those of all."""
@@ -278,8 +291,12 @@ class Step:
     ) -> tuple[float, Array, int, int]:
         """Sum up loss, tally and signal of the whole batch; this waits for every rank.
 
-        So how many inputs are used: the most that any rank's rows do.
+        So how many inputs are used: the most that any rank's rows do. A rank that has all rows
+        needs only the others' signals, which it has seen since the scores were added up.
         """
+        if self.whole_batches:
+            signals = self._asked.tolist()
+            return loss, counts, signal.SIGINT if signal.SIGINT in signals else max(signals), used
         signals = asked == signal.SIGINT, asked == signal.SIGTERM
         figures = np.array([loss, *signals, *self._of_each(used), *counts])
         self.ranks.total(figures)
