@@ -248,17 +248,20 @@ class Buffers:
                 for width, drop in zip([first, *sizes[1:-1]], drops, strict=True)
             ]
 
-        outputs, masks = layers(sizes[1:]), inputs()
+        def by_class() -> Array:  # sums over a few classes are faster with samples side by side
+            return zeros((sizes[-1], N), dtype).T
+
+        outputs, masks = [*layers(sizes[1:-1]), by_class()], inputs()
         return cls(
             X=all_inputs[:, first - dense :],
             inputs=all_inputs,
-            Y=zeros((N, sizes[-1]), dtype),
+            Y=by_class(),
             y=zeros((N,), target_dtype),
             weights=zeros((N, 1), dtype) if weighted else None,
             outputs=outputs,
             below=[all_inputs, *outputs[:-1]],
             units=outputs,
-            deltas=layers(sizes[1:]),
+            deltas=[*layers(sizes[1:-1]), by_class()],
             slopes=layers(sizes[1:-1]),
             dropped=inputs(),
             masks=masks,
