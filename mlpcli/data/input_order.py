@@ -85,15 +85,14 @@ def choose_order(
         cost = D * (_MOVE / neighbours + _LOOK)
         return saved - cost if saved > _WORTH * cost else 0.0
 
+    together = [n for n in (1, 2, 4, 8) if D % n == 0 and n * itemsize <= _MOVED]
     few = find_used(rows[:: -(-len(rows) // _FEW)])
-    ways = [_sort(few, n) for n in (1, 2, 4, 8) if D % n == 0 and n * itemsize <= _MOVED]
-    best = max(ways, key=lambda groups: gain(few, groups))
-    if not gain(few, best):
+    if not any(gain(few, _sort(few, n)) for n in together):
         return None
     # Which inputs hardly any row uses is seen in many rows.
     many = find_used(rows[:: -(-len(rows) // min(_MANY, _CELLS // D + 1))])
-    groups = _sort(many, D // len(best))
-    return InputOrder(groups, D) if gain(many, groups) else None
+    best = max((_sort(many, n) for n in together), key=lambda groups: gain(many, groups))
+    return InputOrder(best, D) if gain(many, best) else None
 
 
 def _sort(used: Array, neighbours: int) -> Array:
