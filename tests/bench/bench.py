@@ -62,6 +62,14 @@ def epoch_seconds(
     """Seconds of each contender's epochs of N samples, taken in turn."""
     rows = ROWS.get(hidden, N)
     seconds: dict[str, list[float]] = {name: [] for name in names}
+
+    def train(worker: Any) -> str:
+        """An epoch; the seconds that it took, or nothing if the worker has failed."""
+        with contextlib.suppress(BrokenPipeError):
+            worker.stdin.write("\n")
+            worker.stdin.flush()
+        return str(worker.stdout.readline())
+
     with contextlib.ExitStack() as stack:
         workers: dict[str, Any] = {}
         for name in names:
@@ -75,13 +83,10 @@ def epoch_seconds(
                     text=True,
                 )
             )
+            train(workers[name])  # so that none begins beside the start of another
         for _ in range(repeats):
             for name, worker in list(workers.items()):
-                with contextlib.suppress(BrokenPipeError):
-                    worker.stdin.write("\n")
-                    worker.stdin.flush()
-                answer = worker.stdout.readline()
-                if answer:
+                if answer := train(worker):
                     seconds[name].append(float(answer) * N / rows)
                     time.sleep(_CALM)
                 else:
