@@ -168,10 +168,11 @@ class Step:
     ) -> tuple[Array, int]:
         """Cut batch `number` of an epoch; forward, loss, backward, update.
 
-        Every rank cuts its rows of the batch and has their loss. Forward and back it goes through
-        its own units for all rows; or, if the network is not shared by units, through all units for
-        its own rows. Then, if the ranks share memory, each has the gradient of its part of the
-        parameters from all rows; else that of all parameters from its rows, which are summed.
+        Every rank cuts its rows of the batch, all of them in `whole_batches`, and has their loss.
+        Forward and back it goes through its own units for all rows; or, if the network is not
+        shared by units, through all units for its own rows. Then, if the ranks share memory, each
+        has the gradient of its part of the parameters from all rows; else that of all parameters
+        from its rows, which are summed.
 
         Args:
             asked: the signal that asked this rank to stop, or 0.
