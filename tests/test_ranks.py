@@ -76,7 +76,7 @@ def trainer_of(size: int, data: Any = images, **values: Any) -> Trainer:
 def train(size: int, **values: Any) -> tuple[Trainer, list[dict[str, Any]]]:
     trainer = trainer_of(size, **values)
     with trainer.ranks:
-        results = [vars(result) for result in trainer.epochs(3, lambda: None)]
+        results = [vars(result) for result in trainer.epochs(values.get("epochs", 3), lambda: None)]
         trainer.use_best()
     return trainer, results
 
@@ -101,7 +101,11 @@ def shared(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     return str(request.param)
 
 
-@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize(
+    ("shared", "size"),
+    [("rows", 2), ("rows", 3), ("units", 2), ("units", 3), ("units and rows", 3)],
+    indirect=["shared"],
+)
 @pytest.mark.parametrize(
     "values",
     [
@@ -169,15 +173,14 @@ def test_units_are_shared_of_wide_networks_and_small_batches(
     assert not build.share_units(MLP([784, *hidden, 10], embedded=3), rows)
 
 
-@pytest.mark.parametrize("late", [0, 1])
 @pytest.mark.parametrize("values", [{}, {"hidden": (9, 40, 12, 9)}, {"hidden": (13,)}], ids=str)
 def test_a_rank_that_comes_late_reads_nothing_that_others_have_changed_since(
-    shared: str, values: dict[str, Any], late: int, monkeypatch: pytest.MonkeyPatch
+    shared: str, values: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     values = values | {"optimizer": "adam", "max_norm": 0.7, "average": "ema", "batch_size": 64}
-    expected, _ = train(2, **values)
+    expected, _ = train(2, epochs=1, **values)
 
-    def dawdle(meet: Callable[..., None]) -> Callable[..., None]:
+    def dawdle(meet: Callable[..., None], late: int) -> Callable[..., None]:
         def after(ranks: Forked, *values: Any) -> None:
             meet(ranks, *values)
             if ranks.rank == late:
@@ -185,11 +188,13 @@ def test_a_rank_that_comes_late_reads_nothing_that_others_have_changed_since(
 
         return after
 
-    for name in ("settle", "total"):
-        monkeypatch.setattr(Forked, name, dawdle(getattr(Forked, name)))
-    together, _ = train(2, **values)
-    assert together.net.parameters.flat.tobytes() == expected.net.parameters.flat.tobytes()
-    assert together.snapshot().last.tobytes() == expected.snapshot().last.tobytes()
+    meets = {name: getattr(Forked, name) for name in ("settle", "total")}
+    for late in range(2):
+        for name, meet in meets.items():
+            monkeypatch.setattr(Forked, name, dawdle(meet, late))
+        together, _ = train(2, epochs=1, **values)
+        assert together.net.parameters.flat.tobytes() == expected.net.parameters.flat.tobytes()
+        assert together.snapshot().last.tobytes() == expected.snapshot().last.tobytes()
 
 
 @pytest.mark.parametrize("size", [2, 3])
