@@ -1,4 +1,4 @@
-"""The one name for an array, whatever its dtype and shape, and what NumPy lacks."""
+"""The one name for an array, whatever its dtype and shape; and the distinct values of one."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable
 from datetime import date
+from functools import cache
 
 from mlpcli.text import quoted
 
@@ -33,7 +34,8 @@ def _written(point: str, marks: str) -> str:
     return rf"{before}(?P<digits>{digits}){power}{after}"
 
 
-# Compiled when the first cell asks for it, as `re` does: many a run has no such cell.
+_compiled = cache(re.compile)  # when the first cell asks for it: many a run has no such cell
+
 _POINT, _COMMA = _written(r"\.", ","), _written(",", r"\.")
 
 _TIME = (
@@ -117,7 +119,7 @@ _SIGNS = ("sign", "open", "inner", "last")
 
 def _match(text: str, decimal_comma: bool) -> re.Match[str] | None:
     """The parts of a number as it is written, if it has one sign at most, or parentheses."""
-    match = re.fullmatch(_COMMA if decimal_comma else _POINT, text)
+    match = _compiled(_COMMA if decimal_comma else _POINT).fullmatch(text)
     if match is None:
         return None
     signs = [match[part] for part in _SIGNS if match[part]]
@@ -168,9 +170,9 @@ def parse_date(cell: str, order: str) -> float | None:
     brought to UTC.
     """
     text = cell.strip()
-    if match := re.fullmatch(_YEAR_FIRST, text):
+    if match := _compiled(_YEAR_FIRST).fullmatch(text):
         return _days(match, match["year"], match["month"], match["day"] or "1")
-    if match := re.fullmatch(_YEAR_LAST, text):
+    if match := _compiled(_YEAR_LAST).fullmatch(text):
         first, second, last = match["first"], match["second_"], match["year"]
         if order == "year":
             in_doubt = len(first) == len(last) == 2 and match["mark"] == "/"
@@ -178,7 +180,7 @@ def parse_date(cell: str, order: str) -> float | None:
         if len(last) == 2 and match["mark"] == "-":  # 10-20-30 may be anything
             return None
         return _days(match, last, *((second, first) if order == "day" else (first, second)))
-    if match := re.fullmatch(_NAMED, text):
+    if match := _compiled(_NAMED).fullmatch(text):
         name = (match["name"] or match["name_"]).lower()
         for number, month in enumerate(_MONTHS.split(), 1):
             if name in (month, month[:3]) or (name == "sept" and number == 9):
