@@ -89,8 +89,7 @@ def train_alone(**values: Any) -> tuple[Trainer, list[dict[str, Any]]]:
 
 @pytest.fixture(params=["rows", "units", "units and rows"])
 def shared(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """What the ranks share: each batch's rows; or the units of however small a network, of whole
-    batches if possible, or of batches to which each adds some rows."""
+    """What the ranks share: rows; units, however few; or units, and rows as far as to cut them."""
 
     def share_units(net: MLP, *_: object) -> bool:
         return request.param != "rows" and len(net.sizes) > 2 and net.takes_inputs_as_they_are

@@ -67,5 +67,6 @@ class Layout:
             blocks = unit_blocks(self._sizes, self._ranks, rank)
             W = [A[:, units] for A, units in zip(whole.W, blocks, strict=False)]
             b = [a[units] for a, units in zip(whole.b, blocks, strict=False)]
+            # the last biases are rank 0's
             W, b = [*W, whole.W[-1][blocks[-1]]], b if rank else [*b, whole.b[-1]]
         yield from zip([*own.W, *own.b[: len(b)]], [*W, *b], strict=True)

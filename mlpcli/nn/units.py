@@ -120,7 +120,8 @@ class Shared:
             whole = replace(whole, outputs=outputs, below=below, _views={}, _narrowed={})
         self._sizes, self._whole, self._ranks = sizes, whole, ranks
         self._terms = [zeros((ranks, N, n), whole.X.dtype) for n in sizes[1:-2]]
-        self._terms.append(zeros((ranks, sizes[-1], N), whole.X.dtype).transpose(0, 2, 1))
+        by_class = zeros((ranks, sizes[-1], N), whole.X.dtype)  # as the scores of `whole` lie
+        self._terms.append(by_class.transpose(0, 2, 1))
 
     def join(self, rank: int, share: Callable[[int], slice], meet: Callable[[], None]) -> None:
         """Begin as one of the ranks.

@@ -334,7 +334,8 @@ def share_units(net: MLP, rows: float) -> bool:
     """Whether ranks that see the same memory share the network by its units, or a batch's rows.
 
     Each of those that share rows reads all weights for its `rows`; of those that share units, all
-    rows for its weights, and they meet at every hidden layer. Both were timed (tests/bench).
+    rows for its weights, and they meet at every hidden layer. The factor is as it was measured:
+    tests/bench/README.md.
     """
     hidden = net.sizes[1:-1]
     if not hidden or not net.takes_inputs_as_they_are:

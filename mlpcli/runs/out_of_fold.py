@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from mlpcli.arrays import distinct
 from mlpcli.data.split import Split
 from mlpcli.evaluation.metrics import join_predictions, predict_members, score_members
 from mlpcli.evaluation.text_report import TaskReport, figures_of, intervals_of, report_of
@@ -59,7 +60,7 @@ def score_team(
         if own and honest:
             said.append(predictions)
             rows.append(split.rows)
-    trained = np.unique(np.concatenate([m.splits.train.rows for _, m, _ in networks]))
+    trained = distinct(np.concatenate([m.splits.train.rows for _, m, _ in networks]))
     together = [Split("train", m.data.X, y, trained) for _, m, _ in networks]
     out_of_fold = None
     if said:

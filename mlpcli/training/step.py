@@ -264,7 +264,7 @@ class Step:
     ) -> Buffers:
         """Cut `mine` of a batch of N samples; return what goes through the network here.
 
-        If that is some units of all rows, wait for the rows of the others.
+        If that is some units of all rows, wait for the rows that others cut.
         """
         self.batches.cut(
             *(order, number, mine.X, mine.y, self._share(N)),
@@ -290,10 +290,10 @@ class Step:
     def _sum_up(
         self, loss: float, counts: Array, asked: int, used: int
     ) -> tuple[float, Array, int, int]:
-        """Sum up loss, tally and signal of the whole batch; this waits for every rank.
+        """Return loss, tally and signal of the whole batch, and how many inputs any row uses.
 
-        So how many inputs are used: the most that any rank's rows do. A rank that has all rows
-        needs only the others' signals, which it has seen since the scores were added up.
+        That waits for every rank, unless each has all rows: then only the signals are of others,
+        and have been there since the scores were added up.
         """
         if self.whole_batches:
             signals = self._asked.tolist()
