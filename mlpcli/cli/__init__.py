@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import sys
@@ -82,6 +83,7 @@ def main(args: Sequence[str] | None = None) -> None:
     SIGNALS.take()
     code = _run(args)
     SIGNALS.ignore()
+    gc.freeze()  # else Python looks through all that was imported for garbage before it ends
     sys.exit(code)
 
 
