@@ -34,10 +34,12 @@ def note_parts(progress: Progress, task: Task, of_parts: Array, choose: str) -> 
         progress.part_ranks, progress.part_sums = [], []
         return
     others = weighed.sum(axis=0) - weighed
+    ranks, sums = [*progress.part_ranks], [*progress.part_sums]
     for k in np.flatnonzero(others[:, -1] > 0).tolist():
         rank = task.rank(task.score(others[k]), choose)
-        if is_better(rank, tuple(progress.part_ranks[k])):
-            progress.part_ranks[k], progress.part_sums[k] = list(rank), plain[k].tolist()
+        if is_better(rank, tuple(ranks[k])):
+            ranks[k], sums[k] = list(rank), plain[k].tolist()
+    progress.part_ranks, progress.part_sums = ranks, sums
 
 
 def score_of_parts(progress: Progress, task: Task) -> Scores | None:

@@ -99,7 +99,7 @@ class Trainer:
             return step.layout.restore(flat, out=np.empty_like(flat))
 
         return Snapshot(
-            progress=copy.deepcopy(self.progress),
+            progress=copy.copy(self.progress),
             last=own(step.net.parameters.flat),
             optimizer={name: own(array) for name, array in step.optimizer.state().items()},
             best=self.best.copy(),
@@ -108,7 +108,7 @@ class Trainer:
 
     def restore(self, snapshot: Snapshot) -> None:
         """Continue from a snapshot, exactly."""
-        self.progress = copy.deepcopy(snapshot.progress)
+        self.progress = copy.copy(snapshot.progress)
         step, average = self.step, self.step.average
 
         def arranged(flat: Array) -> Array:

@@ -55,6 +55,8 @@ class EpochResult:
 class Progress:
     """The progress of training: with the arrays of network and optimizer, all that continues it.
 
+    Its lists are replaced, never changed: a copy may share them.
+
     Attributes:
         epoch: how many epochs are done.
         batch: how many batches of the next one are done.
