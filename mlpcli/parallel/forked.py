@@ -24,7 +24,7 @@ from mlpcli.text import one_line
 _LINE = 16  # numbers; parts end where cache lines end, so that no two ranks write to one
 _SLOT = 1024  # float64 numbers that a rank can show the others at a time
 _SPINS = 5000  # tries to pass a semaphore before sleeping on it, 1 ms: a sleeper wakes late
-_FEW_SPINS = 100  # beside other work, to which a core is left instead
+_FEW_SPINS = 100  # where a core is wanted by other work, or by another rank
 _JUDGED = 0.1  # seconds after which the time in meetings is compared with all the time
 _LARGE = 1 / 3  # of it: who waits so much three times in a row waits for other work
 _GIVING_WAY = 32  # such times at most, before it insists again
@@ -70,7 +70,8 @@ class Forked:
         self._slots = self.zeros((2, size, _SLOT), np.float64)
         self._words = self.zeros((size, _WORDS), np.uint8)
         self._turn = 0
-        self._spins = _SPINS
+        self._spins_alone = _SPINS if len(affinity()) >= size else _FEW_SPINS
+        self._spins = self._spins_alone
         self._begun, self._waited = time.perf_counter(), 0.0
         self._crowded, self._gives_way, self._gives_way_next = 0, 0, 1  # in judged times
         self._waits = self.zeros((size,), np.float64)  # what share of its time each rank waits
@@ -251,7 +252,7 @@ class Forked:
         self._begun, self._waited = time.perf_counter(), 0.0
         self._waits[self.rank] = 0  # what was waited for a turn says nothing of other work
         if not turns_at:
-            self._spins = _SPINS
+            self._spins = self._spins_alone
             self._keep_to_one_core()
         elif len(self._cores) == self.size:
             self._spins = 0  # it would only keep the others from their turn
