@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -42,6 +43,7 @@ MEMORY = Path("/dev/shm")
 
 
 def pytest_configure() -> None:
+    gc.disable()  # of thousands of tests that are collected, nothing is garbage
     if "TMPDIR" not in os.environ and MEMORY.is_dir():
         about = os.statvfs(MEMORY)
         roomy = about.f_bavail * about.f_frsize > 2**31
@@ -52,6 +54,11 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 class Mlp:

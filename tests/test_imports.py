@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import subprocess
 import sys
@@ -68,9 +69,15 @@ ONLY_IN = {
 """Each package that is not Python's own, and where it may be imported."""
 
 
+@functools.cache
+def nodes(path: Path) -> list[ast.AST]:
+    """A file's syntax tree, parsed once for all tests."""
+    return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
 def imported(path: Path) -> Iterator[str]:
     """Every module that a file imports anywhere, in functions and for type checking, too."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -113,7 +120,7 @@ def test_no_module_imports_itself_in_the_end() -> None:
 
 @modules
 def test_private_names_stay_in_their_module(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mlpcli"):
             assert not [
                 alias.name
@@ -140,7 +147,7 @@ def test_files_have_400_lines_and_functions_40_unless_they_are_better_whole(path
     text = path.read_text(encoding="utf-8")
     lines = text.splitlines()
     assert len(lines) <= 400 or any(line.startswith(WHOLE) for line in lines)
-    for node in ast.walk(ast.parse(text)):
+    for node in nodes(path):
         if isinstance(node, ast.FunctionDef):
             first, *rest = node.body
             documented = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)

@@ -31,8 +31,6 @@ _FLAGS = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
-    "--disable-gpu-vsync",  # it draws when it can, and does not wait for the next 60th of a second
-    "--disable-frame-rate-limit",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
