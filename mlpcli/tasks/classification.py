@@ -196,7 +196,7 @@ class ClassReport:
         z, n, p = 1.96, self.samples, self.accuracy
         centre = (p + z * z / (2 * n)) / (1 + z * z / n)
         half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-        return centre - half, centre + half
+        return max(0.0, centre - half), min(1.0, centre + half)  # rounding could lead out
 
 
 def roc_auc(y: Array, scores: Array) -> float | None:

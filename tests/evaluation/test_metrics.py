@@ -100,6 +100,14 @@ def test_the_ends_of_the_interval_are_where_the_score_test_just_rejects() -> Non
             assert distance == pytest.approx(1.96 * math.sqrt(p * (1 - p) / samples), rel=1e-12)
 
 
+def test_the_interval_of_a_share_stays_within_0_and_1() -> None:
+    for samples in range(1, 500):
+        lowest, highest = scores_of(0, samples).interval(), scores_of(samples, samples).interval()
+        assert f"{lowest[0]:.2f} {highest[1]:.2f}" == "0.00 1.00"
+        assert 0 <= lowest[0] < lowest[1] < 1
+        assert 0 < highest[0] < highest[1] <= 1
+
+
 def test_scores_by_hand() -> None:
     # scores (x, 0): class 0 where x > 0; the loss is log(1 + e^∓x)
     net = linear([[1.0, 0.0]])
