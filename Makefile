@@ -21,18 +21,19 @@ mnist: $(VENV)/installed  ## the same on MNIST, downloaded first
 gradcheck: $(VENV)/installed  ## verify the gradients of 100 hidden units numerically
 	$(BIN)/mlp gradcheck --hidden 100
 
-# Two tests at a time with one thread each: threads that wait for each other on busy cores crawl.
+# One thread each: threads that wait for each other on busy cores crawl. Three tests at a time on two
+# cores, as one of them often waits, for a browser or for a signal.
 # Compiled first: tests start hundreds of processes, which may not be allowed to keep what they do.
 test: lint $(VENV)/installed-npm  ## lint, then all tests
 	@$(BIN)/python -m compileall -q mlpcli
-	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 2
+	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 3
 
 test-long: $(VENV)/installed-dev  ## kill 200 runs and 200 downloads at random moments
 	OPENBLAS_NUM_THREADS=1 MLP_TEST_KILLS=200 $(BIN)/pytest -s -k killed tests/robustness tests/data
 
 # On a full disk, a process cannot write down what it covered.
 coverage: $(VENV)/installed-dev  ## the share of the package's lines and branches that the tests run
-	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 2 -k "not full_disk" --cov --cov-report=term:skip-covered
+	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 3 -k "not full_disk" --cov --cov-report=term:skip-covered
 
 PEERS := import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
   print(*project["optional-dependencies"]["peers"])
@@ -68,7 +69,7 @@ test-lowest:  ## all tests with the oldest dependencies that are allowed
 	$(PYTHON) -m venv --clear $(VENV)-lowest
 	$(VENV)-lowest/bin/python -m pip install --quiet --disable-pip-version-check \
 	  $$($(PYTHON) -c '$(LOWEST)') --editable '.[dev,report]'
-	OPENBLAS_NUM_THREADS=1 $(VENV)-lowest/bin/pytest -n 2
+	OPENBLAS_NUM_THREADS=1 $(VENV)-lowest/bin/pytest -n 3
 
 PYTHONS = $(foreach version,3.11 3.12 3.13,$(shell \
   python$(version) -c 'print("python$(version)")' 2> /dev/null))
@@ -78,7 +79,7 @@ test-pythons:  ## all tests with every Python from 3.11 to 3.13 that is installe
 	  $$python -m venv --clear $(VENV)-$$python && \
 	  $(VENV)-$$python/bin/python -m pip install --quiet --disable-pip-version-check \
 	    --editable '.[dev,report]' && \
-	  OPENBLAS_NUM_THREADS=1 $(VENV)-$$python/bin/pytest -n 2 || exit; \
+	  OPENBLAS_NUM_THREADS=1 $(VENV)-$$python/bin/pytest -n 3 || exit; \
 	done
 
 lint: $(VENV)/installed-dev  ## ruff and mypy
