@@ -10,7 +10,6 @@ import atexit
 import hashlib
 import os
 import signal
-import socket
 import sys
 import threading
 import time
@@ -79,7 +78,7 @@ class Mpi(Job):
         self._comm = mpi.COMM_WORLD
         self.rank = self._comm.Get_rank()
         self.size = self._comm.Get_size()
-        self._hosts: list[str] = self._comm.allgather(socket.gethostname())
+        self._hosts: list[str] = self._comm.allgather(os.uname().nodename)
         self.waits = 0  # odd while this rank waits for others
 
     def __enter__(self) -> Mpi:
