@@ -131,16 +131,28 @@ class Command(click.Command):
 
     def _parse(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
-            _, _, order = self.make_parser(ctx).parse_args([*args])
-            for param in order:
-                single = isinstance(param, click.Option) and not (param.multiple or param.is_flag)
-                if single and order.count(param) > 1:
-                    raise UsageError(f"{param.opts[-1]} is given twice; give it once")
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             flags = [flag for param in self.get_params(ctx) for flag in param.opts]
             hint = suggest_flag(error.option_name, flags) or f"; see {ctx.command_path} --help"
             raise UsageError(f"no such option: {error.option_name}{hint}") from None
+
+    def make_parser(self, ctx: click.Context) -> Any:
+        """Click's parser, which here refuses a second value of an option that has one."""
+        parser: Any = super().make_parser(ctx)
+        parse = parser.parse_args
+
+        def parse_once(args: list[str]) -> Any:
+            found = parse(args)
+            order = found[2]
+            for param in order:
+                single = isinstance(param, click.Option) and not (param.multiple or param.is_flag)
+                if single and order.count(param) > 1:
+                    raise UsageError(f"{param.opts[-1]} is given twice; give it once")
+            return found
+
+        parser.parse_args = parse_once
+        return parser
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         groups: dict[str, list[tuple[str, str]]] = {title: [] for title in HELP_GROUPS.values()}
