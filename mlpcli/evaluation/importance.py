@@ -159,4 +159,4 @@ def _copied(split: Split, n: int) -> Split:
 
 
 def _rounded(value: float, unit: str) -> str:
-    return f"{value:.2f}{unit}" if unit else f"{value:.4g}"
+    return f"{value:z.2f}{unit}" if unit else f"{value:z.4g}"

@@ -15,7 +15,7 @@ from mlpcli.data.encoding import Encoding, Pixels, encode_numbers
 from mlpcli.data.learning import learn_encoding
 from mlpcli.data.split import Split
 from mlpcli.errors import UsageError
-from mlpcli.evaluation.importance import measure_importance
+from mlpcli.evaluation.importance import Importance, Importances, measure_importance
 from mlpcli.evaluation.metrics import outputs_of
 from mlpcli.nn.network import MLP
 from mlpcli.tasks.classification import Classification
@@ -147,3 +147,10 @@ def test_images_are_refused_in_a_line(mlp) -> None:
         2,
         "--importance is of the columns of a table; these rows are images",
     )
+
+
+def test_what_rounds_to_nothing_has_no_sign() -> None:
+    nothing = Importance("a", np.array([-0.00004, 0.0]))
+    assert Importances("accuracy", 9, [nothing]).rows() == [("a", "0.00 % ± 0.00 %")]
+    nothing = Importance("a", -np.zeros(2))
+    assert Importances("rmse", 9, [nothing]).rows() == [("a", "0 ± 0")]
