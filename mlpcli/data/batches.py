@@ -18,6 +18,8 @@ from mlpcli.data.split import Split
 _ORDER_STREAM = 1  # which of the streams of random numbers under a seed
 _AUGMENT_STREAM = 3
 
+_FEW = 1 << 24  # bytes of inputs
+
 
 class Batches:
     """The batches of a split: encoded inputs and targets, written into given arrays.
@@ -33,6 +35,7 @@ class Batches:
         distortions: of images, in the batches of an epoch; those of batch b of epoch e are a
             function of (seed, e, b) alone.
         image_shape: (height, width), if there are distortions.
+        repeated: whether the rows of the split are cut again and again: then few are encoded once.
 
     Attributes:
         input_order: of the inputs as they are written, or None: as the encoding has them.
@@ -48,6 +51,7 @@ class Batches:
         *,
         distortions: Distortions | None = None,
         image_shape: tuple[int, int] | None = None,
+        repeated: bool = False,
     ) -> None:
         self.size = min(size, len(split))
         self.steps = math.ceil(len(split) / self.size)
@@ -60,6 +64,10 @@ class Batches:
         upright = encoding.pixels.upright if encoding.pixels else None
         self._deslanter = Deslanter(upright, self.size, dtype) if upright else None
         self._unsorted: Array | None = None
+        D, K = self.widths
+        few = not K and len(split.X) * D * self._dtype.itemsize <= _FEW
+        self._encode_once = repeated and few and distortions is None
+        self._encoded: Array | None = None
         self.input_order: InputOrder | None = None
         self._augmenter: Augmenter | None = None
         if distortions is not None:
@@ -159,19 +167,37 @@ class Batches:
         """
         rows = order[step * self.size : (step + 1) * self.size][share]
         n = len(rows)
-        raw = self._take(rows)
         np.take(self.split.y, rows, out=y[:n], mode="clip")
         if weights is not None and self.split.weights is not None:
             weights[:n, 0] = self.split.weights[rows]
         if self._augmenter is not None and epoch is not None:
             rng = np.random.default_rng([self._seed, _AUGMENT_STREAM, epoch, step])
-            self._augmenter.apply(raw, y[:n], rng, X[:n], first=share.start or 0)
-            raw = X[:n]
-        written = X if self._unsorted is None else self._unsorted
-        self._encoder.apply(raw, written[:n], None if hot is None else hot[:n])
-        if self.input_order is not None:
-            self.input_order.sort(written[:n], X[:n])
+            raw, out = self._take(rows), X[:n]
+            self._augmenter.apply(raw, y[:n], rng, out, first=share.start or 0)
+            self._encoder.apply(out, out)
+        elif self._encode_once:
+            np.take(self._all_encoded(), rows, axis=0, out=X[:n], mode="clip")
+        else:
+            self._encode(rows, X[:n], None if hot is None else hot[:n])
         return n
+
+    def _all_encoded(self) -> Array:
+        """(M, D) the inputs, in the split's rows alone."""
+        if self._encoded is None:
+            self._encoded = np.empty((len(self.split.X), self.widths[0]), self._dtype)
+            inputs = np.empty((self.size, self.widths[0]), self._dtype)
+            for start in range(0, len(self.split), self.size):
+                rows = self.split.rows[start : start + self.size]
+                self._encode(rows, inputs[: len(rows)])
+                self._encoded[rows] = inputs[: len(rows)]
+        return self._encoded
+
+    def _encode(self, rows: Array, out: Array, hot: Array | None = None) -> None:
+        """out (n, D), hot (n, K) ← these rows, in `input_order`."""
+        written = out if self._unsorted is None else self._unsorted[: len(rows)]
+        self._encoder.apply(self._take(rows), written, hot)
+        if self.input_order is not None:
+            self.input_order.sort(written, out)
 
 
 def _has_gaps(X: Array) -> bool:

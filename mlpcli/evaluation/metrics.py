@@ -48,7 +48,7 @@ class Scorer:
         self._net = net
         self._task = task
         self._ranks = ranks or Alone()
-        self._chunks = Batches(split, encoding, net.chunk, net.dtype)
+        self._chunks = Batches(split, encoding, net.chunk, net.dtype, repeated=True)
         self._weighted = split.weights is not None
         self._parts = _PARTS if crossed and 1 < len(split) <= _FEW else 0
         self.of_parts: Array = np.zeros((2, self._parts, 0))

@@ -299,6 +299,7 @@ def training_step(config: Config, material: Material, net: MLP, ranks: Ranks) ->
         train.seed,
         distortions=distortions(config.augment, data, material.task),
         image_shape=data.image_shape,
+        repeated=True,
     )
     # Masks are drawn for the inputs as they come, and numbers that are embedded come first.
     # What is moved has no zeros, and its rows are the rank's that moved them.

@@ -13,6 +13,7 @@ from mlpcli.arrays import Array
 from mlpcli.data.batches import Batches
 from mlpcli.data.columns import UNSEEN, Column
 from mlpcli.data.dataset import Dataset
+from mlpcli.data.encoder import Encoder
 from mlpcli.data.encoding import Category, Date, Encoding, Number, Pixels
 from mlpcli.data.learning import learn_encoding
 from mlpcli.data.split import Split
@@ -415,3 +416,32 @@ def test_the_gradient_is_0_at_scikit_learns_ridge_solution() -> None:
         net.params["W1"][0] += 0.01  # and nowhere else
         _, gradient = net.loss_and_grad(X, task.encode(y), reg=reg)
         assert np.abs(gradient["W1"]).max() > 1e-4
+
+
+def test_few_rows_that_are_cut_again_and_again_are_encoded_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.normal(size=(90, 2)), rng.integers(-1, 3, 90)])
+    X[::7, 0] = NAN
+    data = table(number(), number("z"), category("c", "p", "q", "r"), X=X)
+    encoding, rows = learn(data), rng.permutation(90)[:50]
+    once = Batches(split(X, rows), encoding, 16, np.float32, repeated=True)
+    each_time = Batches(split(X, rows), encoding, 16, np.float32)
+    applied: list[int] = []
+    apply = Encoder.apply
+
+    def counted(self: Encoder, raw: Array, *more: Any) -> None:
+        applied.append(len(raw))
+        apply(self, raw, *more)
+
+    monkeypatch.setattr(Encoder, "apply", counted)
+    for epoch in range(3):
+        for step in range(once.steps):
+            for share in (slice(0, 7), slice(7, None)):
+                found, expected = (np.full((16, encoding.width), 9, np.float32) for _ in range(2))
+                for batches, inputs in ((once, found), (each_time, expected)):
+                    order = batches.order(epoch)
+                    batches.cut(order, step, inputs, np.empty(16, np.intp), share, epoch=epoch)
+                assert found.tobytes() == expected.tobytes()
+    assert sum(applied) == 50 + 3 * 50
