@@ -18,7 +18,7 @@ from mlpcli.data.split import Split
 _ORDER_STREAM = 1  # which of the streams of random numbers under a seed
 _AUGMENT_STREAM = 3
 
-_FEW = 1 << 24  # bytes of inputs
+_FEW = 1 << 24  # bytes of inputs of all rows
 
 
 class Batches:
