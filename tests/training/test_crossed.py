@@ -135,3 +135,16 @@ def test_of_other_parts_in_a_checkpoint_there_is_no_figure_or_they_are_refused(
     else:
         said = "mlp: model.npz: what continues the run is damaged: "
         assert (outcome.code, outcome.err[: len(said)], outcome.err.count("\n")) == (3, said, 1)
+
+
+def test_a_snapshot_is_not_changed_by_what_is_trained_after_it() -> None:
+    trainer, _ = trainer_of(noisy())
+    list(trainer.epochs(1, lambda: None))
+    snapshot = trainer.snapshot()
+    kept = json.dumps(vars(snapshot.progress))
+    list(trainer.epochs(EPOCHS, lambda: None))
+    assert json.dumps(vars(snapshot.progress)) == kept
+    assert trainer.progress.part_ranks != snapshot.progress.part_ranks
+    trainer.restore(snapshot)
+    list(trainer.epochs(EPOCHS, lambda: None))
+    assert json.dumps(vars(snapshot.progress)) == kept
