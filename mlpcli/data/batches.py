@@ -18,7 +18,7 @@ from mlpcli.data.split import Split
 _ORDER_STREAM = 1  # which of the streams of random numbers under a seed
 _AUGMENT_STREAM = 3
 
-_FEW = 1 << 24  # bytes of inputs of all rows
+_SMALL = 1 << 24  # bytes: as few, encoded, are kept if they are cut again and again
 
 
 class Batches:
@@ -65,8 +65,8 @@ class Batches:
         self._deslanter = Deslanter(upright, self.size, dtype) if upright else None
         self._unsorted: Array | None = None
         D, K = self.widths
-        few = not K and len(split.X) * D * self._dtype.itemsize <= _FEW
-        self._encode_once = repeated and few and distortions is None
+        small = not K and len(split.X) * D * self._dtype.itemsize <= _SMALL
+        self._encode_once = repeated and small and distortions is None
         self._encoded: Array | None = None
         self.input_order: InputOrder | None = None
         self._augmenter: Augmenter | None = None
