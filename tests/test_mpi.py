@@ -70,6 +70,7 @@ VARIANTS = {
         *("--max-norm", "0.9", "--label-smoothing", "0.1", "--batch-size", "100"),
     ),
     "distorted and averaged": (*DIGITS, "--augment", "affine", "--average", "ema", "--deslant"),
+    "mixup": (*DIGITS, "--mixup", "0.4"),
     "adversarial": (*DIGITS, "--adversarial", "virtual:0.5"),
     "embedded": (
         *("--data", "penguins", *BASE, "--embedding", "periodic", "--optimizer", "adam"),

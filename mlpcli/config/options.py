@@ -426,6 +426,13 @@ class TrainConfig:
     label_smoothing: float = _option(
         0.0, PROBABILITY, "Share of each target that is spread over all classes."
     )
+    mixup: float = _option(
+        0.0,
+        Number(at_least=0, at_most=MANY, metavar="ALPHA"),
+        "Mix each sample with another of its batch, inputs and targets alike, by a share that is "
+        "drawn from Beta(ALPHA, ALPHA). 0: do not.",
+        also="mixup_alpha mix_up",
+    )
     adversarial: str = _option(
         "none",
         Attack(),

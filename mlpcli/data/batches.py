@@ -158,20 +158,24 @@ class Batches:
         weights: Array | None = None,
         hot: Array | None = None,
         epoch: int | None = None,
+        shift: int = 0,
     ) -> int:
         """Write a `share` of batch `step` of an order to the first n rows of X and y; return n.
 
         X is (≥ n, D), y (≥ n,), weights (≥ n, 1); or, with hot (≥ n, K), X and hot are as wide as
         `widths` says. Images are distorted if it is for training in an
-        `epoch`.
+        `epoch`. With a `shift`, each row is the one that many places on in the batch, after whose
+        last comes its first, distorted in a way of its own.
         """
-        rows = order[step * self.size : (step + 1) * self.size][share]
+        rows = order[step * self.size : (step + 1) * self.size]
+        rows = (np.roll(rows, -shift) if shift else rows)[share]
         n = len(rows)
         np.take(self.split.y, rows, out=y[:n], mode="clip")
         if weights is not None and self.split.weights is not None:
             weights[:n, 0] = self.split.weights[rows]
         if self._augmenter is not None and epoch is not None:
-            rng = np.random.default_rng([self._seed, _AUGMENT_STREAM, epoch, step])
+            stream = [self._seed, _AUGMENT_STREAM, epoch, step, *([shift] if shift else [])]
+            rng = np.random.default_rng(stream)
             raw, out = self._take(rows), X[:n]
             self._augmenter.apply(raw, y[:n], rng, out, first=share.start or 0)
             self._encoder.apply(out, out)

@@ -6,6 +6,7 @@ import copy
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +35,7 @@ from mlpcli.tasks.regression import Regression
 from mlpcli.tasks.task import Task
 from mlpcli.training.average import Average
 from mlpcli.training.loop import Trainer
+from mlpcli.training.mixup import Mixup
 from mlpcli.training.step import Step
 
 _SHARE = 500_000  # samples × parameters of a step: for less, another process does not pay
@@ -227,7 +229,26 @@ def complete(config: Config, material: Material) -> Config:
         )
     # refuses what cannot be moved
     attack(train.adversarial, model, material.data.image_shape, material.data.source)
+    if train.mixup:
+        _refuse_to_mix(config, material)
     return replace(config, train=train, model=model)
+
+
+def _refuse_to_mix(config: Config, material: Material) -> None:
+    """Raise UsageError for samples that `--mixup` cannot mix."""
+    asked, beside = f"--mixup {config.train.mixup:g}", ""
+    if config.train.adversarial != "none":
+        beside = f"--adversarial {config.train.adversarial}"
+    elif material.splits.train.weights is not None:
+        column = config.data.sample_weight
+        beside = f"--sample-weight {column}" if column else "--class-weight balanced"
+    if beside:
+        raise UsageError(f"{asked}: cannot be beside {beside}; leave one of them out")
+    if material.encoding.large:
+        raise UsageError(
+            f"{asked}: {material.data.source} has a column of too many categories to mix; "
+            "leave out --mixup, or the column by --ignore"
+        )
 
 
 def batch_size(config: Config, material: Material) -> int:
@@ -287,20 +308,25 @@ def trainer(config: Config, material: Material, net: MLP, ranks: Ranks | None = 
     )
 
 
+def training_batches(config: Config, material: Material, dtype: Any) -> Batches:
+    """The batches of the training rows, distorted if they are images that are to be."""
+    return Batches(
+        material.splits.train,
+        material.encoding,
+        batch_size(config, material),
+        dtype,
+        config.train.seed,
+        distortions=distortions(config.augment, material.data, material.task),
+        image_shape=material.data.image_shape,
+        repeated=True,
+    )
+
+
 def training_step(config: Config, material: Material, net: MLP, ranks: Ranks) -> Step:
     """What a step on the training rows needs."""
     train, data = config.train, material.data
     moves = attack(train.adversarial, config.model, data.image_shape, data.source)
-    batches = Batches(
-        material.splits.train,
-        material.encoding,
-        batch_size(config, material),
-        net.dtype,
-        train.seed,
-        distortions=distortions(config.augment, data, material.task),
-        image_shape=data.image_shape,
-        repeated=True,
-    )
+    batches = training_batches(config, material, net.dtype)
     # Masks are drawn for the inputs as they come, and numbers that are embedded come first.
     # What is moved has no zeros, and its rows are the rank's that moved them.
     as_they_come = config.model.input_dropout or not net.takes_inputs_as_they_are or moves
@@ -308,6 +334,9 @@ def training_step(config: Config, material: Material, net: MLP, ranks: Ranks) ->
     whole_batches = by_units and batches.cut_quickly and not any(net.dropout_rates)
     units = net.sizes[1] // (ranks.size if whole_batches else 1)  # for each row that a rank cuts
     order = None if as_they_come else batches.sort_inputs(units)
+    mixup = None
+    if train.mixup:
+        mixup = Mixup(train.mixup, batches, material.task, net.dtype, train.seed)
     whole = net
     if order or by_units:
         net = copy.copy(whole)
@@ -322,6 +351,7 @@ def training_step(config: Config, material: Material, net: MLP, ranks: Ranks) ->
         smoothing=train.label_smoothing,
         seed=train.seed,
         attack=moves,
+        mixup=mixup,
         max_norm=norm_limits(config),
         clip_norm=train.clip_norm,
         average=average(config, net, ranks, steps_per_epoch=batches.steps),

@@ -28,6 +28,7 @@ from mlpcli.nn.units import Share, Shared, unit_blocks
 from mlpcli.parallel.ranks import Alone, Ranks
 from mlpcli.tasks.task import Task
 from mlpcli.training.average import Average
+from mlpcli.training.mixup import Mixup
 
 DIVERGED = 10_000
 """A loss of more than this many times the loss at chance has diverged."""
@@ -53,6 +54,7 @@ class Step:
         average: of the weights over the steps, or None.
         ranks: the processes that train together.
         attack: moves a copy of each sample, which the batch then has, too; or None.
+        mixup: mixes the samples of each batch; or None.
         by_units: whether they share the network's units, if they see the same memory; else rows.
         whole_batches: whether each of them then cuts all rows of a batch, and has the loss of them.
         layout: how the parameters of `net` lie, and what belongs to them.
@@ -73,6 +75,7 @@ class Step:
     average: Average | None = None
     ranks: Ranks = field(default_factory=Alone)
     attack: Attack | None = None
+    mixup: Mixup | None = None
     by_units: bool = False
     whole_batches: bool = False
 
@@ -198,8 +201,10 @@ class Step:
         task.fill_targets(labelled.y, labelled.Y)
         losses = net.evaluate_loss(mine)[: len(given.X)]
         counts = task.tally(given.outputs[-1], losses, given.y)
-        if self.smoothing:  # what is counted is of the true targets
+        if self.smoothing or self.mixup:  # what is counted is of the true targets
             task.fill_targets(labelled.y, labelled.Y, self.smoothing)
+            if self.mixup:
+                self.mixup.mix_targets(labelled.Y, self.smoothing)
             net.evaluate_loss(mine)
         loss = net.weigh_loss(mine, self._copies * N)
         if not self._shared:
@@ -272,6 +277,8 @@ class Step:
             hot=mine.hot,
             epoch=epoch,
         )
+        if self.mixup and epoch is not None:
+            self.mixup.mix_inputs(mine.X, order, number, self._share(N), epoch)
         used = self.batches.count_used(mine.X)
         if not self._shared:
             return mine.narrow(used)

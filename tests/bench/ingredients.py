@@ -131,6 +131,19 @@ STUDIES = [
         },
         seeds=1,
     ),
+    Study(
+        "fashion-best",
+        30,
+        {
+            "no dropout": "--dropout 0 --input-dropout 0",
+            "mixup in dropout's place": "--dropout 0 --input-dropout 0 --mixup 0.2",
+            "the same, mixed more": "--dropout 0 --input-dropout 0 --mixup 0.4",
+            "the same, mirrored": "--dropout 0 --input-dropout 0 --mixup 0.2 --augment affine",
+            "mixup beside dropout of hidden units": "--input-dropout 0 --mixup 0.2",
+        },
+        seeds=3,
+        shared="--hidden 800,400 --augment none",
+    ),
 ]
 
 

@@ -510,6 +510,7 @@ class Case:
             "--clip-norm": NUMBERS,
             "--max-norm": NUMBERS,
             "--label-smoothing": ("0.1", "0.999"),
+            "--mixup": NUMBERS,
             "--adversarial": ("l2:1", "linf:1e300", "virtual:1e-30"),
             "--val-fraction": ("0", "0.5", "0.99"),
             "--test-fraction": ("0", "0.5", "0.99"),

@@ -48,8 +48,9 @@ def peak_of_steps(values):
         {"hidden": (100,), "optimizer": "nesterov", "class_weight": "balanced"},
         {"hidden": (100,), "clip_norm": 1.0, "label_smoothing": 0.1, "activation": "leaky-relu"},
         {"hidden": (100,), "adversarial": "l2:1.0"},
+        {"hidden": (100,), "mixup": 0.4},
     ],
-    ids=["default", "dropout", "sigmoid-adam", "nesterov-balanced", "clip-smooth", "adversarial"],
+    ids=lambda values: " ".join(f"{name} {value}" for name, value in values.items()),
 )
 def test_a_step_makes_nothing_large(values):
     assert peak_of_steps(values) < BATCH * D * 4 / 4  # a quarter of the batch's inputs

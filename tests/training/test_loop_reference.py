@@ -38,11 +38,13 @@ def trained(**values):
 
 
 def reference(
-    start, trainer, material, update, *, epochs=50, activation="relu", smoothing=0.0, moved=0.0
-):
+    start, trainer, material, update, *, epochs=50, activation="relu", smoothing=0.0, moved=0.0,
+    mixed=0.0,
+):  # fmt: skip
     """The parameters after as many epochs, step by step as the equations have it.
 
-    With `moved`, a copy of each sample is moved by this much along its gradient's direction.
+    With `moved`, a copy of each sample is moved by this much along its gradient's direction; with
+    `mixed`, each is mixed with the next one of its batch by λ ~ Beta(mixed, mixed), or 1 − λ.
     """
     f, slope = {
         "relu": (lambda Z: np.where(Z > 0, Z, 0), lambda A: np.where(A > 0, 1, 0)),
@@ -79,6 +81,10 @@ def reference(
                 _, slopes = passes(w, x, Y)
                 r = moved * slopes / np.linalg.norm(slopes, axis=1, keepdims=True)
                 x, Y = np.vstack([x, x + r]), np.vstack([Y, Y])
+            if mixed:
+                share = np.random.default_rng([0, 5, epoch, step]).beta(mixed, mixed)
+                share = max(share, 1 - share)
+                x, Y = (share * a + (1 - share) * np.vstack([a[1:], a[:1]]) for a in (x, Y))
             g, _ = passes(w, x, Y)
             lr = 0.05 * 0.5 * (1 + math.cos(math.pi * t / (epochs * steps)))
             t += 1
@@ -138,6 +144,16 @@ def test_moved_samples_are_those_of_plain_numpy():
     for name, array in trainer.net.params.items():
         np.testing.assert_allclose(array, expected[name], rtol=1e-12, atol=1e-12)
     _, plain, _ = trained(activation="tanh")
+    assert not np.allclose(plain.net.parameters.flat, trainer.net.parameters.flat, atol=1e-3)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_mixed_samples_are_those_of_plain_numpy(smoothing):
+    start, trainer, material = trained(mixup=0.4, label_smoothing=smoothing)
+    expected = reference(start, trainer, material, with_momentum(), mixed=0.4, smoothing=smoothing)
+    for name, array in trainer.net.params.items():
+        np.testing.assert_allclose(array, expected[name], rtol=1e-12, atol=1e-12)
+    _, plain, _ = trained(label_smoothing=smoothing)
     assert not np.allclose(plain.net.parameters.flat, trainer.net.parameters.flat, atol=1e-3)
 
 

@@ -49,6 +49,7 @@ VARIANTS = {
     "average, few steps": ("--average", "ema", "--batch-size", "full"),
     "norms by layer": ("--max-norm", "0.5,2"),
     "deslanted": ("--deslant", "--augment", "affine"),
+    "mixup": ("--mixup", "0.4", "--augment", "affine"),
     "adversarial": ("--adversarial", "virtual:1.0", "--dropout", "0.2"),
     "embeddings": ("--data", "penguins", "--embedding", "periodic", "--input-dropout", "0.1"),
     "everything": (
