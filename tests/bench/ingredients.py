@@ -135,14 +135,18 @@ STUDIES = [
         "fashion-best",
         30,
         {
-            "no dropout": "--dropout 0 --input-dropout 0",
             "mixup in dropout's place": "--dropout 0 --input-dropout 0 --mixup 0.2",
-            "the same, mixed more": "--dropout 0 --input-dropout 0 --mixup 0.4",
-            "the same, mirrored": "--dropout 0 --input-dropout 0 --mixup 0.2 --augment affine",
-            "mixup beside dropout of hidden units": "--input-dropout 0 --mixup 0.2",
+            "no mirroring": "--augment none",
+            "no mirroring, no dropout": "--augment none --dropout 0 --input-dropout 0",
+            "no mirroring, mixup in dropout's place": (
+                "--augment none --dropout 0 --input-dropout 0 --mixup 0.2"
+            ),
+            "no mirroring, mixup beside dropout of hidden units": (
+                "--augment none --input-dropout 0 --mixup 0.2"
+            ),
         },
         seeds=3,
-        shared="--hidden 800,400 --augment none",
+        shared="--hidden 800,400",
     ),
 ]
 
