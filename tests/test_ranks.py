@@ -123,7 +123,7 @@ def shared(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
         {"augment": "affine", "deslant": True},
         {"mixup": 0.4},
         {"mixup": 0.4, "augment": "affine", "label_smoothing": 0.1},
-        {"mixup": 0.4, "data": mixed, "dropout": 0.0, "batch_size": 4},
+        {"mixup": 0.4, "data": mixed, "batch_size": 4},
         {"adversarial": "l2:1.0", "class_weight": "balanced"},
         {"adversarial": "virtual:0.5", "batch_size": 4},
         {"data": mixed},

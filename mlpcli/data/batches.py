@@ -36,6 +36,7 @@ class Batches:
             function of (seed, e, b) alone.
         image_shape: (height, width), if there are distortions.
         repeated: whether the rows of the split are cut again and again: then few are encoded once.
+        dense: whether all inputs are written as they are, also those of large blocks.
 
     Attributes:
         input_order: of the inputs as they are written, or None: as the encoding has them.
@@ -52,6 +53,7 @@ class Batches:
         distortions: Distortions | None = None,
         image_shape: tuple[int, int] | None = None,
         repeated: bool = False,
+        dense: bool = False,
     ) -> None:
         self.size = min(size, len(split))
         self.steps = math.ceil(len(split) / self.size)
@@ -64,6 +66,7 @@ class Batches:
         upright = encoding.pixels.upright if encoding.pixels else None
         self._deslanter = Deslanter(upright, self.size, dtype) if upright else None
         self._unsorted: Array | None = None
+        self._dense = dense
         D, K = self.widths
         small = not K and len(split.X) * D * self._dtype.itemsize <= _SMALL
         self._encode_once = repeated and small and distortions is None
@@ -87,7 +90,7 @@ class Batches:
     @property
     def widths(self) -> tuple[int, int]:
         """(how many inputs are written as they are, of how many blocks only which is 1)."""
-        large = self.encoding.large
+        large = [] if self._dense else self.encoding.large
         return (large[0].start if large else self.encoding.width), len(large)
 
     def __len__(self) -> int:

@@ -244,11 +244,6 @@ def _refuse_to_mix(config: Config, material: Material) -> None:
         beside = f"--sample-weight {column}" if column else "--class-weight balanced"
     if beside:
         raise UsageError(f"{asked}: cannot be beside {beside}; leave one of them out")
-    if material.encoding.large:
-        raise UsageError(
-            f"{asked}: {material.data.source} has a column of too many categories to mix; "
-            "leave out --mixup, or the column by --ignore"
-        )
 
 
 def batch_size(config: Config, material: Material) -> int:
@@ -319,6 +314,7 @@ def training_batches(config: Config, material: Material, dtype: Any) -> Batches:
         distortions=distortions(config.augment, material.data, material.task),
         image_shape=material.data.image_shape,
         repeated=True,
+        dense=config.train.mixup > 0,  # what is mixed is more than one category
     )
 
 

@@ -90,15 +90,23 @@ def test_numbers_are_mixed_as_classes_are(mlp):
          "--mixup 0.2: cannot be beside --class-weight balanced; leave one of them out"),
         (("--data", "weighed.csv", "--sample-weight", "w"),
          "--mixup 0.2: cannot be beside --sample-weight w; leave one of them out"),
-        (("--data", "places.csv"),
-         "--mixup 0.2: places.csv has a column of too many categories to mix; leave out --mixup, "
-         "or the column by --ignore"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_mixed_is_refused(mlp, options, message):
     rows = [f"{i % 7},{1 + i % 3},{'ab'[i % 2]}" for i in range(60)]
     (mlp.folder / "weighed.csv").write_text("\n".join(["x,w,label", *rows]) + "\n")
-    rows = [f"{i % 7},p{i % 400},{'ab'[i % 2]}" for i in range(4000)]
-    (mlp.folder / "places.csv").write_text("\n".join(["x,place,label", *rows]) + "\n")
     assert mlp.error("train", "--mixup", "0.2", *options) == (2, message)
     assert not (mlp.folder / "model.npz").exists()
+
+
+def test_a_column_of_many_categories_is_mixed_as_if_it_were_few(mlp, monkeypatch):
+    rows = [f"{i % 7},p{(i * i) % 397},{'ab'[i % 2]}" for i in range(2000)]
+    (mlp.folder / "places.csv").write_text("\n".join(["x,place,label", *rows]) + "\n")
+    plan = ("train", "--data", "places.csv", "--mixup", "0.2", "--epochs", "2", "--threads", "1")
+    mlp.ok(*plan, "-o", "many.npz")
+    monkeypatch.setattr("mlpcli.data.encoding.LARGE", 10**6)
+    mlp.ok(*plan, "-o", "few.npz")
+    many, few = (np.load(mlp.folder / name) for name in ("many.npz", "few.npz"))
+    assert many["W1"].shape[0] > 200
+    for name in ("W1", "W2", "b1"):
+        np.testing.assert_array_equal(many[name], few[name])
