@@ -242,6 +242,8 @@ def _refuse_to_mix(config: Config, material: Material) -> None:
     elif material.splits.train.weights is not None:
         column = config.data.sample_weight
         beside = f"--sample-weight {column}" if column else "--class-weight balanced"
+    elif batch_size(config, material) == 1:
+        beside = "--batch-size 1"
     if beside:
         raise UsageError(f"{asked}: cannot be beside {beside}; leave one of them out")
 

@@ -88,6 +88,8 @@ def test_numbers_are_mixed_as_classes_are(mlp):
          "--mixup 0.2: cannot be beside --adversarial l2:1.0; leave one of them out"),
         (("--data", "digits", "--class-weight", "balanced"),
          "--mixup 0.2: cannot be beside --class-weight balanced; leave one of them out"),
+        (("--data", "digits", "--batch-size", "1"),
+         "--mixup 0.2: cannot be beside --batch-size 1; leave one of them out"),
         (("--data", "weighed.csv", "--sample-weight", "w"),
          "--mixup 0.2: cannot be beside --sample-weight w; leave one of them out"),
     ],
