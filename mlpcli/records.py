@@ -1,14 +1,13 @@
-"""Records: what `@dataclass(frozen=True)` makes, at a third of its price.
+"""Records: what `@dataclass(frozen=True)` makes, at a small part of its price.
 
 `dataclasses` writes and compiles six methods for each class; for a hundred classes that is a sixth
-of all that `mlp` does before it begins. Here `__init__` alone is written for each, and the others
-are the same few functions for all.
+of all that `mlp` does before it begins. Here the same few functions serve all of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError, dataclass, field, fields
+from dataclasses import MISSING, FrozenInstanceError, dataclass, field, fields
 from typing import Any, TypeVar, dataclass_transform, overload
 
 T = TypeVar("T")
@@ -33,11 +32,33 @@ def record(
 
 
 def _make(cls: type[T], *, kw_only: bool = False) -> type[T]:
-    made: Any = dataclass(repr=False, eq=False, kw_only=kw_only)(cls)
+    made: Any = dataclass(init=False, repr=False, eq=False, kw_only=kw_only)(cls)
+    made._fields = tuple((f.name, f.default, f.default_factory) for f in fields(made))
+    made._positional = tuple(f.name for f in fields(made) if not f.kw_only)
     made._compared = tuple(f.name for f in fields(made) if f.compare)
+    made.__init__ = _initialise
     made.__setattr__, made.__delattr__ = _set_once, _delete
     made.__eq__, made.__hash__, made.__repr__ = _equal, _hash, _show
     return cls
+
+
+def _initialise(self: Any, /, *values: Any, **named: Any) -> None:
+    given, own = dict(zip(self._positional, values, strict=False)) | named, self.__dict__
+    taken = len(given) == len(values) + len(named)
+    for name, default, factory in self._fields:
+        if name in given:
+            own[name] = given.pop(name)
+        elif factory is not MISSING:
+            own[name] = factory()
+        elif default is not MISSING:
+            own[name] = default
+        else:
+            taken = False
+    if given or not taken:
+        names = ", ".join(name for name, *_ in self._fields)
+        raise TypeError(f"{self.__class__.__qualname__}() takes {names}, each once")
+    if hasattr(self, "__post_init__"):
+        self.__post_init__()
 
 
 def _set_once(self: Any, name: str, value: Any) -> None:

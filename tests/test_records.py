@@ -86,3 +86,23 @@ def test_its_fields_may_be_given_by_name_alone() -> None:
     assert Named(a=1) == Named(b=0, a=1)
     with pytest.raises(TypeError):
         Named(1)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [((), {}), ((1, ("y",), [2], 3), {}), ((1,), {"a": 1}), ((1,), {"e": 1}), ((), {"b": ()})],
+)
+def test_a_field_that_is_missing_unknown_or_given_twice_is_refused(
+    values: tuple[Any, ...], named: dict[str, Any]
+) -> None:
+    with pytest.raises(TypeError, match=r"Ours\(\) takes a, b, c, each once"):
+        Ours(*values, **named)
+    with pytest.raises(TypeError):
+        Theirs(*values, **named)
+
+
+def test_each_record_has_defaults_of_its_own_in_the_order_of_the_fields() -> None:
+    one, other = Ours(1), Ours(c=[3], a=1)
+    assert one.c == []
+    assert one.c is not Ours(1).c
+    assert list(vars(other)) == ["a", "b", "c"]
