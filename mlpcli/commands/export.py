@@ -43,11 +43,6 @@ def export(
     for other in models[1:]:
         _refuse_mismatch(models[0], other)
     members = _chosen(models, member)
-    for model in members:
-        if model.encoding.pixels and model.encoding.pixels.upright:
-            raise UsageError(
-                f"{model.file.name}: --deslant cannot be exported; train without it for this"
-            )
     chosen = ["--member", str(member)] if member is not None else []
     command = shlex.join(["mlp", "export", *map(str, files), str(target), *chosen])
     request = Request(

@@ -16,7 +16,8 @@ import numpy as np
 from mlpcli.arrays import Array
 from mlpcli.data.augment import Augmenter, Distortions
 
-_STEEPEST = 2.0  # of a slope: what is so steep has no upright
+STEEPEST = 2.0
+"""Of a slope: what is steeper has no upright."""
 
 
 class Deslanter:
@@ -30,11 +31,9 @@ class Deslanter:
 
     def __init__(self, shape: tuple[int, int], size: int, dtype: Any = np.float32) -> None:
         self._augmenter = Augmenter(shape, Distortions(), size, dtype)
-        middle = (np.array(shape)[:, None] - 1) / 2
-        y, x = np.indices(shape).reshape(2, -1) - middle
-        self._powers = np.stack([np.ones_like(x), x, y, x * y, y * y], axis=1)
-        self._pixels = np.empty((size, len(x)))
-        self._out = np.empty((size, len(x)), dtype)
+        self._powers = powers(shape)
+        self._pixels = np.empty((size, len(self._powers)))
+        self._out = np.empty((size, len(self._powers)), dtype)
 
     def apply(self, pixels: Array) -> Array:
         """The upright images (n, D) of `pixels` (n, D), until the next call."""
@@ -55,5 +54,12 @@ class Deslanter:
             mass, x, y, xy, yy = (masses @ self._powers).T
             x, y = x / mass, y / mass
             slope, middle = (xy / mass - x * y) / (yy / mass - y * y), y
-        there = np.isfinite(slope) & (np.abs(slope) <= _STEEPEST)
+        there = np.isfinite(slope) & (np.abs(slope) <= STEEPEST)
         return np.where(there, slope, 0.0), np.where(there, middle, 0.0)
+
+
+def powers(shape: tuple[int, int]) -> Array:
+    """(D, 5): 1, x, y, xy and y² of each pixel, from the middle of the image."""
+    middle = (np.array(shape)[:, None] - 1) / 2
+    y, x = np.indices(shape).reshape(2, -1) - middle
+    return np.stack([np.ones_like(x), x, y, x * y, y * y], axis=1)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlpcli.data.cells import MISSING, parse_number
+from mlpcli.data.deslant import STEEPEST, powers
 from mlpcli.data.encoding import Block, Category, Date, Encoding, Number
 from mlpcli.errors import UsageError
 from mlpcli.export.onnx_dates import FALL_ON, Days
@@ -49,6 +50,8 @@ def encode(columns: Columns, encoding: Encoding, dtype: Any) -> str:
     """The inputs (N, D) of a network, in order."""
     if encoding.pixels:
         X, factor = columns.graph.cast(columns.pixels, dtype), encoding.pixels.factor
+        if encoding.pixels.upright:
+            X = _upright(columns.graph, X, encoding.pixels.upright, dtype)
         return X if factor == 1 else columns.graph.scaled(X, factor, dtype)
     numbers = [block.part for block in encoding.blocks if block.of == "number"]
     parts = [_scaled(columns, encoding, numbers, dtype)] if numbers else []
@@ -57,6 +60,40 @@ def encode(columns: Columns, encoding: Encoding, dtype: Any) -> str:
             hot = BLOCKS[block.of](columns, encoding, block)
             parts.append(columns.graph.cast(hot, dtype))
     return columns.graph.concat(parts)
+
+
+def _upright(graph: Graph, X: str, shape: tuple[int, int], dtype: Any) -> str:
+    """Images (N, D) made upright; the equations are in `mlpcli.data.deslant`."""
+    (h, w), f64 = shape, np.float64
+
+    def number(value: Any) -> str:
+        return graph.constant(value, f64)
+
+    sums = graph.add("MatMul", graph.cast(X, f64), number(powers(shape)))
+    sums = graph.add("Reshape", sums, graph.constant([-1, 5, 1, 1], np.int64))
+    mass, *moments = (
+        graph.add("Gather", sums, graph.constant(k, np.int64), axis=1) for k in range(5)
+    )
+    x, y, xy, yy = (graph.add("Div", moment, mass) for moment in moments)
+    leaning = graph.add("Sub", xy, graph.add("Mul", x, y))
+    slope = graph.add("Div", leaning, graph.add("Sub", yy, graph.add("Mul", y, y)))
+    there = graph.add("LessOrEqual", graph.add("Abs", slope), number(STEEPEST))  # NaN is not
+    slope, y = (graph.add("Where", there, value, number(0)) for value in (slope, y))
+
+    rows, places = np.arange(h)[:, None] - (h - 1) / 2, np.arange(w)
+    away = graph.add("Mul", slope, graph.add("Sub", number(rows), y))
+    place = graph.add("Max", graph.add("Add", number(places), away), number(0))
+    place = graph.add("Min", place, number(w - 1))
+    left = graph.add("Floor", place)
+    share = graph.cast(graph.add("Sub", place, left), dtype)
+    right = graph.add("Min", graph.add("Add", left, number(1)), number(w - 1))
+    images = graph.add("Reshape", X, graph.constant([-1, h, w], np.int64))
+    a, b = (
+        graph.add("GatherElements", images, graph.cast(which, np.int64), axis=2)
+        for which in (left, right)
+    )
+    moved = graph.add("Add", a, graph.add("Mul", graph.add("Sub", b, a), share))
+    return graph.add("Reshape", moved, graph.constant([-1, h * w], np.int64))
 
 
 def _scaled(columns: Columns, encoding: Encoding, which: Sequence[int], dtype: Any) -> str:

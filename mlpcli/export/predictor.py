@@ -37,7 +37,7 @@ from mlpcli.data.cells import (
 from mlpcli.data.formats.matching import find_columns
 from mlpcli.data.formats.text_table import TextTable
 from mlpcli.errors import DataError
-from mlpcli.export.predictor_inputs import encoders_of
+from mlpcli.export.predictor_inputs import encoders_of, upright
 from mlpcli.export.predictor_network import forward, say, unpack
 from mlpcli.text import quoted
 
@@ -169,7 +169,7 @@ def _networks() -> list[tuple[Any, Any, Any]]:
     """Each network, with what encodes its inputs, and its layers."""
     result = []
     for network in MODEL["networks"]:
-        pixels = network["encoding"][0]["kind"] == "pixels"
+        pixels = network["encoding"][0]["kind"] in ("pixels", "upright")
         encoders = None if pixels else encoders_of(network["encoding"])
         result.append((network, encoders, unpack(network)))
     return result
@@ -178,8 +178,10 @@ def _networks() -> list[tuple[Any, Any, Any]]:
 def _encode(network: dict[str, Any], encoders: Any, row: list[Any]) -> list[float]:
     """The inputs of a network for one row."""
     if encoders is None:
-        factor = network["encoding"][0]["factor"]
-        return [factor * x for x in row]
+        pixels = network["encoding"][0]
+        if "shape" in pixels:
+            row = upright(row, *pixels["shape"])
+        return [pixels["factor"] * x for x in row]
     inputs: list[float] = []
     for j, encode in encoders:
         inputs += encode(row[j])

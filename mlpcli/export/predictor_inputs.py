@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from mlpcli.data.cells import parse_number
+from mlpcli.data.deslant import STEEPEST
 
 Part = dict[str, Any]
 
@@ -25,6 +26,38 @@ def encoders_of(parts: list[Part]) -> list[tuple[int, Callable[[Any], list[float
             if encode is not None:
                 blocks.append((order, j, encode))
     return [(j, encode) for _, j, encode in blocks]
+
+
+def upright(pixels: Sequence[float], height: int, width: int) -> list[float]:
+    """An image made upright; the equations are in `mlpcli.data.deslant`."""
+    rows = [pixels[start : start + width] for start in range(0, height * width, width)]
+    xs = [c - (width - 1) / 2 for c in range(width)]
+    ys = [r - (height - 1) / 2 for r in range(height)]
+    masses = [sum(row) for row in rows]
+    moments = [sum(x * p for x, p in zip(xs, row)) for row in rows]
+    try:
+        x, y, xy, yy = (
+            sum(sums) / sum(masses)
+            for sums in (
+                moments,
+                [y * mass for y, mass in zip(ys, masses)],
+                [y * moment for y, moment in zip(ys, moments)],
+                [y * y * mass for y, mass in zip(ys, masses)],
+            )
+        )
+        slope = (xy - x * y) / (yy - y * y)
+    except ZeroDivisionError:
+        return list(pixels)
+    if not abs(slope) <= STEEPEST:
+        return list(pixels)
+    moved = []
+    for row, below in zip(rows, ys):
+        for c in range(width):
+            place = min(max(c + slope * (below - y), 0), width - 1)
+            left = int(place)
+            a, b = row[left], row[min(left + 1, width - 1)]
+            moved.append(a + (b - a) * (place - left))
+    return moved
 
 
 def _number(part: Part) -> Any:

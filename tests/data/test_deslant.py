@@ -121,8 +121,6 @@ def test_a_checkpoint_says_so_and_makes_images_upright_wherever_it_is_used(
          "--deslant: penguins holds no images; leave it out"),
         (("train", "--data", "digits", "--deslant", "--scale", "standard"),
          "--deslant: is for --scale auto or none"),
-        (("export", "model.npz", "model.py"),
-         "model.npz: --deslant cannot be exported; train without it for this"),
         (("train", "--data", "digits", "--init-from", "model.npz", "--hidden", "16",
           "-o", "new.npz"),
          "model.npz: was trained with --deslant, or this is and it was not; its weights would mean "

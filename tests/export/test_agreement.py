@@ -52,6 +52,20 @@ def test_every_loss_and_depth(mlp, compare, table, loss: str, hidden: str) -> No
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_images_that_are_made_upright_before(mlp, compare, table, dtype: str) -> None:
+    train = ("train", "--data", "digits", "--hidden", 16, "--epochs", 20, "--dtype", dtype, "-q")
+    mlp.ok(*train, "--deslant")
+    digits = open_data("digits", data_dir=mlp.folder).X[::9]
+    corner, row, column, steep = np.zeros((4, 8, 8))
+    corner[0, 0], row[3, 2:], column[:, 6] = 5, 9, 3
+    steep[3, 0], steep[4, 7] = 16, 16  # more than can be sheared away
+    odd = [np.zeros(64), *(image.reshape(64) for image in (corner, row, column, steep))]
+    compare(table.of(np.concatenate([digits, odd])), "model.npz")
+    mlp.ok(*train, "-o", "plain.npz")  # each sees the images its own way
+    compare(table.of(digits), "model.npz", "plain.npz")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("hidden", ["none", "7"])
 def test_embedded_numbers_beside_gaps_and_categories(
     mlp, compare, table, dtype: str, hidden: str
