@@ -215,12 +215,12 @@ def _samples(model: Model, own: _OwnRows) -> list[dict[str, Any]]:
     chosen = mistakes + _varied(np.flatnonzero(~is_wrong), kinds, _SAMPLES - len(mistakes))
     chosen.sort(key=lambda place: (labels[place], place))
     rows = replace(test, rows=test.rows[chosen])
-    dtype = np.uint8 if test.X.dtype == np.uint8 else np.float64
+    raw = recoded(model, own.data, rows)
+    whole = test.X.dtype == np.uint8 and np.array_equal(raw, np.rint(raw))  # not made upright
+    dtype = np.uint8 if whole else np.float64
     return [
-        {"row": row + 1, "label": label, "raw": _packed(raw, dtype)}
-        for row, label, raw in zip(
-            rows.rows.tolist(), labels[chosen].tolist(), recoded(model, own.data, rows), strict=True
-        )
+        {"row": row + 1, "label": label, "raw": _packed(values, dtype)}
+        for row, label, values in zip(rows.rows.tolist(), labels[chosen].tolist(), raw, strict=True)
     ]
 
 

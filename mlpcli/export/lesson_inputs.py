@@ -10,6 +10,7 @@ import numpy as np
 from mlpcli.arrays import Array
 from mlpcli.data.columns import UNSEEN
 from mlpcli.data.dataset import Dataset
+from mlpcli.data.deslant import Deslanter
 from mlpcli.data.encoding import (
     CALENDAR,
     Category,
@@ -39,6 +40,7 @@ def describe_image(model: Model) -> dict[str, Any] | None:
         "width": shape[1],
         "fullScale": scale,
         "frame": frame_of(model.data.source),
+        "upright": model.encoding.pixels is not None and model.encoding.pixels.upright is not None,
     }
 
 
@@ -52,8 +54,8 @@ def describe_encoding(model: Model) -> dict[str, Any]:
 
 
 def _described(part: Part) -> dict[str, Any]:
-    if isinstance(part, Pixels):
-        return {"kind": part.kind, "factor": part.factor}
+    if isinstance(part, Pixels):  # which the page has upright, if they are to be
+        return {"kind": "pixels", "factor": part.factor}
     if isinstance(part, Category):
         rest = {"rare": part.rare, "missing": part.missing > 0}
         return {"kind": part.kind, "categories": part.categories, **rest}
@@ -91,7 +93,10 @@ def describe_columns(model: Model, train: tuple[Dataset, Split] | None) -> list[
 
 
 def recoded(model: Model, data: Dataset, rows: Split) -> Array:
-    """(n, R) float64 raw rows, at most 20,000, evenly; categories by the model's codes."""
+    """(n, R) float64 raw rows, at most 20,000, evenly.
+
+    Categories are by the model's codes, images upright if it makes them so.
+    """
     chosen = rows.rows[:: math.ceil(len(rows.rows) / _ENOUGH)]
     raw: Array = np.asarray(rows.X[chosen]).astype(np.float64)
     for j, part in enumerate(model.encoding.parts):
@@ -100,7 +105,8 @@ def recoded(model: Model, data: Dataset, rows: Split) -> Array:
             codes = [known.get(text, UNSEEN) for text in data.columns[j].categories]
             seen = raw[:, j] >= 0
             raw[seen, j] = np.array(codes)[raw[seen, j].astype(np.intp)]
-    return raw
+    upright = model.encoding.pixels.upright if model.encoding.pixels else None
+    return Deslanter(upright, len(raw), np.float64).apply(raw) if upright else raw
 
 
 def _number(part: Number, values: Array) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import { maximum } from "./matrix.mjs";
 
 const TIE = 0.01; // of a pixel: what is symmetric lies between two, and noise is not to say where
 const FAINT = 16; // of 255: what differs less from its background shows nothing
+const STEEPEST = 2; // of a slope: what is steeper has no upright
 
 /** Cut out what is drawn, fit it into a `frame`-th of the image, and centre it by its mass.
  * @param {Grey} grey @param {[number, number]} shape (height, width) of the image to make
@@ -25,6 +26,28 @@ export function prepare(grey, [height, width], frame) {
   const scale = Math.min((height * frame) / solid.height, (width * frame) / solid.width);
   const fitted = resized(solid, Math.max(1, even(solid.height * scale)), Math.max(1, even(solid.width * scale)));
   return placed(fitted, height, width, frame < 1 ? 0 : -0.5);
+}
+
+/** An image sheared so that its second moment across and down is 0: `Deslanter` of mlpcli/data/deslant.
+ * @param {Float64Array} pixels @param {number} height @param {number} width */
+export function upright(pixels, height, width) {
+  /** @param {number} i */
+  const across = (i) => (i % width) - (width - 1) / 2;
+  /** @param {number} i */
+  const down = (i) => Math.floor(i / width) - (height - 1) / 2;
+  const mass = pixels.reduce((a, v) => a + v, 0);
+  /** @param {(i: number) => number} f */
+  const mean = (f) => pixels.reduce((a, v, i) => a + v * f(i), 0) / mass;
+  const [x, y] = [mean(across), mean(down)];
+  const slope = (mean((i) => across(i) * down(i)) - x * y) / (mean((i) => down(i) ** 2) - y * y);
+  if (!(Math.abs(slope) <= STEEPEST)) return pixels;
+  return pixels.map((_, i) => {
+    const place = Math.min(Math.max((i % width) + slope * (down(i) - y), 0), width - 1);
+    const left = Math.floor(place);
+    const row = i - (i % width);
+    const [a, b] = [pixels[row + left], pixels[row + Math.min(left + 1, width - 1)]];
+    return a + (b - a) * (place - left);
+  });
 }
 
 /** @param {ArrayLike<number>} values */

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlpcli import MLP
+from mlpcli import MLP, Model
+from mlpcli.data.catalog import open_data
+from mlpcli.data.deslant import Deslanter
 from mlpcli.data.encoder import Encoder
 from mlpcli.data.encoding import Category, Date, Encoding, Number
 from mlpcli.export.lesson_inputs import describe_encoding
@@ -343,6 +345,35 @@ def test_a_drawing_is_prepared_as_mlp_predict_prepares_a_picture(node, tmp_path:
         )
     for pixels, picture in zip(node(*jobs), wanted, strict=True):
         np.testing.assert_allclose(np.reshape(pixels, picture.shape), picture, rtol=0, atol=1e-3)
+
+
+def test_images_are_made_upright_as_in_training(node) -> None:
+    from mlpcli.data.builtin import digits
+
+    shapes = (digits().X[::40].astype(float).tolist(), 8, 8), (np.eye(3, 12).tolist(), 3, 4)
+    jobs = [{"job": "upright", "images": r, "height": h, "width": w} for r, h, w in shapes]
+    for found, (rows, h, w) in zip(node(*jobs), shapes, strict=True):
+        wanted = Deslanter((h, w), len(rows), np.float64).apply(np.array(rows))
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-9)
+        assert np.abs(np.array(found) - rows).max() > 0.01 or h == 3
+
+
+def test_a_deslanted_models_samples_are_upright_and_answered_as_by_mlp_predict(node, mlp) -> None:
+    mlp.ok("train", "--data", "digits", "--hidden", "12", "--epochs", "9", "--deslant", "-q")
+    mlp.ok("export", "model.npz", "lesson.html")
+    path = str(mlp.folder / "lesson.html")
+    (facts,) = node({"job": "facts", "path": path})
+    assert facts["image"]["upright"]
+    raw = np.array(node(*({"job": "unpacked", "packed": s["raw"]} for s in facts["samples"])))
+    rows = [sample["row"] - 1 for sample in facts["samples"]]
+    own = open_data("digits", data_dir=mlp.folder).X[rows].astype(float)
+    upright = Deslanter((8, 8), len(own), np.float64).apply(own)
+    np.testing.assert_allclose(raw, upright, atol=1e-12)
+    Y = np.eye(10)[[0] * len(raw)].tolist()
+    job = {"job": "lesson", "path": path, "raw": raw.tolist(), "Y": Y, "reg": 0.0, "rate": 0.1}
+    (found,) = node(job)
+    said = Model.load("model.npz").predict_proba(own)
+    np.testing.assert_allclose(found["answers"], said, atol=1e-4)
 
 
 def test_nothing_drawn_is_nothing(node) -> None:
