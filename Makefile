@@ -24,8 +24,11 @@ gradcheck: $(VENV)/installed  ## verify the gradients of 100 hidden units numeri
 # One thread each: threads that wait for each other on busy cores crawl. Three tests at a time on two
 # cores, as one of them often waits, for a browser or for a signal.
 # Compiled first: tests start hundreds of processes, which may not be allowed to keep what they do.
-test: lint $(VENV)/installed-npm  ## lint, then all tests
+# So are the tests, with what they assert, beside mypy, which leaves a core, and not in each worker.
+test: $(VENV)/installed-dev $(VENV)/installed-npm  ## lint, then all tests
 	@$(BIN)/python -m compileall -q mlpcli
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --collect-only -q > /dev/null & \
+	  $(MAKE) --no-print-directory lint; linted=$$?; wait; exit $$linted
 	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 3
 
 test-long: $(VENV)/installed-dev  ## kill 200 runs and 200 downloads at random moments

@@ -96,6 +96,7 @@ VALUES: list[dict[str, Any]] = [
     {"optimizer": "nesterov", "clip_norm": 0.05, "val_fraction": 0.0},
     {"dropout": 0.5, "label_smoothing": 0.1},
     {"average": "ema", "activation": "gelu"},
+    {"mixup": 0.4},
     {"data": float_pixels},
     {"data": table},
     {"data": table, "optimizer": "adamw"},
