@@ -96,6 +96,11 @@ def _fields(shape: type[Any]) -> tuple[dataclasses.Field[Any], ...]:
 
 
 @cache
+def _hints(shape: type[Any]) -> dict[str, Any]:
+    return get_type_hints(shape, include_extras=True)
+
+
+@cache
 def reader(shape: Hashable) -> Reader:
     """What `read` applies; the shape may also be a union or `Annotated`."""
     return _reader_of(shape)
@@ -217,7 +222,7 @@ def _mapping_reader(of: Any, bounds: Bounds) -> Reader:
 
 
 def _object_reader(shape: Any) -> Reader:
-    hints = get_type_hints(shape, include_extras=True)
+    hints = _hints(shape)
     readers = {field.name: reader(hints[field.name]) for field in _fields(shape)}
     needed = {
         field.name
@@ -252,7 +257,8 @@ def _union_reader(shapes: tuple[Any, ...]) -> Reader:
     kinds: dict[str, Reader] = {}
     others: list[Reader] = []
     for shape in shapes:
-        words = get_type_hints(shape).get("kind") if dataclasses.is_dataclass(shape) else None
+        is_object = isinstance(shape, type) and dataclasses.is_dataclass(shape)
+        words = _hints(shape).get("kind") if is_object else None
         kinds |= {word: reader(shape) for word in get_args(words)}
         if words is None and shape is not type(None):
             others.append(reader(shape))
