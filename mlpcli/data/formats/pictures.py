@@ -24,6 +24,7 @@ FRAME = 20 / 28
 """The share of an image's side that the object takes in MNIST."""
 
 _MAX_PIXELS = 50_000_000
+_MAX_SIDE = 100_000  # whoever unpacks it keeps some lines of it, however long, as they are
 _ENOUGH = 800  # pixels a side: larger pictures are scaled down first
 _TILE = 1024  # pixels a side, worked on at a time
 _TIE = 0.01  # of a pixel: what is symmetric lies between two, and noise is not to say where
@@ -151,7 +152,7 @@ def _read_grey(path: Path, shape: tuple[int, int] | None) -> Array:
 
     try:
         with open_input(path) as file, Image.open(file, formats=("PNG", "JPEG")) as image:
-            if image.width * image.height > _MAX_PIXELS:
+            if image.width * image.height > _MAX_PIXELS or max(image.size) > _MAX_SIDE:
                 raise DataError(f"{path}: has {image.width} × {image.height} pixels; scale it down")
             if shape is None or sorted(image.size) == sorted(shape):  # perhaps on its side
                 ImageOps.exif_transpose(image, in_place=True)
