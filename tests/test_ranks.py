@@ -27,6 +27,7 @@ from mlpcli.parallel.cores import affinity
 from mlpcli.parallel.forked import Forked
 from mlpcli.parallel.ranks import Alone
 from mlpcli.runs import build
+from mlpcli.runs.material import prepare_opened
 from mlpcli.training.loop import Trainer
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux only")
@@ -67,7 +68,7 @@ def trainer_of(size: int, data: Any = images, **values: Any) -> Trainer:
         "hidden": (17, 9), "epochs": 3, "batch_size": 25, "dtype": "float64", "val_fraction": 0.2,
     } | values  # fmt: skip
     config = make_config(options)
-    material = build.prepare_opened(config, data())
+    material = prepare_opened(config, data())
     net = build.network(config, *material.sizes)
     ranks = Forked(size) if size > 1 else Alone()
     return build.trainer(config, material, net, ranks)

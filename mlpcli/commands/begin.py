@@ -100,7 +100,7 @@ def settle_defaults(request: Request, config: Config) -> Config:
     settled = request.resume or data.task not in (None, "auto")
     if settled or kind_of_source(data.data, data.image_shape) != TABLES:
         return config
-    from mlpcli.runs.build import prepare
+    from mlpcli.runs.material import prepare
 
     material = prepare(config, where_data_lie(request.data_dir))
     return config.for_kind(NUMBERS) if material.kind == NUMBERS else config

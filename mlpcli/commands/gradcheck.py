@@ -23,6 +23,7 @@ from mlpcli.nn.gradcheck.outcome import GradientCheck, ParameterCheck
 from mlpcli.nn.network import MLP
 from mlpcli.records import record
 from mlpcli.runs import build
+from mlpcli.runs.material import prepare
 from mlpcli.runs.model import Model, load
 from mlpcli.runs.own_data import rows_to_evaluate
 from mlpcli.tasks.task import Task
@@ -37,7 +38,7 @@ _POOL = 200  # rows that the samples are drawn from
 def _of_config(config: Config, directory: Path, console: Console) -> list[_Case]:
     """The network of a configuration, and rows to check it on."""
     config = name_data(config, directory, console, "checking")
-    material = build.prepare(config, directory)
+    material = prepare(config, directory)
     config = build.complete(config, material)
     net = build.network(config, *material.sizes)
     rows = _draw(material.splits.train, material.encoding, config, material.task)

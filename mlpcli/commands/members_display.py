@@ -13,8 +13,8 @@ from mlpcli.commands.train_build import Run
 from mlpcli.commands.train_display import BAR, name_choice, name_defaults
 from mlpcli.parallel.apart import Send
 from mlpcli.records import record
-from mlpcli.runs.build import fold_of
 from mlpcli.runs.checkpoint import MembersFile
+from mlpcli.runs.material import fold_of
 from mlpcli.runs.meta import OutOfFold
 from mlpcli.runs.out_of_fold import TeamScores
 from mlpcli.tasks.task import Scores, Task

@@ -26,7 +26,8 @@ from mlpcli.evaluation.figures import Run, require, save_curves
 from mlpcli.evaluation.pixels import save_distortions, save_weights
 from mlpcli.evaluation.text_report import differing
 from mlpcli.files import ensure_writable
-from mlpcli.runs import build, images, own_data
+from mlpcli.runs import images, own_data
+from mlpcli.runs.material import prepare
 from mlpcli.runs.model import Model, describe_members, load
 from mlpcli.runs.repeat import train_command
 from mlpcli.tasks.regression import Regression
@@ -323,7 +324,7 @@ def _draw_preview(
     else:
         source = config.data.data or default_source(folder)
         config = replace(config, data=replace(config.data, data=source))
-        material = build.prepare(config, folder)
+        material = prepare(config, folder)
     reads = [config_file, *config.data.files, model.file.path if model else None]
     ensure_writable(path, reads=reads)
     before, after = images.distorted_samples(config, material.data, material.splits)

@@ -24,9 +24,9 @@ from mlpcli.parallel.job import Job
 from mlpcli.parallel.mpi import Mpi
 from mlpcli.records import record
 from mlpcli.runs import build, own_data
-from mlpcli.runs.build import Material
 from mlpcli.runs.checkpoint import PartWriter, Writer, refuse_others, snapshot_of
 from mlpcli.runs.keeper import Keeper
+from mlpcli.runs.material import Material, open_configured, prepare, prepare_opened
 from mlpcli.runs.meta import Ancestor
 from mlpcli.runs.model import Model, load, new_meta
 from mlpcli.runs.seen import warn_of_seen
@@ -117,7 +117,7 @@ def build_run(
             material = own_data.own_material(model, config, directory)
         else:
             config = name_data(config, directory, console, "training")
-            material = build.prepare(config, directory)
+            material = prepare(config, directory)
         origin = load(request.init_from) if request.init_from else None
         if origin and origin.members:
             console.notice(
@@ -141,8 +141,8 @@ def build_members(
         materials = own_data.own_materials(model, config, directory)
     else:
         config = name_data(config, directory, console, "training")
-        data = build.open_configured(config, directory)
-        materials = [build.prepare_opened(config, data, n) for n in range(config.networks or 1)]
+        data = open_configured(config, directory)
+        materials = [prepare_opened(config, data, n) for n in range(config.networks or 1)]
     config = build.complete(config, materials[0])
     begun = {member.file.member: member for member in model.each} if model else {}
     origins = load(request.init_from).each if request.init_from else []

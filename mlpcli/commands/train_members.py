@@ -31,8 +31,8 @@ from mlpcli.errors import ExitCode, Interruption, OutputError, RanksError, Stopp
 from mlpcli.nn.network import MLP
 from mlpcli.parallel.apart import Apart, Send
 from mlpcli.parallel.cores import Cores
-from mlpcli.runs.build import Material
 from mlpcli.runs.checkpoint import MembersFile
+from mlpcli.runs.material import Material
 from mlpcli.runs.model import Model
 from mlpcli.runs.out_of_fold import TeamScores, score_team
 from mlpcli.training.log import MetricsLog

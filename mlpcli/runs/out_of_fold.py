@@ -13,7 +13,7 @@ from mlpcli.evaluation.metrics import join_predictions, predict_members, score_m
 from mlpcli.evaluation.text_report import TaskReport, figures_of, intervals_of, report_of
 from mlpcli.nn.network import MLP
 from mlpcli.records import record
-from mlpcli.runs.build import Material
+from mlpcli.runs.material import Material
 from mlpcli.runs.meta import OutOfFold
 from mlpcli.runs.model import in_terms_of
 from mlpcli.tasks.task import Scores

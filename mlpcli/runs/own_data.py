@@ -16,7 +16,7 @@ from mlpcli.data.dataset import Dataset, as_images, lacking_pixels
 from mlpcli.data.formats.registry import STDIN, is_table
 from mlpcli.data.split import Split
 from mlpcli.errors import CheckpointError, DataError, UsageError
-from mlpcli.runs.build import Material, prepare_opened, split_as_configured, table_options
+from mlpcli.runs.material import Material, prepare_opened, split_as_configured, table_options
 from mlpcli.runs.model import Model, reads_alike
 from mlpcli.runs.seen import refuse_seen
 

@@ -9,7 +9,7 @@ import numpy as np
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.split import Split, split
 from mlpcli.errors import CheckpointError, DataError
-from mlpcli.runs.build import fold_of
+from mlpcli.runs.material import fold_of
 from mlpcli.runs.meta import Ancestor, SplitRecord
 from mlpcli.runs.model import Model
 from mlpcli.tasks.regression import Regression

@@ -31,7 +31,7 @@ from mlpcli.data.scalings import SCALINGS
 from mlpcli.errors import CheckpointError
 from mlpcli.nn.embeddings import OUTPUTS
 from mlpcli.nn.network import MLP
-from mlpcli.runs.build import Material
+from mlpcli.runs.material import Material
 from mlpcli.runs.meta import Ancestor
 from mlpcli.runs.model import Model
 from mlpcli.runs.seen import lineage

@@ -131,6 +131,7 @@ class Ours(Contender):
         from mlpcli.config.config import make_config
         from mlpcli.data.dataset import Dataset
         from mlpcli.runs import build
+        from mlpcli.runs.material import prepare_opened
 
         X, y = load("train", self.rows)
         config = make_config(
@@ -145,7 +146,7 @@ class Ours(Contender):
                 "test_fraction": 0.0,
             }
         )
-        material = build.prepare_opened(config, Dataset("mnist", X, y, "", image_shape=(28, 28)))
+        material = prepare_opened(config, Dataset("mnist", X, y, "", image_shape=(28, 28)))
         net = build.network(config, *material.sizes)
         ranks = build.ranks(config, material, net, PROCESSES)
         trainer = build.trainer(config, material, net, ranks)
@@ -314,7 +315,6 @@ class Jax(Contender):
             velocity = jax.tree.map(lambda v, g: MOMENTUM * v - lr * g, velocity, gradient)
             return jax.tree.map(jnp.add, params, velocity), velocity
 
-        @jax.jit
         def epoch(state: Any, order: Any, X: Any, y: Any, lr: Any) -> Any:
             batches = order[: full * batch].reshape(full, batch)
             state, _ = jax.lax.scan(lambda s, rows: (step(s, rows, X, y, lr), None), state, batches)
@@ -322,7 +322,7 @@ class Jax(Contender):
                 state = step(state, order[full * batch :], X, y, lr)
             return state
 
-        self.jax, self.run = jax, epoch
+        self.jax, self.run = jax, jax.jit(epoch)
 
     def epoch(self) -> None:
         order = np.random.default_rng(self.done).permutation(len(self.X))

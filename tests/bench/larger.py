@@ -26,8 +26,9 @@ set_threads(THREADS // PROCESSES)
 
 import numpy as np  # noqa: E402
 
-from mlpcli import build  # noqa: E402
 from mlpcli.config.config import make_config  # noqa: E402
+from mlpcli.runs import build  # noqa: E402
+from mlpcli.runs.material import prepare, prepare_opened  # noqa: E402
 
 CHUNK = 100_000
 
@@ -51,10 +52,10 @@ def train(folder: Path, hidden: str, *, mapped: bool) -> tuple[float, float]:
     """(samples per second, peak MB of anonymous memory over all processes) of an epoch."""
     widths = tuple(int(width) for width in hidden.split(","))
     config = make_config({"data": str(folder), "hidden": widths, "epochs": 1, "val_fraction": 0.0})
-    data = build.prepare(config, folder).data
+    data = prepare(config, folder).data
     if not mapped:
         data = replace(data, X=np.array(data.X))
-    material = build.prepare_opened(config, data)
+    material = prepare_opened(config, data)
     net = build.network(config, *material.sizes)
     ranks = build.ranks(config, material, net, PROCESSES)
     trainer = build.trainer(config, material, net, ranks)

@@ -25,6 +25,7 @@ from mlpcli.config.config import make_config  # noqa: E402
 from mlpcli.data.catalog import data_dir  # noqa: E402
 from mlpcli.parallel.ranks import Ranks  # noqa: E402
 from mlpcli.runs import build  # noqa: E402
+from mlpcli.runs.material import prepare  # noqa: E402
 from mlpcli.training.progress import EpochResult  # noqa: E402
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -49,7 +50,7 @@ def start(hidden: str, values: dict[str, Any]) -> tuple[Ranks, Iterator[EpochRes
     widths = tuple(int(width) for width in hidden.split(","))
     given = {"data": "mnist", "hidden": widths, "epochs": 1000, "lr": 1e-3, "val_fraction": 0.9}
     config = make_config(given | values)
-    material = build.prepare(config, data_dir())
+    material = prepare(config, data_dir())
     net = build.network(config, *material.sizes)
     ranks = build.ranks(config, material, net, PROCESSES)
     trainer = build.trainer(config, material, net, ranks)
@@ -84,8 +85,8 @@ def main() -> None:
     plain = median(times["momentum"])
     shape = f"784-{options.hidden.replace(',', '-')}-10"
     lines = [f"| {shape} | µs per step | ÷ momentum |", "|---|---|---|"]
-    for name, values in times.items():
-        lines.append(f"| {name} | {median(values):,.0f} | {median(values) / plain:.2f} |")
+    for name, each in times.items():
+        lines.append(f"| {name} | {median(each):,.0f} | {median(each) / plain:.2f} |")
     table = "\n".join(lines)
     print(table)
     file = options.output / "bench.json"

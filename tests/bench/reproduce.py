@@ -178,19 +178,18 @@ def best_of_epochs(config_name: str, seed: int) -> dict[str, Any]:
     from mlpcli.data.catalog import data_dir
     from mlpcli.evaluation.metrics import Scorer
     from mlpcli.runs import build
+    from mlpcli.runs.material import prepare, prepare_opened
 
     row = next(row for row in ROWS if row.config == config_name)
     config = _config(row, seed)
     begun = time.perf_counter()
-    material = build.prepare(config, data_dir())
+    material = prepare(config, data_dir())
     if row.counts == LAST:
         config = replace(config, data=replace(config.data, val_fraction=0.0))
         data = material.data
         X, y = data.X[:-10_000], data.y[:-10_000]
         last_X, last_y = data.X[-10_000:], data.y[-10_000:]
-        material = build.prepare_opened(
-            config, replace(data, X=X, y=y, X_test=last_X, y_test=last_y)
-        )
+        material = prepare_opened(config, replace(data, X=X, y=y, X_test=last_X, y_test=last_y))
     config = build.complete(config, material)
     assert config.train.epochs is not None
     net = build.network(config, *material.sizes)

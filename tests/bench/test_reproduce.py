@@ -17,6 +17,7 @@ from mlpcli.config.kinds import Switch
 from mlpcli.config.options import OPTIONS
 from mlpcli.config.toml import read_config
 from mlpcli.runs import build
+from mlpcli.runs.material import prepare
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
 
@@ -124,7 +125,7 @@ def test_the_best_epoch_on_the_test_rows_is_counted(
     after_each = []
     for epoch in range(1, 7):
         config = make_config(options | {"stop_after": epoch})
-        material = build.prepare(config, Path())
+        material = prepare(config, Path())
         net = build.network(config, *material.sizes)
         for _ in build.trainer(config, material, net).epochs(epoch, lambda: None):
             pass

@@ -10,7 +10,7 @@ import pytest
 
 from mlpcli import MLP
 from mlpcli.config.config import make_config
-from mlpcli.runs import build
+from mlpcli.runs.material import prepare
 
 SMALL = ("--data", "digits", "--hidden", "8", "--epochs", "2", "-q")
 
@@ -327,7 +327,7 @@ def test_images_are_scored_after_they_were_moved(mlp) -> None:
 def accuracy_of_moved(size: float) -> float:
     """Of `model.npz` on the test rows of digits, each pixel moved by `size`; in plain NumPy."""
     config = make_config({"data": "digits"})
-    material = build.prepare(config, Path())
+    material = prepare(config, Path())
     test = material.splits.test
     assert test is not None
     W1, b1, W2, b2 = MLP.load("model.npz").params.values()

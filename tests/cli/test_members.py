@@ -24,6 +24,7 @@ from mlpcli.data.dataset import Dataset
 from mlpcli.data.split import Fold, Split, split
 from mlpcli.errors import CheckpointError
 from mlpcli.runs import build
+from mlpcli.runs.material import prepare_opened
 from mlpcli.runs.model import load
 
 TRAIN = ("train", "--data", "digits", "--members", "3", "--hidden", "12", "--epochs", "3")
@@ -54,7 +55,7 @@ def test_member_i_is_the_single_run_with_its_seed_and_held_out_part_byte_for_byt
     arrays, data = checkpoints.arrays("model.npz"), digits()
     values = {"hidden": (12,), "epochs": 3, "seed": 5, "members": 3, "dropout": 0.2}
     for number in range(3):
-        material = build.prepare_opened(make_config(values), data, number)
+        material = prepare_opened(make_config(values), data, number)
         assert material.splits.val
         assert np.array_equal(material.splits.val.rows, part(data, number, seed=5).rows)
         alone = make_config(values | {"seed": 5 + number, "members": None})

@@ -14,7 +14,7 @@ from mlpcli.data.batches import Batches
 from mlpcli.data.deslant import Deslanter
 from mlpcli.data.encoding import Encoding, Upright
 from mlpcli.data.split import Split
-from mlpcli.runs import build
+from mlpcli.runs.material import prepare
 
 H, W = 9, 11
 
@@ -96,7 +96,7 @@ def test_a_checkpoint_says_so_and_makes_images_upright_wherever_it_is_used(
     assert (part["kind"], part["count"], part["shape"]) == ("upright", 64, [8, 8])
     assert "64 pixels from 0 to 16, times 0.0625, deslanted" in mlp.ok("show", "model.npz").out
 
-    material = build.prepare(make_config({"data": "digits"}), Path())
+    material = prepare(make_config({"data": "digits"}), Path())
     test = material.splits.test
     assert test is not None
     raw, y = test.X[test.rows], test.y[test.rows]

@@ -13,6 +13,7 @@ from mlpcli.data.dataset import Dataset
 from mlpcli.parallel.forked import Forked
 from mlpcli.parallel.ranks import Alone
 from mlpcli.runs import build
+from mlpcli.runs.material import prepare_opened
 
 ROWS, EPOCHS = 300, 12
 
@@ -29,7 +30,7 @@ def noisy(seed: int = 0) -> Dataset:
 def trainer_of(data: Dataset, ranks: int = 1, **values: Any) -> Any:
     options = {"hidden": (16,), "epochs": EPOCHS, "dtype": "float64", "val_fraction": 0.15}
     config = make_config(options | values)
-    material = build.prepare_opened(config, data)
+    material = prepare_opened(config, data)
     net = build.network(config, *material.sizes)
     trainer = build.trainer(config, material, net, Forked(ranks) if ranks > 1 else Alone())
     return trainer, material

@@ -9,6 +9,7 @@ import pytest
 
 from mlpcli.config.config import make_config
 from mlpcli.runs import build
+from mlpcli.runs.material import prepare
 from mlpcli.training.diagnostics import advice_on_rate
 from mlpcli.training.progress import EpochResult
 
@@ -63,7 +64,7 @@ def test_steps_as_large_as_the_weights_are_told() -> None:
 
 def test_dead_units_and_the_gradients_norm_are_those_of_the_network() -> None:
     config = make_config({"data": "spiral", "hidden": (7,), "epochs": 1, "batch_size": "full"})
-    material = build.prepare(config, None)  # type: ignore[arg-type]
+    material = prepare(config, None)  # type: ignore[arg-type]
     net = build.network(config, *material.sizes)
     net.params["b1"][:3] = -100  # no point is so far out
     trainer = build.trainer(config, material, net)
@@ -76,7 +77,7 @@ def test_dead_units_and_the_gradients_norm_are_those_of_the_network() -> None:
 def test_only_relu_units_can_be_dead() -> None:
     for model in ({"activation": "tanh"}, {"activation": "leaky-relu"}, {"hidden": ()}):
         config = make_config({"data": "spiral", "epochs": 1} | model)
-        material = build.prepare(config, None)  # type: ignore[arg-type]
+        material = prepare(config, None)  # type: ignore[arg-type]
         trainer = build.trainer(config, material, build.network(config, *material.sizes))
         (result,) = trainer.epochs(1, lambda: None)
         assert result.dead_units is None

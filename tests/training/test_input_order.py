@@ -16,6 +16,7 @@ from mlpcli.data.input_order import InputOrder, choose_order, count_used
 from mlpcli.parallel.forked import Forked
 from mlpcli.parallel.ranks import Alone
 from mlpcli.runs import build
+from mlpcli.runs.material import prepare_opened
 from mlpcli.training.loop import Trainer
 
 N, D = 251, 60
@@ -64,7 +65,7 @@ def trainer_of(size: int, data: Any = pixels, **values: Any) -> Trainer:
         "hidden": (300, 9), "epochs": 3, "batch_size": 25, "dtype": "float64", "val_fraction": 0.2,
     } | values  # fmt: skip
     config = make_config(options)
-    material = build.prepare_opened(config, data())
+    material = prepare_opened(config, data())
     net = build.network(config, *material.sizes)
     return build.trainer(config, material, net, Forked(size) if size > 1 else Alone())
 

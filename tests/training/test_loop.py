@@ -13,6 +13,7 @@ from mlpcli.config.config import make_config
 from mlpcli.data.dataset import Dataset
 from mlpcli.errors import DivergedError, ExitCode, StoppedError
 from mlpcli.runs import build
+from mlpcli.runs.material import prepare_opened
 from mlpcli.training.loop import Trainer
 from mlpcli.training.progress import EpochResult
 
@@ -31,7 +32,7 @@ def trainer_of(data: Dataset | None = None, **values: Any) -> Trainer:
     """A trainer of 45 rows in batches of 10, with 5 rows to validate."""
     options = {"hidden": (5,), "epochs": 3, "batch_size": 10, "dtype": "float64"}
     config = make_config(options | values)
-    material = build.prepare_opened(config, data or dataset())
+    material = prepare_opened(config, data or dataset())
     return build.trainer(config, material, build.network(config, *material.sizes))
 
 

@@ -8,6 +8,7 @@ import pytest
 from mlpcli.config.config import make_config
 from mlpcli.data.dataset import Dataset
 from mlpcli.runs import build
+from mlpcli.runs.material import prepare_opened
 
 D, BATCH = 256, 1024
 
@@ -20,7 +21,7 @@ def peak_of_steps(values):
     config = make_config(
         {"batch_size": BATCH, "epochs": 1, "val_fraction": 0.0, "test_fraction": 0.0} | values
     )
-    material = build.prepare_opened(config, data)
+    material = prepare_opened(config, data)
     trainer = build.trainer(config, material, build.network(config, *material.sizes))
     peaks = []
 

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from mlpcli.config.config import make_config
+from mlpcli.data.batches import Batches
 from mlpcli.data.dataset import Dataset
 from mlpcli.runs import build
+from mlpcli.runs.material import prepare_opened
 
 N, D, C = 230, 7, 3
 
@@ -28,7 +30,7 @@ def trained(**values):
         "reg": 0.01, "val_fraction": 0.0, "test_fraction": 0.0, "scale": "standard",
     } | values  # fmt: skip
     config = make_config(values)
-    material = build.prepare_opened(config, synthetic())
+    material = prepare_opened(config, synthetic())
     net = build.network(config, *material.sizes)
     start = {name: array.copy() for name, array in net.params.items()}
     trainer = build.trainer(config, material, net)
@@ -162,6 +164,6 @@ def test_the_run_learns():
     _, trainer, material = trained()
     X = np.empty((N, D))
     y = np.empty(N, np.intp)
-    whole = build.Batches(material.splits.train, material.encoding, N, np.float64)
+    whole = Batches(material.splits.train, material.encoding, N, np.float64)
     whole.cut(whole.in_order(), 0, X, y)
     assert np.mean(trainer.net.forward(X).argmax(axis=1) == y) > 0.8

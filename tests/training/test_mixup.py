@@ -11,7 +11,7 @@ import pytest
 from mlpcli.config.config import make_config
 from mlpcli.data.batches import Batches
 from mlpcli.data.dataset import Dataset
-from mlpcli.runs import build
+from mlpcli.runs.material import prepare_opened
 from mlpcli.training.mixup import Mixup
 
 
@@ -20,7 +20,7 @@ def cut(alpha: float, batch: int, *, rows: int = 5, seed: int = 0) -> list[np.nd
     y = np.arange(rows) % 2
     data = Dataset("units", np.eye(rows), y, digest="", image_shape=(1, rows))
     config = make_config({"val_fraction": 0.0, "test_fraction": 0.0, "scale": "none"})
-    material = build.prepare_opened(config, data)
+    material = prepare_opened(config, data)
     batches = Batches(material.splits.train, material.encoding, batch, np.float64, seed)
     mixup = Mixup(alpha, batches, material.task, np.float64, seed)
     order, mixed = batches.order(0), []

@@ -20,7 +20,7 @@ from mlpcli.config.config import make_config
 from mlpcli.data.columns import Column
 from mlpcli.data.dataset import Dataset
 from mlpcli.runs.build import network as build_network
-from mlpcli.runs.build import prepare_opened
+from mlpcli.runs.material import prepare_opened
 from mlpcli.runs.model import new_meta
 
 HERE = Path(__file__).parent
