@@ -132,7 +132,7 @@ def measure(model: Path, values: list[list[float]], repeats: int) -> None:
     """Print a line for each way."""
     rows = model.with_suffix(".json")
     rows.write_text(json.dumps(values))
-    running = {}
+    running: dict[str, tuple[Path, float, subprocess.Popen[str], list[list[float]]]] = {}
     for name, (suffix, code, flags) in WAYS.items():
         if suffix == ".onnx" and not (find_spec("onnx") and find_spec("onnxruntime")):
             print(f"{name}: left out, onnx and onnxruntime are not installed", file=sys.stderr)

@@ -167,7 +167,7 @@ def run(command: str) -> dict[str, float]:
         extra = ["-q", "--log", str(log), "-o", str(Path(folder, "run.npz"))]
         subprocess.run([*words, *extra], stdout=subprocess.DEVNULL, check=True, cwd=ROOT)
         last = [json.loads(line) for line in log.read_text().splitlines()][-2]
-    entry: dict[str, Any] = {
+    found: dict[str, Any] = {
         "command": command,
         "error": 100 * (1 - last["val_accuracy"]),
         "loss": last["val_loss"],
@@ -175,8 +175,8 @@ def run(command: str) -> dict[str, float]:
         "resolved": resolved,
     }
     with DONE.open("a") as file:
-        file.write(json.dumps(entry) + "\n")
-    return entry
+        file.write(json.dumps(found) + "\n")
+    return found
 
 
 def line(label: str, runs: list[dict[str, float]]) -> str:

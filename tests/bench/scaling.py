@@ -143,7 +143,9 @@ class Bench:
             *("--threads", str(threads), "-o", "model.npz", *(["--mpi"] if ranks else [])),
         )
         events = [json.loads(line) for line in log.read_text().splitlines()]
-        rates = [event["samples_per_second"] for event in events if event["event"] == "epoch"]
+        rates: list[float] = [
+            event["samples_per_second"] for event in events if event["event"] == "epoch"
+        ]
         return B / median(rates[1:])
 
     def all_reduce(self, counts: list[int]) -> list[float]:
@@ -158,7 +160,9 @@ def count(sizes: list[int]) -> int:
 
 def cost_of_mpi(bench: Bench, repeats: int) -> None:
     """One rank under --mpi beside no --mpi, on small steps, in turn."""
-    sizes, steps, whole = [784, 100, 10], {}, {}
+    sizes = [784, 100, 10]
+    steps: dict[int | None, list[float]] = {}
+    whole: dict[int | None, list[float]] = {}
     for _ in range(repeats):
         for ranks in (None, 1):
             begun = time.perf_counter()

@@ -76,8 +76,8 @@ def huge_picture(rng: random.Random) -> bytes:
 def drip_script(rng: random.Random) -> tuple[bytes, bytes]:
     """(what a mirror says at once, what it says again and again)."""
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-    starts = (b"", b"HTTP/1.1 ", b"HTTP/1.1 200 OK\r\nX-A: ", head, head + b"5\r\nhello\r\n", head)
-    starts += (head + b"0\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9912422\r\n\r\n")
+    starts = [b"", b"HTTP/1.1 ", b"HTTP/1.1 200 OK\r\nX-A: ", head, head + b"5\r\nhello\r\n", head]
+    starts += [head + b"0\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9912422\r\n\r\n"]
     drips = (b"1", b"\0", b"a: b\r\n", b"HTTP/1.1 100 Continue\r\n\r\n", b"1;x", b"\r\n", b" ")
     return rng.choice(starts), rng.choice(drips)
 

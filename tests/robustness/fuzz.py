@@ -73,9 +73,25 @@ BYTES = (
     b"\t",
     b" ",
     b"\xef\xbb\xbf",
+    *(b"\xff\xfe", b"\xe9", b"\xc3\xa9", b"#", b"=", b"[", b"]", b"{", b"}", b"\x1f\x8b", b"PK"),
 )
-BYTES += (b"\xff\xfe", b"\xe9", b"\xc3\xa9", b"#", b"=", b"[", b"]", b"{", b"}", b"\x1f\x8b", b"PK")
-VALUES = (None, True, 0, -1, 1e300, 2**70, 0.5, "", "\0", "x" * 300, [], [[]], {}, {"a": []}, "λ\n")
+VALUES: Any = (
+    None,
+    True,
+    0,
+    -1,
+    1e300,
+    2**70,
+    0.5,
+    "",
+    "\0",
+    "x" * 300,
+    [],
+    [[]],
+    {},
+    {"a": []},
+    "λ\n",
+)
 
 Files = dict[str, bytes]
 
@@ -92,7 +108,7 @@ def mutate(rng: random.Random, content: bytes, other: bytes = b"") -> bytes:
 
 def flip(rng: random.Random, content: bytes, _: bytes) -> bytes:
     changed = bytearray(content)
-    for _ in range(rng.choice((1, 2, 4, 16))):
+    for _time in range(rng.choice((1, 2, 4, 16))):
         if changed:
             # The ends of a file have more to say than its middle.
             place = rng.choice((rng.randrange(len(changed)), rng.randrange(min(256, len(changed)))))
@@ -261,7 +277,7 @@ def make_seeds(folder: Path) -> dict[str, Files]:
     from mlpcli.cli import run
 
     rng = np.random.default_rng(0)
-    time.perf_counter = itertools.count().__next__  # type: ignore[assignment]  # the same every time
+    time.perf_counter = itertools.count().__next__  # the same every time
     before = os.getcwd()
     os.chdir(folder)
     try:
