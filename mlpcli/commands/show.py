@@ -26,8 +26,7 @@ from mlpcli.evaluation.figures import Run, require, save_curves
 from mlpcli.evaluation.pixels import save_distortions, save_weights
 from mlpcli.evaluation.text_report import differing
 from mlpcli.files import ensure_writable
-from mlpcli.runs import images, own_data
-from mlpcli.runs.material import prepare
+from mlpcli.runs import images, material, own_data
 from mlpcli.runs.model import Model, describe_members, load
 from mlpcli.runs.repeat import train_command
 from mlpcli.tasks.regression import Regression
@@ -320,16 +319,16 @@ def _draw_preview(
             f"--augment-preview: {where} without distortions; give --augment affine or elastic, too"
         )
     if model:
-        material = own_data.own_material(model, config, folder)
+        seen = own_data.own_material(model, config, folder)
     else:
         source = config.data.data or default_source(folder)
         config = replace(config, data=replace(config.data, data=source))
-        material = prepare(config, folder)
+        seen = material.prepare(config, folder)
     reads = [config_file, *config.data.files, model.file.path if model else None]
     ensure_writable(path, reads=reads)
-    before, after = images.distorted_samples(config, material.data, material.splits)
-    save_distortions(path, before, after, material.encoding.largest)
-    return f"{path} written, {len(before)} images of {material.data.source} before and after"
+    before, after = images.distorted_samples(config, seen.data, seen.splits)
+    save_distortions(path, before, after, seen.encoding.largest)
+    return f"{path} written, {len(before)} images of {seen.data.source} before and after"
 
 
 def show(

@@ -37,7 +37,7 @@ from mlpcli.data.cells import (
 from mlpcli.data.formats.matching import find_columns
 from mlpcli.data.formats.text_table import TextTable
 from mlpcli.errors import DataError
-from mlpcli.export.predictor_inputs import encoders_of, upright
+from mlpcli.export.predictor_inputs import encoder_of
 from mlpcli.export.predictor_network import forward, say, unpack
 from mlpcli.text import quoted
 
@@ -152,8 +152,8 @@ def _wanted(column: dict[str, Any]) -> str:
 def _ask(rows: list[list[Any]]) -> list[tuple[list[float], list[float]]]:
     """What is said of each row, and the scores that tell equal probabilities apart."""
     said = []
-    for network, encoders, layers in _networks():
-        scores = forward([_encode(network, encoders, row) for row in rows], layers)
+    for network, encode, layers in _networks():
+        scores = forward([encode(row) for row in rows], layers)
         said.append([(say(network, each), each) for each in scores])
     if len(said) == 1:
         return said[0]
@@ -167,25 +167,7 @@ def _ask(rows: list[list[Any]]) -> list[tuple[list[float], list[float]]]:
 @functools.cache
 def _networks() -> list[tuple[Any, Any, Any]]:
     """Each network, with what encodes its inputs, and its layers."""
-    result = []
-    for network in MODEL["networks"]:
-        pixels = network["encoding"][0]["kind"] in ("pixels", "upright")
-        encoders = None if pixels else encoders_of(network["encoding"])
-        result.append((network, encoders, unpack(network)))
-    return result
-
-
-def _encode(network: dict[str, Any], encoders: Any, row: list[Any]) -> list[float]:
-    """The inputs of a network for one row."""
-    if encoders is None:
-        pixels = network["encoding"][0]
-        if "shape" in pixels:
-            row = upright(row, *pixels["shape"])
-        return [pixels["factor"] * x for x in row]
-    inputs: list[float] = []
-    for j, encode in encoders:
-        inputs += encode(row[j])
-    return inputs
+    return [(each, encoder_of(each["encoding"]), unpack(each)) for each in MODEL["networks"]]
 
 
 # Tables, which are read as mlp predict reads them

@@ -17,46 +17,38 @@ from mlpcli.data.deslant import STEEPEST
 Part = dict[str, Any]
 
 
-def encoders_of(parts: list[Part]) -> list[tuple[int, Callable[[Any], list[float]]]]:
-    """(column, what makes inputs of its value), in the order of the inputs."""
+def encoder_of(parts: list[Part]) -> Callable[[list[Any]], list[float]]:
+    """What makes a network's inputs of a row of values."""
+    first = parts[0]
+    if first["kind"] == "pixels":
+        return lambda row: [first["factor"] * x for x in row]
+    if first["kind"] == "upright":
+        return lambda row: [first["factor"] * x for x in upright(row, first["shape"][1])]
     blocks = []
-    for order, block in enumerate(BLOCKS):
+    for block in BLOCKS:
         for j, part in enumerate(parts):
             encode = block(part)
             if encode is not None:
-                blocks.append((order, j, encode))
-    return [(j, encode) for _, j, encode in blocks]
+                blocks.append((j, encode))
+    return lambda row: [x for j, encode in blocks for x in encode(row[j])]
 
 
-def upright(pixels: Sequence[float], height: int, width: int) -> list[float]:
+def upright(pixels: Sequence[float], width: int) -> list[float]:
     """An image made upright; the equations are in `mlpcli.data.deslant`."""
-    rows = [pixels[start : start + width] for start in range(0, height * width, width)]
-    xs = [c - (width - 1) / 2 for c in range(width)]
-    ys = [r - (height - 1) / 2 for r in range(height)]
-    masses = [sum(row) for row in rows]
-    moments = [sum(x * p for x, p in zip(xs, row)) for row in rows]
-    try:
-        x, y, xy, yy = (
-            sum(sums) / sum(masses)
-            for sums in (
-                moments,
-                [y * mass for y, mass in zip(ys, masses)],
-                [y * moment for y, moment in zip(ys, moments)],
-                [y * y * mass for y, mass in zip(ys, masses)],
-            )
-        )
-        slope = (xy - x * y) / (yy - y * y)
-    except ZeroDivisionError:
-        return list(pixels)
+    places, mass = [divmod(k, width) for k in range(len(pixels))], sum(pixels) or math.nan
+
+    def mean(f: Callable[[int, int], float]) -> float:
+        return sum(p * f(*place) for p, place in zip(pixels, places)) / mass
+
+    x, y = mean(lambda r, c: c), mean(lambda r, c: r)
+    slope = mean(lambda r, c: (c - x) * (r - y)) / (mean(lambda r, c: (r - y) ** 2) or math.nan)
     if not abs(slope) <= STEEPEST:
         return list(pixels)
     moved = []
-    for row, below in zip(rows, ys):
-        for c in range(width):
-            place = min(max(c + slope * (below - y), 0), width - 1)
-            left = int(place)
-            a, b = row[left], row[min(left + 1, width - 1)]
-            moved.append(a + (b - a) * (place - left))
+    for r, c in places:
+        left, share = divmod(min(max(c + slope * (r - y), 0), width - 1), 1)
+        k = r * width + int(left)
+        moved.append(pixels[k] + (share and share * (pixels[k + 1] - pixels[k])))
     return moved
 
 
