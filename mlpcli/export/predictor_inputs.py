@@ -24,12 +24,8 @@ def encoder_of(parts: list[Part]) -> Callable[[list[Any]], list[float]]:
         return lambda row: [first["factor"] * x for x in row]
     if first["kind"] == "upright":
         return lambda row: [first["factor"] * x for x in upright(row, first["shape"][1])]
-    blocks = []
-    for block in BLOCKS:
-        for j, part in enumerate(parts):
-            encode = block(part)
-            if encode is not None:
-                blocks.append((j, encode))
+    found = [(j, block(part)) for block in BLOCKS for j, part in enumerate(parts)]
+    blocks = [(j, encode) for j, encode in found if encode]
     return lambda row: [x for j, encode in blocks for x in encode(row[j])]
 
 
