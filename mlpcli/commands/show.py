@@ -319,16 +319,16 @@ def _draw_preview(
             f"--augment-preview: {where} without distortions; give --augment affine or elastic, too"
         )
     if model:
-        seen = own_data.own_material(model, config, folder)
+        shown = own_data.own_material(model, config, folder)
     else:
         source = config.data.data or default_source(folder)
         config = replace(config, data=replace(config.data, data=source))
-        seen = material.prepare(config, folder)
+        shown = material.prepare(config, folder)
     reads = [config_file, *config.data.files, model.file.path if model else None]
     ensure_writable(path, reads=reads)
-    before, after = images.distorted_samples(config, seen.data, seen.splits)
-    save_distortions(path, before, after, seen.encoding.largest)
-    return f"{path} written, {len(before)} images of {seen.data.source} before and after"
+    before, after = images.distorted_samples(config, shown.data, shown.splits)
+    save_distortions(path, before, after, shown.encoding.largest)
+    return f"{path} written, {len(before)} images of {shown.data.source} before and after"
 
 
 def show(

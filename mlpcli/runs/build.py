@@ -35,7 +35,7 @@ def complete(config: Config, material: Material) -> Config:
 
     Raises:
         UsageError: a loss of another kind of task was given, smoothing for numbers, embeddings for
-            pixels, or an attack on what are no images.
+            pixels, an attack on what are no images, or mixup of what cannot be mixed.
     """
     if material.kind == NUMBERS:  # the table was not open yet
         config = config.for_kind(NUMBERS)

@@ -24,7 +24,7 @@ FRAME = 20 / 28
 """The share of an image's side that the object takes in MNIST."""
 
 _MAX_PIXELS = 50_000_000
-_MAX_SIDE = 100_000  # whoever unpacks it keeps some lines of it, however long, as they are
+_MAX_SIDE = 100_000  # lines are unpacked whole, several at a time
 _ENOUGH = 800  # pixels a side: larger pictures are scaled down first
 _TILE = 1024  # pixels a side, worked on at a time
 _TIE = 0.01  # of a pixel: what is symmetric lies between two, and noise is not to say where
