@@ -43,6 +43,13 @@ def images() -> Dataset:
     return Dataset("test", X, y, digest="", test_fraction=0.0, image_shape=(2, 3))
 
 
+def many() -> Dataset:
+    """Rows of 70 classes."""
+    y = np.arange(251) % 70
+    X = np.random.default_rng(2).normal(size=(251, 6)) + y[:, None] / 20
+    return Dataset("test", X, y, digest="", test_fraction=0.0, image_shape=(2, 3))
+
+
 def mixed() -> Dataset:
     """251 rows of numbers, small and large categories, and dates, with gaps."""
     rng = np.random.default_rng(2)
@@ -122,6 +129,7 @@ def shared(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
         {"average": "tail", "average_from": 0.4, "batch_size": 4},
         {"augment": "elastic", "mirror_images": True, "gentle_classes": ("1",)},
         {"augment": "affine", "deslant": True},
+        {"data": many},
         {"mixup": 0.4},
         {"mixup": 0.4, "augment": "affine", "label_smoothing": 0.1},
         {"mixup": 0.4, "data": mixed, "batch_size": 4},

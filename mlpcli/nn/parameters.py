@@ -14,6 +14,8 @@ from mlpcli.nn.embeddings import OUTPUTS, SIZE, Embeddings, Waves
 from mlpcli.nn.input_scale import NAME as SCALE
 from mlpcli.records import record
 
+_FEW_CLASSES = 64  # as it was measured, for 128 and 256 rows
+
 
 @record
 class Pieces:
@@ -128,6 +130,14 @@ class Parameters:
 def input_widths(sizes: Sequence[int], embedded: int) -> list[int]:
     """[fan_in of each layer…, C], of which the first grows by what is embedded."""
     return [sizes[0] + OUTPUTS * embedded, *sizes[1:]]
+
+
+def zeros_by_class(shape: tuple[int, ...], dtype: Any, zeros: Callable[..., Array]) -> Array:
+    """(…, N, C) scores, or what is as large: sums over few classes are faster by columns."""
+    *more, N, C = shape
+    if C > _FEW_CLASSES:
+        return zeros(shape, dtype)
+    return zeros((*more, C, N), dtype).swapaxes(-1, -2)
 
 
 def _piece(part: slice, begin: int, count: int, width: int) -> slice:
@@ -248,8 +258,8 @@ class Buffers:
                 for width, drop in zip([first, *sizes[1:-1]], drops, strict=True)
             ]
 
-        def by_class() -> Array:  # sums over a few classes are faster with samples side by side
-            return zeros((sizes[-1], N), dtype).T
+        def by_class() -> Array:
+            return zeros_by_class((N, sizes[-1]), dtype, zeros)
 
         outputs, masks = [*layers(sizes[1:-1]), by_class()], inputs()
         return cls(

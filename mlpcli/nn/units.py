@@ -21,7 +21,7 @@ from itertools import pairwise
 import numpy as np
 
 from mlpcli.arrays import Array
-from mlpcli.nn.parameters import Buffers, Parameters, Sum
+from mlpcli.nn.parameters import Buffers, Parameters, Sum, zeros_by_class
 
 _TOGETHER = 4  # products of a multiple of so many columns are faster
 
@@ -120,8 +120,7 @@ class Shared:
             whole = replace(whole, outputs=outputs, below=below, _views={}, _narrowed={})
         self._sizes, self._whole, self._ranks = sizes, whole, ranks
         self._terms = [zeros((ranks, N, n), whole.X.dtype) for n in sizes[1:-2]]
-        by_class = zeros((ranks, sizes[-1], N), whole.X.dtype)  # as the scores of `whole` lie
-        self._terms.append(by_class.transpose(0, 2, 1))
+        self._terms.append(zeros_by_class((ranks, N, sizes[-1]), whole.X.dtype, zeros))
 
     def join(self, rank: int, share: Callable[[int], slice], meet: Callable[[], None]) -> None:
         """Begin as one of the ranks.

@@ -1,6 +1,7 @@
 """One flat array and its views; buffers and their cuts."""
 
 import numpy as np
+import pytest
 
 from mlpcli.nn.parameters import Buffers, Parameters
 
@@ -45,6 +46,15 @@ def test_buffers_have_masks_only_where_something_is_dropped():
     assert buffers.masks[1].shape == buffers.dropped[1].shape == (5, 4)
     assert buffers.weights is None
     assert Buffers.allocate(SIZES, 5, "f4", drops=[0, 0], weighted=True).weights.shape == (5, 1)
+
+
+@pytest.mark.parametrize(("classes", "by_class"), [(2, True), (64, True), (65, False)])
+def test_scores_of_few_classes_lie_class_by_class_and_of_many_row_by_row(classes, by_class):
+    buffers = Buffers.allocate([3, 4, classes], 5, np.float32, drops=[False, False])
+    for array in (buffers.outputs[-1], buffers.deltas[-1], buffers.Y):
+        assert array.shape == (5, classes)
+        assert array.flags.f_contiguous == by_class
+        assert array.flags.c_contiguous != by_class
 
 
 def test_the_first_rows_of_buffers_are_views_of_them():
