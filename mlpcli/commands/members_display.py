@@ -16,7 +16,7 @@ from mlpcli.records import record
 from mlpcli.runs.checkpoint import MembersFile
 from mlpcli.runs.material import fold_of
 from mlpcli.runs.meta import OutOfFold
-from mlpcli.runs.out_of_fold import TeamScores
+from mlpcli.runs.out_of_fold import TeamScores, describe_out_of_fold
 from mlpcli.tasks.task import Scores, Task
 from mlpcli.text import dashed
 from mlpcli.training.log import MetricsLog
@@ -201,14 +201,3 @@ def results(
 
 def _show(task: Task, scores: Scores) -> str:
     return f"{task.headline_name} {task.show(scores.headline)}  loss {scores.loss:.4f} "
-
-
-def describe_out_of_fold(score: OutOfFold, task: Task) -> str:
-    """The figures of rows that were held out, with their interval, for a person."""
-    name = task.headline
-    low, high = score.intervals[name]
-    return (
-        f"{task.headline_name} {task.show(score.figures[name])} (95 % interval {task.show(low)} to "
-        f"{task.show(high)})  loss {score.loss:.4f}  ({score.samples:,} of {score.rows:,} rows, "
-        "each by the network that held it out)"
-    )

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from mlpcli.commands.console import Console
-from mlpcli.commands.members_display import describe_out_of_fold
 from mlpcli.commands.show_columns import column_table
 from mlpcli.config.config import resolve
 from mlpcli.config.options import OPTIONS
@@ -28,6 +27,7 @@ from mlpcli.evaluation.text_report import differing
 from mlpcli.files import ensure_writable
 from mlpcli.runs import images, material, own_data
 from mlpcli.runs.model import Model, describe_members, load
+from mlpcli.runs.out_of_fold import describe_out_of_fold
 from mlpcli.runs.repeat import train_command
 from mlpcli.tasks.regression import Regression
 from mlpcli.text import aligned, as_typed, dashed, printable, sparkline

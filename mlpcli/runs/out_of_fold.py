@@ -16,7 +16,7 @@ from mlpcli.records import record
 from mlpcli.runs.material import Material
 from mlpcli.runs.meta import OutOfFold
 from mlpcli.runs.model import in_terms_of
-from mlpcli.tasks.task import Scores
+from mlpcli.tasks.task import Scores, Task
 
 
 @record
@@ -73,3 +73,14 @@ def score_team(
 
 def _scores(report: TaskReport) -> Scores:
     return Scores(report.samples, report.loss, figures_of(report))
+
+
+def describe_out_of_fold(score: OutOfFold, task: Task) -> str:
+    """The figures of rows that were held out, with their interval, for a person."""
+    name = task.headline
+    low, high = score.intervals[name]
+    return (
+        f"{task.headline_name} {task.show(score.figures[name])} (95 % interval {task.show(low)} to "
+        f"{task.show(high)})  loss {score.loss:.4f}  ({score.samples:,} of {score.rows:,} rows, "
+        "each by the network that held it out)"
+    )
