@@ -63,7 +63,7 @@ class Batches:
         self._seed = seed
         self._dtype = np.dtype(dtype)
         self._raw = np.empty((self.size, split.X.shape[1]), split.X.dtype)
-        upright = encoding.pixels.upright if encoding.pixels else None
+        upright = encoding.upright
         self._deslanter = Deslanter(upright, self.size, dtype) if upright else None
         self._unsorted: Array | None = None
         self._dense = dense

@@ -165,6 +165,11 @@ class Encoding:
         return next((part for part in self.parts if isinstance(part, Pixels)), None)
 
     @property
+    def upright(self) -> tuple[int, int] | None:
+        """Height and width of the images that are made upright before; None if none are."""
+        return self.pixels.upright if self.pixels else None
+
+    @property
     def raw_width(self) -> int:
         """R, the columns that a reader delivers."""
         return self.pixels.count if self.pixels else len(self.parts)

@@ -216,8 +216,8 @@ def _samples(model: Model, own: _OwnRows) -> list[dict[str, Any]]:
     chosen.sort(key=lambda place: (labels[place], place))
     rows = replace(test, rows=test.rows[chosen])
     raw = recoded(model, own.data, rows)
-    whole = test.X.dtype == np.uint8 and np.array_equal(raw, np.rint(raw))  # not made upright
-    dtype = np.uint8 if whole else np.float64
+    dtype: Any = np.uint8 if test.X.dtype == np.uint8 else np.float64
+    dtype = np.float32 if model.encoding.upright else dtype
     return [
         {"row": row + 1, "label": label, "raw": _packed(values, dtype)}
         for row, label, values in zip(rows.rows.tolist(), labels[chosen].tolist(), raw, strict=True)

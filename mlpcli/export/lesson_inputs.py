@@ -40,7 +40,7 @@ def describe_image(model: Model) -> dict[str, Any] | None:
         "width": shape[1],
         "fullScale": scale,
         "frame": frame_of(model.data.source),
-        "upright": model.encoding.pixels is not None and model.encoding.pixels.upright is not None,
+        "upright": model.encoding.upright is not None,
     }
 
 
@@ -105,7 +105,7 @@ def recoded(model: Model, data: Dataset, rows: Split) -> Array:
             codes = [known.get(text, UNSEEN) for text in data.columns[j].categories]
             seen = raw[:, j] >= 0
             raw[seen, j] = np.array(codes)[raw[seen, j].astype(np.intp)]
-    upright = model.encoding.pixels.upright if model.encoding.pixels else None
+    upright = model.encoding.upright
     return Deslanter(upright, len(raw), np.float64).apply(raw) if upright else raw
 
 

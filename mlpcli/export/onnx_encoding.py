@@ -50,8 +50,8 @@ def encode(columns: Columns, encoding: Encoding, dtype: Any) -> str:
     """The inputs (N, D) of a network, in order."""
     if encoding.pixels:
         X, factor = columns.graph.cast(columns.pixels, dtype), encoding.pixels.factor
-        if encoding.pixels.upright:
-            X = _upright(columns.graph, X, encoding.pixels.upright, dtype)
+        if encoding.upright:
+            X = _upright(columns.graph, X, encoding.upright, dtype)
         return X if factor == 1 else columns.graph.scaled(X, factor, dtype)
     numbers = [block.part for block in encoding.blocks if block.of == "number"]
     parts = [_scaled(columns, encoding, numbers, dtype)] if numbers else []

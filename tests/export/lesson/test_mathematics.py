@@ -368,7 +368,7 @@ def test_a_deslanted_models_samples_are_upright_and_answered_as_by_mlp_predict(n
     rows = [sample["row"] - 1 for sample in facts["samples"]]
     own = open_data("digits", data_dir=mlp.folder).X[rows].astype(float)
     upright = Deslanter((8, 8), len(own), np.float64).apply(own)
-    np.testing.assert_allclose(raw, upright, atol=1e-12)
+    np.testing.assert_allclose(raw, upright, rtol=1e-6, atol=1e-6)
     Y = np.eye(10)[[0] * len(raw)].tolist()
     job = {"job": "lesson", "path": path, "raw": raw.tolist(), "Y": Y, "reg": 0.0, "rate": 0.1}
     (found,) = node(job)
