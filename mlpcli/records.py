@@ -44,7 +44,7 @@ def _make(cls: type[T], *, kw_only: bool = False) -> type[T]:
 
 def _initialise(self: Any, /, *values: Any, **named: Any) -> None:
     given, own = dict(zip(self._positional, values, strict=False)) | named, self.__dict__
-    taken = len(given) == len(values) + len(named)
+    fits = len(given) == len(values) + len(named)
     for name, default, factory in self._fields:
         if name in given:
             own[name] = given.pop(name)
@@ -53,8 +53,8 @@ def _initialise(self: Any, /, *values: Any, **named: Any) -> None:
         elif default is not MISSING:
             own[name] = default
         else:
-            taken = False
-    if given or not taken:
+            fits = False
+    if given or not fits:
         names = ", ".join(name for name, *_ in self._fields)
         raise TypeError(f"{self.__class__.__qualname__}() takes {names}, each once")
     if hasattr(self, "__post_init__"):

@@ -36,14 +36,14 @@ class Mixup:
         self._X = np.empty((batches.size, batches.widths[0]), dtype)
         self._y = np.empty(batches.size, task.target_dtype)
         self._Y = np.empty((batches.size, task.outputs), dtype)
-        self._share = 1.0  # λ
+        self._ratio = 1.0  # λ
 
     def mix_inputs(self, X: Array, order: Array, number: int, share: slice, epoch: int) -> None:
         """X (n, D) ← X̃; it is a `share` of batch `number` of an epoch, in its `order`."""
         drawn = np.random.default_rng([self._seed, _STREAM, epoch, number]).beta(
             self._alpha, self._alpha
         )
-        self._share = max(drawn, 1 - drawn)
+        self._ratio = max(drawn, 1 - drawn)
         n = self._batches.cut(order, number, self._X, self._y, share, epoch=epoch, shift=1)
         self._mix(X, self._X[:n])
 
@@ -54,6 +54,6 @@ class Mixup:
         self._mix(Y, self._Y[:n])
 
     def _mix(self, own: Array, other: Array) -> None:
-        np.multiply(own, self._share, out=own)
-        np.multiply(other, 1 - self._share, out=other)
+        np.multiply(own, self._ratio, out=own)
+        np.multiply(other, 1 - self._ratio, out=other)
         np.add(own, other, out=own)
