@@ -240,13 +240,6 @@ class Encoding:
         ]
         return max((abs(bound) for bound in bounds if bound is not None), default=None)
 
-    @property
-    def is_affine(self) -> bool:
-        """Whether `affine` says all of it, as long as no number is missing."""
-        of = {block.of for block in self.blocks}
-        clips = any(SCALINGS[p.scale].clip for p in self.parts if isinstance(p, Number))
-        return of <= {"number"} and not clips
-
     def describe(self, row: Array) -> list[str]:
         """The values of a raw row (R,) for a person."""
         columns = self.read or self.columns or [Column(None, j) for j in range(len(row))]

@@ -156,7 +156,7 @@ def _relu(graph: Graph, Z: str, dtype: Any) -> str:
 
 
 def _leaky_relu(graph: Graph, Z: str, dtype: Any) -> str:
-    return graph.add("LeakyRelu", Z, alpha=LeakyReLU.slope)
+    return graph.add("Max", Z, graph.scaled(Z, LeakyReLU.slope, dtype))
 
 
 def _tanh(graph: Graph, Z: str, dtype: Any) -> str:

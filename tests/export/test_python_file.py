@@ -32,7 +32,7 @@ def imported(path: Path) -> Any:
 @pytest.fixture
 def exported(mlp, points: Path) -> Path:
     """A model of widths and heights, that tells ants, bees and cows apart."""
-    mlp.trained("--data", points, *mlp.PLAIN, "--hidden", 100, "--epochs", 20, "-q")
+    mlp.trained("--data", points.name, *mlp.PLAIN, "--hidden", 100, "--epochs", 20, "-q")
     mlp.ok("export", "model.npz", "points.py")
     return mlp.folder / "points.py"
 
