@@ -80,9 +80,8 @@ def _checked(paths: Sequence[Path]) -> Sequence[Path]:
             f"{', '.join(EXPORTERS)}, as in mlp export model.npz model.onnx"
         )
     if not models:
-        raise UsageError(
-            f"no model to export to {target}; name it first: mlp export model.npz {target}"
-        )
+        command = shlex.join(["mlp", "export", "model.npz", str(target)])
+        raise UsageError(f"no model to export to {target}; name it first: {command}")
     for path in models:
         if path.exists() and target.exists() and path.samefile(target):
             raise UsageError(f"{target}: is the model itself; name another target")

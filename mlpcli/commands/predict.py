@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -102,6 +103,11 @@ def predict(console: Console, request: Request) -> None:
     members = [member for path in paths for member in _load(path, sources).each]
     for other in members[1:]:
         refuse_other_question(members[0], other)
+    if request.probabilities and isinstance(members[0].task, Regression):
+        raise UsageError(
+            f"{members[0].file.path}: predicts numbers, which have no probabilities; "
+            "--interval says how far off an answer may be"
+        )
     width = interval_width(members) if request.interval else None
     with ExitStack() as stack:
         stack.enter_context(np.errstate(all="ignore"))  # what overflows is told by its row
@@ -137,9 +143,10 @@ def _load(path: Path, sources: Sequence[str]) -> Model:
     except CheckpointError:
         for source in sources:
             if is_checkpoint(Path(source)):
+                command = shlex.join(["mlp", "predict", source, str(path)])
                 raise UsageError(
                     f"{path}: is no checkpoint, but {source} is one; the model comes first: "
-                    f"mlp predict {source} {path}"
+                    f"{command}"
                 ) from None
         raise
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -196,7 +197,10 @@ def read_models(path: Path, *, resume: bool = False) -> list[ModelFile]:
             "first, and then what it is to read"
         ) from None
     except FileNotFoundError:
-        raise CheckpointError(f"{path}: no such file; `mlp train -o {path}` makes one") from None
+        hint = "a model is an .npz file that `mlp train` has written"
+        if path.suffix.lower() == ".npz":
+            hint = f"`mlp train -o {shlex.quote(str(path))}` makes one"
+        raise CheckpointError(f"{path}: no such file; {hint}") from None
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from None
 

@@ -250,6 +250,12 @@ def test_a_model_is_needed_and_must_be_one(mlp) -> None:
         3,
         "none.npz: no such file; `mlp train -o none.npz` makes one",
     )
+    assert mlp.error("evaluate", "my model.npz")[1].endswith(
+        "no such file; `mlp train -o 'my model.npz'` makes one"
+    )
+    assert mlp.error("evaluate", "rows.csv")[1] == (
+        "rows.csv: no such file; a model is an .npz file that `mlp train` has written"
+    )
     Path("folder").mkdir()
     assert mlp.error("evaluate", "folder") == (3, "folder: cannot be read: Is a directory")
     Path("text.npz").write_text("not a checkpoint")
