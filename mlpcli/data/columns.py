@@ -98,7 +98,7 @@ class TableOptions:
         only: the columns to take, if any are given.
         group: a column whose rows of one value stay in one part of the split.
         sample_weight: a column of weights.
-        numbers: whether the labels are numbers to predict.
+        task: what the labels ask for: "classification", "regression", or "auto".
         images: whether the columns are pixels, of which none is left out unasked.
     """
 
@@ -110,13 +110,13 @@ class TableOptions:
     only: tuple[str, ...] = ()
     group: str | None = None
     sample_weight: str | None = None
-    numbers: bool = False
+    task: str = "auto"
     images: bool = False
 
     def given(self) -> list[str]:
         """The names of the options that are not at their defaults."""
         names = [f.name for f in fields(self) if getattr(self, f.name) != f.default]
-        return [name for name in names if name not in ("numbers", "images")]
+        return [name for name in names if name not in ("task", "images")]
 
     def mentioned(self) -> list[str]:
         """Every column that is named or numbered."""

@@ -43,6 +43,7 @@ class Dataset:
         test_fraction: the share set aside for testing by default, if no test set comes with
             the data.
         standardise: whether --scale auto standardises it, if it holds no images.
+        of_classes: whether a person said that its labels are classes.
     """
 
     source: str
@@ -68,6 +69,7 @@ class Dataset:
     class_names: tuple[str, ...] | None = None
     test_fraction: float = 0.2
     standardise: bool = True
+    of_classes: bool = False
 
     def remarks(self) -> list[str]:
         """What a person should know of how the data were read, a line each."""

@@ -27,7 +27,7 @@ def labels_of(
 
     Whole numbers are int64. Text, and numbers that were written otherwise (`007`, `1.0`), are text
     as it was written, the same number always in one way; but more than 20 different numbers,
-    unless they begin with a 0, are float64.
+    unless they begin with a 0 or were said to be classes, are float64.
 
     Args:
         reading: by which the labels were read.
@@ -54,7 +54,7 @@ def labels_of(
         canonical = all(_CANONICAL.fullmatch(text) for text in (*filter(None, texts), *classes))
         labels = _integers(texts) if canonical else np.array(texts)
     else:
-        labels = _as_written(texts, counts, where, reading.decimal_comma)
+        labels = _as_written(reading, texts, counts, where)
     return (labels if len(labels) else np.zeros(1, np.int64))[codes], present
 
 
@@ -82,13 +82,14 @@ def tell_doubtful(labels: Array, names: Sequence[str], where: str) -> list[str]:
     return [f"{where}: {quoted(name)} is taken for a class" for name in found]
 
 
-def _as_written(texts: list[str], counts: Array, where: str, decimal_comma: bool) -> Array:
+def _as_written(reading: LabelCells, texts: list[str], counts: Array, where: str) -> Array:
     """(len(texts),) the label of each code; anything of one that is not used ("")."""
     used = [text for text in texts if text]
-    values = {text: _value(text, decimal_comma) for text in used}
+    values = {text: _value(text, reading.decimal_comma) for text in used}
     numbers = {text: value for text, value in values.items() if value is not None}
     if len(numbers) < len(used):
-        _refuse_typo(texts, numbers, counts, where)
+        if not reading.said:
+            _refuse_typo(texts, numbers, counts, where)
         return np.array(texts)
     spelling: dict[float | int, str] = {}
     for text in sorted(used, key=lambda text: _CANONICAL.fullmatch(text) is None):
@@ -97,7 +98,8 @@ def _as_written(texts: list[str], counts: Array, where: str, decimal_comma: bool
         _CANONICAL.fullmatch(text) and -(2**63) <= int(text) < 2**63 for text in spelling.values()
     ):
         return _integers([spelling[numbers[text]] if text else "" for text in texts])
-    if len(spelling) > MAX_NUMERIC_CLASSES and not any(map(_PADDED.match, used)):
+    many = len(spelling) > MAX_NUMERIC_CLASSES and not any(map(_PADDED.match, used))
+    if many and not reading.said:
         return np.array([float(numbers.get(text, 0)) for text in texts])
     return np.array([spelling[numbers[text]] if text else "" for text in texts])
 

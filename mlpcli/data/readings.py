@@ -276,12 +276,16 @@ class LabelCells(CategoryCells):
 
     Args:
         classes: the model's; another text that is the same number as one of them is that one.
+        said: whether a person said that they are classes.
     """
 
     kind = "label"
 
-    def __init__(self, classes: Sequence[str] = (), decimal_comma: bool = False) -> None:
+    def __init__(
+        self, classes: Sequence[str] = (), decimal_comma: bool = False, *, said: bool = False
+    ) -> None:
         super().__init__(classes, decimal_comma)
+        self.said = said
 
     def _new(self, text: str) -> float:
         if not text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import numpy as np
@@ -12,7 +13,7 @@ from mlpcli.errors import DataError
 from mlpcli.records import record
 from mlpcli.schema import Bounds, Count
 from mlpcli.tasks.choice import TASKS, choose_kind
-from mlpcli.tasks.classification import Classification
+from mlpcli.tasks.classification import Classification, whole_labels
 from mlpcli.tasks.regression import Regression
 from mlpcli.tasks.task import Task
 
@@ -92,7 +93,11 @@ def split(
         DataError: the training rows have only one label, or a held-out row has one that they do
             not have; or there are fewer rows, or groups, than parts.
     """
+    if task == "auto" and data.of_classes:
+        task = "classification"
     kind = TASKS[choose_kind(task, data.y, data.source, table=data.image_shape is None)]
+    if kind is Classification:
+        data = replace(data, y=whole_labels(data.y, data.source))
     train_rows, val_rows, test_rows = _draw(
         data, kind, fold, val_fraction=val_fraction, test_fraction=test_fraction, seed=seed
     )

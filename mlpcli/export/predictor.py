@@ -228,8 +228,6 @@ def main() -> None:
         "--header", choices=("auto", "yes", "no"), default="auto", help="does it name the columns?"
     )
     arguments = parser.parse_args()
-    if arguments.probabilities and not MODEL["classes"]:
-        parser.error("the model predicts numbers, which have no probabilities")
     source, text = arguments.table or "stdin", io.StringIO()
     try:
         with open(arguments.table, "rb") if arguments.table else sys.stdin.buffer as stream:
@@ -259,7 +257,7 @@ def _write(file: Any, answers: Iterable[tuple[Any, list[float]]], probabilities:
         if names:
             named = isinstance(answer, int) and 0 <= answer < len(names)
             line.append(names[answer] if named else "")
-        out.writerow(line + [f"{p:.6g}" for p in values if probabilities])
+        out.writerow(line + [f"{p:.6g}" for p in values if labels and probabilities])
 
 
 def _say(text: str) -> int:

@@ -82,7 +82,7 @@ def table_options(config: Config) -> TableOptions:
         only=data.only,
         group=data.group,
         sample_weight=data.sample_weight,
-        numbers=data.task == "regression",
+        task=data.task or "auto",
         images=data.image_shape is not None,
     )
 

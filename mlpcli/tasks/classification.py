@@ -224,6 +224,24 @@ def class_indices(labels: Array, classes: Array) -> Array:
     return _lookup(labels, classes, np.arange(len(classes)))
 
 
+def whole_labels(labels: Array, source: str) -> Array:
+    """(N,) the labels, numbers as int64.
+
+    Raises:
+        DataError: a number that no class can be, as only arrays have them.
+    """
+    if labels.dtype.kind != "f":
+        return labels
+    bad = np.flatnonzero((labels != np.rint(labels)) | (np.abs(labels) >= 2.0**53))
+    if len(bad):
+        row = int(bad[0])
+        raise DataError(
+            f"{source}: y: the label {labels[row]} (sample {row + 1}) is not an integer; "
+            "classes are integers or text, and --task regression predicts numbers"
+        )
+    return labels.astype(np.int64)
+
+
 def find_classes(labels: Array) -> tuple[Array, Array]:
     """The labels that there are, sorted, and for each row which of them it has."""
     if labels.dtype.kind == "i" and len(labels):

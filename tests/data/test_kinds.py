@@ -338,8 +338,19 @@ def test_many_whole_numbers_are_labels_too() -> None:
 
 def test_numbers_to_predict_are_numbers_however_few() -> None:
     cells = ["1.0", "2.5", ""] * 9
-    assert labels(cells, numbers=True).tolist() == [1.0, 2.5] * 9
+    assert labels(cells, task="regression").tolist() == [1.0, 2.5] * 9
     assert labels(cells, numeric=("kind",)).tolist() == [1.0, 2.5] * 9
+
+
+@pytest.mark.parametrize("said", [{"task": "classification"}, {"categorical": ("kind",)}])
+def test_numbers_that_are_said_to_be_classes_stay_as_they_were_written(said: Any) -> None:
+    cells = [f"{i % 30 / 4:g}" for i in range(120)]
+    assert labels(cells).dtype == np.float64
+    assert labels(cells, **said).tolist() == cells
+    odd = ["oops", *cells]
+    with pytest.raises(DataError, match="name column 'kind' by --categorical"):
+        labels(odd)
+    assert labels(odd, **said).tolist() == odd
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,6 @@ import csv
 import io
 import math
 import re
-import subprocess
-import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -158,19 +156,12 @@ def test_what_has_no_residuals_has_no_interval(mlp, tables) -> None:
     )
 
 
-def test_numbers_have_no_probabilities_here_and_in_an_exported_file(mlp, tables) -> None:
+def test_numbers_have_no_probabilities(mlp, tables) -> None:
     mlp.ok("train", "--data", "train.csv", "--epochs", 2, "-q")
     assert mlp.error("predict", "model.npz", "new.csv", "--probabilities") == (
         2,
         "model.npz: predicts numbers, which have no probabilities; --interval says how far off an "
         "answer may be",
-    )
-    mlp.ok("export", "model.npz", "model.py")
-    command = [sys.executable, "-I", "model.py", "new.csv", "--probabilities"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.endswith(
-        "model.py: error: the model predicts numbers, which have no probabilities\n"
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from mlpcli import Model
 from mlpcli.config.kinds import NAMED_DATA, NAMED_TABLES
 from mlpcli.data.catalog import NAMES, TABLES
 from mlpcli.errors import DataError
@@ -39,6 +41,56 @@ def test_what_was_asked_for_is_done() -> None:
     assert choose_kind("regression", y % 2, "points.csv", table=True) == "regression"
     with pytest.raises(DataError, match=r"^points\.csv: its labels are text, which no regression"):
         choose_kind("regression", np.array(["a"]), "points.csv", table=True)
+
+
+FRACTIONS = [k / 4 for k in range(30)]
+
+
+@pytest.mark.parametrize("numbers", [FRACTIONS, list(range(30))], ids=["fractions", "integers"])
+@pytest.mark.parametrize("given", [("--task", "classification"), ("--categorical", "y")])
+def test_a_label_of_many_numbers_is_of_classes_if_that_is_said(
+    mlp, numbers: list[float], given: tuple[str, str]
+) -> None:
+    cells = [f"{number:g}" for number in numbers for _ in range(20)]
+    rows = [f"{i % 7},{cell}" for i, cell in enumerate(cells)]
+    Path("rows.csv").write_text("\n".join(["a,y", *rows]) + "\n")
+    mlp.ok("train", "--data", "rows.csv", *given, "--epochs", 1, "-q")
+    assert sorted(map(str, Model.load("model.npz").classes)) == sorted(set(cells))
+    mlp.ok("evaluate", "model.npz")
+    said = mlp.ok("predict", "model.npz", "rows.csv").err
+    assert " of 600 right" in said
+    assert "does not know" not in said
+
+
+@pytest.mark.parametrize("shape", [(4,), (2, 2)], ids=["columns", "images"])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_fractions_of_arrays_are_predicted_as_numbers(mlp, shape: Any, dtype: Any) -> None:
+    X = np.random.default_rng(0).normal(size=(200, *shape)).astype(np.float32)
+    y = (X.reshape(200, -1) @ [1.0, 2.0, -1.0, 0.5]).astype(dtype)
+    np.savez("rows.npz", X=X, y=y)
+    np.savez("few.npz", X=X[:9], y=y[:9])
+    Path("folder").mkdir()
+    np.save("folder/X.npy", X)
+    np.save("folder/y.npy", y)
+    given = (*mlp.PLAIN, "--hidden", "none", "--epochs", 60, "-q")
+    for data in ("rows.npz", "folder"):
+        mlp.ok("train", "--data", data, *given)
+        assert mlp.ok("evaluate", "model.npz", "--json").json["r2"] > 0.9
+        outcome = mlp.ok("predict", "model.npz", "few.npz")
+        answers = [float(line) for line in outcome.out.splitlines()[1:]]
+        assert answers == pytest.approx(y[:9].astype(float), abs=0.6)
+        assert outcome.err.startswith("few.npz: RMSE ")
+        mlp.ok("evaluate", "model.npz", "--data", "few.npz")
+
+
+def test_fractions_of_arrays_are_no_classes(mlp) -> None:
+    np.savez("rows.npz", X=np.eye(30), y=np.arange(30) % 3 / 2)
+    said = (
+        "rows.npz: y: the label 0.5 (sample 2) is not an integer; classes are integers or text, "
+        "and --task regression predicts numbers"
+    )
+    assert mlp.error("train", "--data", "rows.npz", "-q") == (3, said)
+    mlp.ok("train", "--data", "rows.npz", "--task", "regression", "--epochs", 1, "-q")
 
 
 @pytest.mark.parametrize("kind", TASKS)

@@ -64,6 +64,7 @@ class Table:
         X: (N, R) float32 features, or float64 if float32 would make different values equal.
         labels: (N,) int64, float64 or text (`<U…`); None if no label was asked for.
         labelled: (N,) bool, which rows have a label; None if all have.
+        of_classes: whether the labels were said to be classes.
         columns: the R features.
         label_name, label_position: of the label's column.
         width: how many columns the (first) file has.
@@ -82,6 +83,7 @@ class Table:
     columns: tuple[Column, ...]
     digest: str
     labelled: Array | None = None
+    of_classes: bool = False
     label_name: str | None = None
     label_position: int | None = None
     width: int = 0
@@ -180,16 +182,16 @@ class _Collector:
     def _choose_extra(self, options: TableOptions) -> list[Reading]:
         """The readings of label, group and weight, of those that there are."""
         readings: list[Reading] = []
-        count = len(self.place.features)
+        count, categorical = len(self.place.features), self.place.categorical
         if self.place.label is not None:
             cells = self._cells(count)
             comma = find_decimal_comma(cells, self.decimal_comma)
             if self.layout is None:
                 readings.append(
-                    LabelCells(decimal_comma=comma)
-                    if self.place.label in self.place.categorical
+                    LabelCells(decimal_comma=comma, said=True)
+                    if options.task == "classification" or self.place.label in categorical
                     else NumberCells(comma)
-                    if options.numbers or self.place.label in self.place.numeric
+                    if options.task == "regression" or self.place.label in self.place.numeric
                     else suit_labels(cells, comma)
                 )
             elif self.layout.classes is None:
@@ -280,17 +282,21 @@ class _Collector:
         X = self.X.finish(labelled if dropped else None, kept)
         columns = tuple(self._column(X, i, j) for i, j in enumerate(kept))
         weights = extra.pop() if self.place.weight is not None else None
+        groups = None
+        if self.place.group is not None:  # rows without a value belong together
+            groups = np.unique(np.nan_to_num(extra.pop(), nan=-2.0), return_inverse=True)[1]
         return Table(
             X=X,
             labels=labels,
             labelled=labelled if keep_unlabelled else None,
+            of_classes=any(isinstance(r, LabelCells) and r.said for r in self.extra),
             columns=columns,
             digest=self._digest(),
             label_name=self._name(self.place.label),
             label_position=self.place.label,
             width=self.first.width,
             left_out=(*left_out, *self.place.ignored),
-            groups=_as_groups(extra.pop()) if self.place.group is not None else None,
+            groups=groups,
             weights=weights,
             dropped=dropped,
             unseen=self._count_unseen(X, columns),
@@ -392,9 +398,3 @@ class _Collector:
 def combined_digest(digests: Sequence[str]) -> str:
     """SHA-256 of several SHA-256 digests."""
     return hashlib.sha256("".join(digests).encode()).hexdigest()
-
-
-def _as_groups(values: Array) -> Array:
-    """(N,) intp, which rows belong together; those without a value do."""
-    _, groups = np.unique(np.nan_to_num(values, nan=-2.0), return_inverse=True)
-    return groups

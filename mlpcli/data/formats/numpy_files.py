@@ -222,7 +222,7 @@ def _as_dataset(arrays: dict[str, Array], headers: dict[str, Header], **more: An
 
 
 def _labels(y: Array, where: str) -> Array:
-    """(N,) int64 or text, from labels in any dtype that `_check_labels` lets pass."""
+    """(N,) int64, float64 or text, from labels in any dtype that `_check_labels` lets pass."""
     if y.dtype.kind == "U":
         y = np.ascontiguousarray(y, y.dtype.newbyteorder("="))
         points = y.view(np.uint32).reshape(len(y), -1)
@@ -236,13 +236,16 @@ def _labels(y: Array, where: str) -> Array:
             )
         return y
     if y.dtype.kind == "f":
-        bad = np.flatnonzero(~(np.isfinite(y) & (y == np.rint(y)) & (np.abs(y) < 2.0**53)))
+        bad = np.flatnonzero(~np.isfinite(y))
         if len(bad):
             sample = int(bad[0])
             raise DataError(
-                f"{where}: the label {y[sample]} (sample {sample + 1}) is not an integer; "
-                "labels are classes: integers or text"
+                f"{where}: the label {y[sample]} (sample {sample + 1}) is not finite; "
+                "remove the sample"
             )
+        y = y.astype(np.float64)
+        if not ((y == np.rint(y)) & (np.abs(y) < 2.0**53)).all():
+            return y
     elif y.dtype.kind == "u" and y.size and y.max() > np.iinfo(np.int64).max:
         raise DataError(f"{where}: has the label {y.max()}, which does not fit into int64")
     return y.astype(np.int64)

@@ -135,6 +135,7 @@ def as_dataset(table: Table, sources: Sequence[str]) -> Dataset:
         files=tuple(sources) if len(sources) > 1 else (),
         X=table.X,
         y=table.labels,
+        of_classes=table.of_classes,
         digest=table.digest,
         columns=table.columns,
         left_out=table.left_out,
