@@ -103,17 +103,19 @@ def predict(console: Console, request: Request) -> None:
     members = [member for path in paths for member in _load(path, sources).each]
     for other in members[1:]:
         refuse_other_question(members[0], other)
-    if request.probabilities and isinstance(members[0].task, Regression):
-        raise UsageError(
+    probabilities = request.probabilities
+    if probabilities and isinstance(members[0].task, Regression):
+        console.warning(
             f"{members[0].file.path}: predicts numbers, which have no probabilities; "
             "--interval says how far off an answer may be"
         )
+        probabilities = False
     width = interval_width(members) if request.interval else None
     with ExitStack() as stack:
         stack.enter_context(np.errstate(all="ignore"))  # what overflows is told by its row
         job = replace(_open(stack, console, request, members, sources), width=width)
         file = stack.enter_context(writing(request.output)) if request.output else None
-        for text in _table(job, probabilities=request.probabilities):
+        for text in _table(job, probabilities=probabilities):
             if file:
                 file.write(text.encode(errors="surrogateescape"))  # file names as they are
             elif not console.as_json:

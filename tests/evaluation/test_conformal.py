@@ -158,11 +158,12 @@ def test_what_has_no_residuals_has_no_interval(mlp, tables) -> None:
 
 def test_numbers_have_no_probabilities(mlp, tables) -> None:
     mlp.ok("train", "--data", "train.csv", "--epochs", 2, "-q")
-    assert mlp.error("predict", "model.npz", "new.csv", "--probabilities") == (
-        2,
+    asked = mlp.ok("predict", "model.npz", "new.csv", "--interval", "--probabilities")
+    assert asked.out == mlp.ok("predict", "model.npz", "new.csv", "--interval").out
+    assert (
         "model.npz: predicts numbers, which have no probabilities; --interval says how far off an "
-        "answer may be",
-    )
+        "answer may be\n"
+    ) in asked.err
 
 
 def test_rows_that_an_ancestor_was_trained_on_are_not_held_out(mlp, tables) -> None:
