@@ -269,7 +269,8 @@ def _outcome(job: _Job, predicted: Array, labels: Array) -> str:
         with np.errstate(over="ignore"):
             error = predicted - labels.astype(np.float64)
             rmse = np.sqrt(np.mean(error**2))
-        said = f"{source}: RMSE {rmse:.4g} over {len(true):,} rows"
+        rows = "1 row" if len(true) == 1 else f"{len(true):,} rows"
+        said = f"{source}: RMSE {rmse:.4g} over {rows}"
         if job.width is None:
             return said
         return f"{said}, {100 * np.mean(np.abs(error) <= job.width):.1f} % within the interval"

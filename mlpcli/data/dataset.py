@@ -12,6 +12,8 @@ from mlpcli.arrays import Array, distinct
 from mlpcli.data.columns import Column, Layout, LeftOut, describe_columns
 from mlpcli.errors import DataError
 from mlpcli.records import record
+from mlpcli.tasks.choice import choose_kind
+from mlpcli.tasks.classification import Classification
 
 _SQUARE = 16  # columns of bytes, from which on a square number of them may be pixels
 
@@ -85,19 +87,25 @@ class Dataset:
             said.insert(0, f"columns: {describe_columns(self.columns, self.left_out)}")
         return said
 
-    @property
-    def layout(self) -> Layout | None:
-        """How other files are read like this table; None if it is none."""
+    def kind(self, task: str, *, images: bool = False) -> str:
+        """The kind of task for its labels, as asked for by `task` or "auto".
+
+        Args:
+            images: whether its columns are to be taken for pixels.
+        """
+        asked = Classification.kind if task == "auto" and self.of_classes else task
+        table = self.image_shape is None and not images
+        return choose_kind(asked, self.y, self.source, table=table)
+
+    def layout(self, kind: str) -> Layout | None:
+        """How other files are read like this table, for that task; None if it is none."""
         if self.columns is None:
             return None
-        classes = map(str, distinct(self.y).tolist()) if self.y.dtype.kind != "f" else None
-        return Layout(
-            self.columns,
-            self.label_name,
-            self.label_position,
-            self.file_width,
-            None if classes is None else tuple(classes),
-        )
+        classes = None
+        if kind == Classification.kind:
+            classes = tuple(map(str, distinct(self.y).tolist()))
+        place = self.label_name, self.label_position, self.file_width
+        return Layout(self.columns, *place, classes)
 
 
 def lacking_pixels(X: Array) -> Mapping[int, str]:

@@ -12,7 +12,7 @@ from mlpcli.data.dataset import Dataset
 from mlpcli.errors import DataError
 from mlpcli.records import record
 from mlpcli.schema import Bounds, Count
-from mlpcli.tasks.choice import TASKS, choose_kind
+from mlpcli.tasks.choice import TASKS
 from mlpcli.tasks.classification import Classification, whole_labels
 from mlpcli.tasks.regression import Regression
 from mlpcli.tasks.task import Task
@@ -93,9 +93,7 @@ def split(
         DataError: the training rows have only one label, or a held-out row has one that they do
             not have; or there are fewer rows, or groups, than parts.
     """
-    if task == "auto" and data.of_classes:
-        task = "classification"
-    kind = TASKS[choose_kind(task, data.y, data.source, table=data.image_shape is None)]
+    kind = TASKS[data.kind(task)]
     if kind is Classification:
         data = replace(data, y=whole_labels(data.y, data.source))
     train_rows, val_rows, test_rows = _draw(

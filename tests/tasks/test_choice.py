@@ -62,6 +62,37 @@ def test_a_label_of_many_numbers_is_of_classes_if_that_is_said(
     assert "does not know" not in said
 
 
+@pytest.mark.parametrize("asked", [("--task", "regression"), ()], ids=["asked for", "auto"])
+@pytest.mark.parametrize("part", ["--test-data", "--val-data"])
+def test_whole_numbers_to_predict_have_fractions_beside_them(
+    mlp, asked: tuple[str, ...], part: str
+) -> None:
+    whole = [f"{i % 37},{3 * (i % 37)}" for i in range(400)]
+    fractions = [f"{i % 37},{3 * (i % 37) + 0.5}" for i in range(40)]
+    Path("whole.csv").write_text("\n".join(["a,y", *whole]) + "\n")
+    Path("fractions.csv").write_text("\n".join(["a,y", *fractions]) + "\n")
+    given = (*mlp.PLAIN, "--hidden", "none", "--epochs", 40, "-q")
+    mlp.ok("train", "--data", "whole.csv", *asked, part, "fractions.csv", *given)
+    split = part.removeprefix("--").removesuffix("-data")
+    said = mlp.ok("evaluate", "model.npz", "--split", split, "--json").json
+    assert (said["samples"], said["mae"]) == (40, pytest.approx(0.5, abs=0.4))
+
+
+def test_a_row_to_be_answered_needs_no_number_for_its_label(mlp) -> None:
+    rows = [f"{i},{3 * i + 0.5}" for i in range(60)]
+    Path("rows.csv").write_text("\n".join(["a,y", *rows]) + "\n")
+    mlp.ok("train", "--data", "rows.csv", "--epochs", 1, "-q")
+    Path("new.csv").write_text("a,y\n1,3.5\n2,to be seen\n3,\n")
+    outcome = mlp.ok("predict", "model.npz", "new.csv")
+    assert len([float(line) for line in outcome.out.splitlines()[1:]]) == 3
+    assert outcome.err.endswith(" over 1 row\n")
+    assert mlp.error("evaluate", "model.npz", "--data", "new.csv") == (
+        3,
+        "new.csv: row 3, column 'y': 'to be seen' is not a number, as most are; correct it, or "
+        "leave it empty",
+    )
+
+
 @pytest.mark.parametrize("shape", [(4,), (2, 2)], ids=["columns", "images"])
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_fractions_of_arrays_are_predicted_as_numbers(mlp, shape: Any, dtype: Any) -> None:

@@ -181,29 +181,27 @@ class _Collector:
 
     def _choose_extra(self, options: TableOptions) -> list[Reading]:
         """The readings of label, group and weight, of those that there are."""
-        readings: list[Reading] = []
-        count, categorical = len(self.place.features), self.place.categorical
-        if self.place.label is not None:
-            cells = self._cells(count)
-            comma = find_decimal_comma(cells, self.decimal_comma)
-            if self.layout is None:
-                readings.append(
-                    LabelCells(decimal_comma=comma, said=True)
-                    if options.task == "classification" or self.place.label in categorical
-                    else NumberCells(comma)
-                    if options.task == "regression" or self.place.label in self.place.numeric
-                    else suit_labels(cells, comma)
-                )
-            elif self.layout.classes is None:
-                readings.append(NumberCells(comma, fixed=True))
-            else:
-                readings.append(LabelCells(self.layout.classes, comma))
-        if self.place.group is not None:
-            cells = self._cells(count + (self.place.label is not None))
+        place, count = self.place, len(self.place.features)
+        readings = [] if place.label is None else [self._choose_label(self._cells(count), options)]
+        if place.group is not None:
+            cells = self._cells(count + len(readings))
             readings.append(suit(cells, self.decimal_comma))
-        if self.place.weight is not None:
+        if place.weight is not None:
             readings.append(NumberCells(self.decimal_comma, fixed=True))
         return readings
+
+    def _choose_label(self, cells: Sequence[str], options: TableOptions) -> Reading:
+        label, comma = self.place.label, find_decimal_comma(cells, self.decimal_comma)
+        if self.layout is not None:
+            if self.layout.classes is not None:
+                return LabelCells(self.layout.classes, comma)
+            asked = self.first.bad_rows is not None  # a row to be answered needs no label
+            return NumberCells(comma, fixed=True, lenient=asked)
+        if options.task == "classification" or label in self.place.categorical:
+            return LabelCells(decimal_comma=comma, said=True)
+        if options.task == "regression" or label in self.place.numeric:
+            return NumberCells(comma)
+        return suit_labels(cells, comma)
 
     def read(self) -> None:
         """Read until every reading suits its column."""

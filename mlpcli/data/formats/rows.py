@@ -88,7 +88,10 @@ def _open_tables(
 ) -> Dataset:
     table = read_tables(sources, options, layout)
     data = as_dataset(table, sources)
-    own = layout or (None if test is None and val is None else data.layout)
+    own = layout
+    if layout is None and (test is not None or val is not None):
+        asked = options or TableOptions()
+        own = data.layout(data.kind(asked.task, images=asked.images))
     if test is not None:
         rows, data = _beside(data, test, _for_other_rows(options), own)
         data = replace(data, X_test=rows.X, y_test=rows.labels)
