@@ -227,7 +227,8 @@ def _table(job: _Job, *, probabilities: bool) -> Iterator[str]:
                 continue
             line += task.answer_cells(answer, names)
             if job.width is not None:
-                line += [f"{answer + off:.8g}" for off in (-job.width, job.width)]
+                ends = answer - job.width, answer + job.width
+                line += [cell for end in ends for cell in task.answer_cells(end, names)]
             lines.append(line + ([f"{p:.6g}" for p in values] if probabilities else []))
             job.answers.append(answer)
         yield _csv(lines)

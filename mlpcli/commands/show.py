@@ -147,7 +147,7 @@ def _target(model: Model) -> str:
     """What is predicted."""
     task, name = model.task, model.data.label_name
     if isinstance(task, Regression):
-        return f"{name or 'a number'} from {task.low:.6g} to {task.high:.6g}, mean {task.mean:.6g}"
+        return f"{name or 'a number'} {task.describe()}"
     labels = [str(label) for label in model.classes.tolist()]
     some = labels if len(labels) <= 12 else [*labels[:6], "…", labels[-1]]
     return f"{len(labels)} classes: {' '.join(some)}"

@@ -57,7 +57,8 @@ def _largest(report: Report, scores: ResidualReport) -> str:
         row = int(report.split.rows[place])
         true, said = scores.y[place], scores.predicted[place]
         values = report.describe(report.split.X[row])[:_COLUMNS]
-        rows.append([f"{row + 1:,}", f"{true:.6g}", f"{said:.6g}", f"{said - true:+.4g}", *values])
+        shown = (f"{number:.{scores.digits}g}" for number in (true, said))
+        rows.append([f"{row + 1:,}", *shown, f"{said - true:+.4g}", *values])
     head = ["row", "target", "answer", "error", *names[:_COLUMNS]]
     more = f" The first {_COLUMNS} of {len(names)} columns." if len(names) > _COLUMNS else ""
     note = f'<p class="note">The rows with the largest errors.{more}</p>'

@@ -94,7 +94,8 @@ def largest_errors(report: ResidualReport, count: int = 5) -> str:
     rows: list[tuple[str, ...]] = [("largest errors", "target", "answer", "error")]
     for place in report.largest(count).tolist():
         true, said = report.y[place], report.predicted[place]
-        rows.append((f"sample {place + 1:,}", f"{true:.6g}", f"{said:.6g}", f"{said - true:+.4g}"))
+        shown = (f"{number:.{report.digits}g}" for number in (true, said))
+        rows.append((f"sample {place + 1:,}", *shown, f"{said - true:+.4g}"))
     return aligned(rows)
 
 

@@ -253,7 +253,7 @@ def _write(file: Any, answers: Iterable[tuple[Any, list[float]]], probabilities:
     head = (["label"] if labels else ["value"]) + (["name"] if names else [])
     out.writerow(head + [f"p_{label}" for label in labels if probabilities])
     for answer, values in answers:
-        line = [answer if labels else f"{answer:.8g}"]
+        line = [answer if labels else f"{answer:.{MODEL['digits']}g}"]
         if names:
             named = isinstance(answer, int) and 0 <= answer < len(names)
             line.append(names[answer] if named else "")

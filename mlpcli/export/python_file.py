@@ -18,6 +18,7 @@ from mlpcli.export.description import Network, describe
 from mlpcli.export.predictor_inputs import CLIPS
 from mlpcli.export.predictor_network import ACTIVATIONS
 from mlpcli.export.request import Request
+from mlpcli.tasks.regression import Regression
 
 _PLACE = "MODEL: dict[str, Any] = {}  # filled in by mlp export\n"
 _LINE = 96  # characters of base 64
@@ -58,6 +59,7 @@ def build(request: Request) -> bytes:
             "numeric": numeric,
         },
         "task": first.task.kind,
+        "digits": first.task.digits if isinstance(first.task, Regression) else 0,
         "classes": list(about.classes),
         "names": None if about.class_names is None else list(about.class_names),
         "networks": [_network(network) for network in about.networks],

@@ -20,6 +20,8 @@ from mlpcli.tasks.task import Predictions, Scores
 
 _STRATA = 10
 _RESAMPLES = 1000  # of the bootstrap
+_LARGE = 1e150  # numbers whose squares have a sum; of smaller ones than its inverse, 0 is one
+_CROWDED = 3  # a mean of more than 10^this deviations takes more digits
 
 
 @record
@@ -50,13 +52,19 @@ class Regression:
         """The task of these training rows' targets.
 
         Raises:
-            DataError: they are all the same.
+            DataError: they are all the same, or so large or small that their squares are not
+                numbers.
         """
         y = labels.astype(np.float64)
         low, high = float(y.min()), float(y.max())
         if low == high:
             raise DataError(
                 f"{source}: every training row has the target {low:g}; there is nothing to learn"
+            )
+        if max(-low, high) > _LARGE or (high - low) * _LARGE < 1:
+            raise DataError(
+                f"{source}: the targets are from {low:.6g} to {high:.6g}, where squared errors "
+                "cannot be computed; give them in another unit"
             )
         return cls(float(y.mean()), float(y.std()), low, high)
 
@@ -73,6 +81,16 @@ class Regression:
         with np.errstate(over="ignore"):
             targets: Array = (labels.astype(np.float64) - self.mean) / self.deviation
         return targets
+
+    @property
+    def digits(self) -> int:
+        """How many significant digits tell answers apart: 8, and more far from 0."""
+        return 8 + _more_digits(self.mean, self.deviation)
+
+    def describe(self) -> str:
+        """Where the targets lie."""
+        low, high, mean = (f"{x:.{self.digits - 2}g}" for x in (self.low, self.high, self.mean))
+        return f"from {low} to {high}, mean {mean}"
 
     def decode(self, values: Array) -> Array:
         """Standardised values in the target's unit, float64."""
@@ -118,7 +136,7 @@ class Regression:
         return ["value"]
 
     def answer_cells(self, answer: Any, names: Sequence[str] | None) -> list[Any]:
-        return [f"{answer:.8g}"]
+        return [f"{answer:.{self.digits}g}"]
 
     def show(self, headline: float) -> str:
         return f"{headline:.4g}"
@@ -161,6 +179,11 @@ class ResidualReport:
         return self.predicted - self.y
 
     @property
+    def digits(self) -> int:
+        """How many significant digits show targets and answers."""
+        return 6 + _more_digits(float(self.y.mean()), float(self.y.std()))
+
+    @property
     def figures(self) -> dict[str, float]:
         """{rmse, mae, r2}; R² is 0 if all targets are the same."""
         return _figures(self.y, self.residuals)
@@ -181,6 +204,14 @@ class ResidualReport:
     def largest(self, count: int) -> Array:
         """Positions of the `count` samples with the largest errors, the largest first."""
         return np.argsort(-np.abs(self.residuals), kind="stable")[:count]
+
+
+def _more_digits(mean: float, deviation: float) -> int:
+    """How many that numbers share, as 1,700,000,000 and 1,700,000,050 do, beyond some."""
+    if not deviation:
+        return 0
+    shared = math.log10(max(abs(mean) / deviation, 1))
+    return min(9, max(0, math.ceil(shared) - _CROWDED))
 
 
 def _figures(y: Array, residuals: Array) -> dict[str, float]:

@@ -6,12 +6,15 @@ import csv
 import io
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from mlpcli import Model
 from mlpcli.arrays import Array
 from mlpcli.tasks.regression import Regression, ResidualReport
 
@@ -218,3 +221,39 @@ def test_a_committee_answers_with_the_mean(mlp) -> None:
     together = mlp.ok("evaluate", "1.npz", "2.npz", "--split", "test", "--json").json
     alone = [mlp.ok("evaluate", f"{seed}.npz", "--json").json["rmse"] for seed in (1, 2)]
     assert together["rmse"] <= max(alone)
+
+
+@pytest.mark.parametrize("middle", [0.0, 1.7e3, 1.7e9, -1.7e12])
+def test_answers_far_from_0_are_written_so_that_they_differ(mlp, middle: float) -> None:
+    """As times in seconds or milliseconds are: of their digits, the last ones count."""
+    offsets = np.arange(120) % 40 - 20.0
+    rows = [f"{offset:g},{middle + offset:.1f}" for offset in offsets]
+    Path("times.csv").write_text("\n".join(["a,time", *rows]) + "\n")
+    mlp.ok("train", "--data", "times.csv", *mlp.PLAIN, "--hidden", "none", "--epochs", 60, "-q")
+    written = mlp.ok("predict", "model.npz", "times.csv", "--interval").out.splitlines()[1:]
+    answers = np.array([[float(cell) for cell in line.split(",")] for line in written])
+    exact = Model.load("model.npz").predict(offsets[:, None])
+    np.testing.assert_allclose(answers[:, 0], exact, rtol=0, atol=1e-3)
+    np.testing.assert_allclose(answers[:, 1:].mean(axis=1), exact, rtol=0, atol=1e-3)
+    np.testing.assert_allclose(exact, middle + offsets, rtol=0, atol=1)
+    mlp.ok("export", "model.npz", "model.py")
+    command = [sys.executable, "-I", "model.py", "times.csv"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    exported = [float(line) for line in done.stdout.splitlines()[1:]]
+    np.testing.assert_allclose(exported, exact, rtol=0, atol=1e-3)
+    for line in mlp.ok("evaluate", "model.npz", "-q").out.splitlines()[-5:]:
+        *_, target, answer, error = line.split()
+        assert float(answer) - float(target) == pytest.approx(float(error), abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("unit", "said"), [(1e299, "0 to 3.9e+300"), (1e-200, "0 to 3.9e-199"), (3e-310, "0 to")]
+)
+def test_targets_whose_squares_are_no_numbers_are_refused(mlp, unit: float, said: str) -> None:
+    rows = [f"{i},{i * unit!r}" for i in range(40)]
+    Path("rows.csv").write_text("\n".join(["a,y", *rows]) + "\n")
+    given = ("--data", "rows.csv", "--test-fraction", 0, "--val-fraction", 0, "-q")
+    code, text = mlp.error("train", *given)
+    assert code == 3
+    assert text.startswith(f"rows.csv: the targets are from {said}")
+    assert text.endswith("squared errors cannot be computed; give them in another unit")
