@@ -17,6 +17,7 @@ _BLOCK = 1 << 21  # cells of whole columns at a time
 _MOST = 1 << 25  # cells whose quantiles are taken; of more, those of evenly spaced rows
 _CACHED = 1 << 13  # cells clipped at a time
 _FAR = 1e9  # beyond it x/√(1 + (x/3)²) is ±3 in every digit
+_LEAST = float(np.finfo(np.float64).tiny)  # of smaller spreads the inverse is no number
 _ENOUGH = 1 << 20  # the same if the median is only for gaps in later rows
 
 
@@ -138,8 +139,8 @@ def _robust(numbers: Numbers) -> tuple[Array, Array]:
     With `_clip_smoothly`: Holzmüller, Grinsztajn & Steinwart 2024, arXiv 2407.04491.
     """
     low, median, high = numbers.quantiles([0.25, 0.5, 0.75])
-    spread = np.where(high > low, high - low, (numbers.high - numbers.low) / 2)
-    return median, _inverse(spread, spread > 0)
+    spread = np.where(high - low > _LEAST, high - low, (numbers.high - numbers.low) / 2)
+    return median, _inverse(spread, spread > _LEAST)
 
 
 def _inverse(spread: Array, varies: Array) -> Array:

@@ -167,6 +167,11 @@ def test_rows_count_as_a_column_says(mlp) -> None:
     Path("t.csv").write_text("\n".join(["x,w,y", *rows, "0.1,-2,1", "0.1,,1"]))
     code, text = mlp.error("train", "--data", "t.csv", "--sample-weight", "w", *hidden)
     assert (code, text) == (3, "t.csv: the weight of sample 401 is -2; weights are 0 or more")
+    Path("t.csv").write_text("\n".join(["x,w,y", *rows, "0.1,much,1"]))
+    assert mlp.error("train", "--data", "t.csv", "--sample-weight", "w", *hidden) == (
+        3,
+        "t.csv: row 402, column 'w': 'much' is not a number, as most are; correct it",
+    )
 
 
 def test_validation_rows_of_a_file_of_their_own_are_weighed_by_its_column(mlp) -> None:

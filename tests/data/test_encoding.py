@@ -110,6 +110,15 @@ def test_the_robust_scale_by_hand() -> None:
     assert np.abs(inputs).max() < 3
 
 
+def test_quartiles_too_close_for_an_inverse_leave_the_range_or_nothing() -> None:
+    """1/1e-310 overflows."""
+    X = np.array([[0, 0], [1e-310, 1e-310], [2e-310, 2e-310], [3e-310, 3e-310], [4e-310, 8.0]])
+    inputs = encoded(learn(table(number("a"), number("b"), X=X), scale="robust"), X)
+    assert inputs[:, 0].tolist() == [0] * 5
+    assert inputs[:4, 1] == pytest.approx([0] * 4, abs=1e-300)
+    assert inputs[4, 1] == pytest.approx(2 / np.sqrt(1 + 4 / 9))
+
+
 def test_none_leaves_numbers_as_they_are() -> None:
     data = table(number(), X=[[2.0], [4.0], [NAN]])
     assert encoded(learn(data, scale="none"), data.X).tolist() == [[2, 0], [4, 0], [3, 1]]

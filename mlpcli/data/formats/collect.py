@@ -333,15 +333,15 @@ class _Collector:
             if reading.first_odd is not None and reading.odd:
                 where, cell = reading.first_odd
                 name = self.first.header[position] if self.first.header else str(position)
-                remedy = (
-                    f"or read the column otherwise: --categorical {cut(name)}, or --numeric "
-                    f"{cut(name)}, which takes it for missing"
-                    if self.layout is None
-                    else "or leave it empty"
-                )
+                remedy = "" if position == self.place.weight else ", or leave it empty"
+                if remedy and self.layout is None:
+                    remedy = (
+                        f", or read the column otherwise: --categorical {cut(name)}, or --numeric "
+                        f"{cut(name)}, which takes it for missing"
+                    )
                 raise DataError(
                     f"{where}: {quoted(cell)} is not {reading.wanted}, as most are; "
-                    f"correct it, {remedy}"
+                    f"correct it{remedy}"
                 )
 
     def _find_left_out(self) -> list[LeftOut]:
