@@ -217,6 +217,8 @@ def roc_auc(y: Array, scores: Array) -> float | None:
 
 def class_indices(labels: Array, classes: Array) -> Array:
     """(N,) intp positions of `labels` in `classes` (sorted), -1 if a label is not among them."""
+    if labels.dtype.kind == "f" and classes.dtype.kind == "i":
+        return _lookup(labels, classes.astype(np.float64), np.arange(len(classes)))
     if labels.dtype.kind != classes.dtype.kind:
         labels = labels.astype(str)
         order = np.argsort(classes.astype(str))

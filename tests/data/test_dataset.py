@@ -127,6 +127,7 @@ def test_parts_are_disjoint_whole_and_leave_every_class_to_train_on(
         (["10", "9", "x"], [9, 10], [1, 0, -1]),
         ([10, 9], ["9", "10"], [1, 0]),
         ([99], [1, 2], [-1]),
+        ([0.0, 1.0, 0.5, -3.0], [0, 1], [0, 1, -1, -1]),
     ],
 )
 def test_class_indices(labels: list[object], classes: list[object], indices: list[int]) -> None:
