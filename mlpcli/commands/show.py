@@ -15,6 +15,7 @@ import numpy as np
 
 from mlpcli.commands.console import Console
 from mlpcli.commands.show_columns import column_table
+from mlpcli.commands.show_history import LOSSES, history_table
 from mlpcli.config.config import resolve
 from mlpcli.config.options import OPTIONS
 from mlpcli.data.catalog import data_dir as where_data_lie
@@ -29,19 +30,9 @@ from mlpcli.runs import images, material, own_data
 from mlpcli.runs.model import Model, describe_members, load
 from mlpcli.runs.out_of_fold import describe_out_of_fold
 from mlpcli.runs.repeat import train_command
+from mlpcli.tasks.classification import Classification
 from mlpcli.tasks.regression import Regression
-from mlpcli.text import aligned, as_typed, dashed, printable, sparkline
-
-_CURVES = (
-    ("train_loss", "training loss", "{:.4f}"),
-    ("val_loss", "validation loss", "{:.4f}"),
-    ("train_accuracy", "training accuracy", "{:.2%}"),
-    ("val_accuracy", "validation accuracy", "{:.2%}"),
-    ("lr", "learning rate", "{:.2g}"),
-    ("update_ratio", "update ratio", "{:.1e}"),
-    ("gradient_norm", "gradient norm", "{:.2g}"),
-    ("dead_units", "dead units", "{:.1%}"),
-)
+from mlpcli.text import aligned, as_typed, dashed, printable
 
 
 def _load(paths: Sequence[Path], console: Console) -> tuple[list[Model], int]:
@@ -59,13 +50,18 @@ def _load(paths: Sequence[Path], console: Console) -> tuple[list[Model], int]:
     return sorted(models, key=_rank), len(errors)
 
 
-def _rank(model: Model) -> tuple[float, float]:
-    """Highest validation accuracy first, the lower loss deciding; then those without."""
+def _rank(model: Model) -> tuple[str, float, float]:
+    """Of each task the best validation score first, the lower loss deciding; then those without."""
+    score, loss = _validation(model)
+    if score is None or loss is None:
+        return model.task.kind, math.inf, 0.0
+    return model.task.kind, -model.task.upward * score, loss
+
+
+def _validation(model: Model) -> tuple[float | None, float | None]:
+    """The headline figure and the loss."""
     best = _best(model)
-    accuracy, loss = best.get("val_accuracy"), best.get("val_loss")
-    if accuracy is None or loss is None:
-        return math.inf, 0.0
-    return -accuracy, loss
+    return best.get(f"val_{model.task.headline}"), best.get("val_loss")
 
 
 def _best(model: Model) -> dict[str, Any]:
@@ -117,7 +113,7 @@ def _description(model: Model) -> str:
     lines = [
         *map(printable, first),
         "",
-        *_history(model),
+        *history_table(model),
         "",
         *("  " + line for line in column_table(model.encoding)),
         "",
@@ -163,36 +159,6 @@ def _interval(model: Model) -> list[str]:
     return [f"  interval   ± {width:.4g}, of {PERCENT} % of new rows ({rows:,} held-out ones)"]
 
 
-def _history(model: Model) -> list[str]:
-    """A line a curve: its first value, the curve, its last, and its value at the best epoch."""
-    best = model.best
-    first_epoch = str(model.history[0]["epoch"]) if model.history else ""
-    rows = [("epoch", first_epoch, "", str(model.epochs), f"kept: {model.epoch}")]
-    for key, name, form in _CURVES:
-        values = [entry[key] for entry in model.history if entry.get(key) is not None]
-        if not values:
-            continue
-        first, last, kept = (
-            "" if value is None else form.format(value).replace("%", " %")
-            for value in (values[0], values[-1], best.get(key))
-        )
-        curve = sparkline(values) if _shows_blocks() else "to"
-        rows.append((name, first, curve, last, kept))
-    if len(rows) == 1:
-        return ["  no history"]
-    width = max(len(row[2]) for row in rows)
-    rows = [(a, b, c.ljust(width), d, e) for a, b, c, d, e in rows]
-    return ["  " + line for line in aligned(rows).splitlines()]
-
-
-def _shows_blocks() -> bool:
-    try:
-        "▁█".encode(sys.stdout.encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
-
-
 def _arrays(model: Model) -> list[str]:
 
     rows = [("array", "shape", "values", "mean", "deviation", "largest")]
@@ -209,12 +175,12 @@ def _table(models: Sequence[Model]) -> str:
     options = [name for name in different if name not in ("hidden", "epochs")]  # shown anyway
     rows = [("model", "validation", "loss", "network", *options, "epoch", "seconds")]
     for model in models:
-        best, values = _best(model), model.config.values()
-        accuracy, loss = best.get("val_accuracy"), best.get("val_loss")
+        values, (score, loss) = model.config.values(), _validation(model)
+        name = "RMSE " if isinstance(model.task, Regression) else ""
         rows.append(
             (
                 str(model.file.path),
-                "-" if accuracy is None else f"{100 * accuracy:.2f} %",
+                "-" if score is None else name + model.task.show(score),
                 "-" if loss is None else f"{loss:.4f}",
                 _layers(model),
                 *(as_typed(values[name]) for name in options),
@@ -237,7 +203,7 @@ def _as_json(model: Model) -> dict[str, Any]:
         "epochs": model.epochs,
         "best_epoch": None if model.members else model.epoch,
         **{
-            part: _scores(best, short)
+            part: _scores(best, short, model.task.headline)
             for part, short in (("train", "train"), ("validation", "val"))
         },
         "seconds": _seconds(model),
@@ -249,14 +215,16 @@ def _as_json(model: Model) -> dict[str, Any]:
     }
 
 
-def _scores(entry: dict[str, Any], part: str) -> dict[str, float] | None:
+def _scores(entry: dict[str, Any], part: str, headline: str) -> dict[str, float] | None:
     """The figures of the history, in which training's are means over an epoch's batches."""
-    loss, accuracy = entry.get(f"{part}_loss"), entry.get(f"{part}_accuracy")
-    return None if loss is None or accuracy is None else {"loss": loss, "accuracy": accuracy}
+    loss, score = entry.get(f"{part}_loss"), entry.get(f"{part}_{headline}")
+    return None if loss is None or score is None else {"loss": loss, headline: score}
 
 
 def _csv(models: Sequence[Model]) -> str:
     rows = []
+    headlines = dict.fromkeys((Classification.headline, *(m.task.headline for m in models)))
+    scores = [f"{part}_{headline}" for headline in headlines for part in ("train", "val")]
     for model in models:
         best = _best(model)
         rows.append(
@@ -266,7 +234,7 @@ def _csv(models: Sequence[Model]) -> str:
                 "parameters": _parameters(model),
                 "epochs_done": model.epochs,
                 "best_epoch": None if model.members else model.epoch,
-                **{key: best.get(key) for key, *_ in _CURVES[:4]},
+                **{key: best.get(key) for key in (*LOSSES, *scores)},
                 "seconds": _seconds(model),
                 **{
                     name: "" if value is None else as_typed(value)
@@ -386,15 +354,3 @@ def _refuse_what_does_not_go_together(
     if options and not preview:
         flag = OPTIONS[options[0]].flag if options[0] in OPTIONS else "--config"
         raise UsageError(f"{flag} is for --augment-preview, which is not given")
-
-
-# One model, for a person
-
-
-# Several models, for a person
-
-
-# For scripts
-
-
-# Pictures

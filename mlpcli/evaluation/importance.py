@@ -113,7 +113,7 @@ def measure_importance(
     def score() -> float:
         return score_members(members, parts, task).figures[figure]
 
-    base, sign = score(), 1 if figure == "accuracy" else -1
+    base, sign = score(), task.upward
     found: list[Importance] = []
     for place, column in enumerate(keys[0]):
         places = [

@@ -32,6 +32,7 @@ class Classification:
     kind: ClassVar[str] = "classification"
     headline: ClassVar[str] = "accuracy"
     headline_name: ClassVar[str] = "accuracy"
+    upward: ClassVar[int] = 1
     target_dtype: ClassVar[Any] = np.intp
 
     @property

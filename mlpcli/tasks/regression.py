@@ -41,6 +41,7 @@ class Regression:
     kind: ClassVar[str] = "regression"
     headline: ClassVar[str] = "rmse"
     headline_name: ClassVar[str] = "RMSE"
+    upward: ClassVar[int] = -1
     target_dtype: ClassVar[Any] = np.float64
 
     @property

@@ -65,11 +65,13 @@ class Task(Protocol):
         target_dtype: of encoded targets.
         headline: the figure that is shown for every epoch, as JSON has it.
         headline_name: the same for a person.
+        upward: 1 if a higher headline figure is better, -1 if a lower one is.
     """
 
     kind: ClassVar[str]
     headline: ClassVar[str]
     headline_name: ClassVar[str]
+    upward: ClassVar[int]
     target_dtype: ClassVar[Any]
 
     @property

@@ -87,6 +87,34 @@ def test_scripts_read_json_and_csv(mlp, runs) -> None:
     assert rows[-1]["lr"] == "0.001"
 
 
+def test_models_that_predict_numbers_are_compared_by_their_rmse(mlp, runs) -> None:
+    train = ("train", "--data", "penguins", "--label-column", "body_mass_g", "--epochs", 3, "-q")
+    for name, lr in (("good", 0.01), ("bad", 1e-5)):
+        mlp.ok(*train, *mlp.PLAIN, "--lr", lr, "-o", f"runs/{name}.npz")
+    mlp.ok(*train, *mlp.PLAIN, "--members", 2, "--lr", 0.01, "-o", "runs/two.npz")
+    numbers = ["runs/bad.npz", "runs/good.npz", "runs/two.npz"]
+
+    found = mlp.ok("show", *numbers, *runs, "--json").json["models"]
+    kinds = ["rmse" in model["validation"] for model in found]
+    assert kinds == sorted(kinds)  # each task by itself
+    scores = [m["validation"]["rmse"] for m in found if "rmse" in m["validation"]]
+    assert scores == sorted(scores)
+    (good,) = (m for m in found if m["checkpoint"] == "runs/good.npz")
+    best = good["history"][good["best_epoch"] - 1]
+    assert good["train"] == {"loss": best["train_loss"], "rmse": best["train_rmse"]}
+
+    table = mlp.ok("show", *numbers).out.splitlines()[1:]
+    shown = [re.split(r"  +", line)[1] for line in table]
+    assert shown == [f"RMSE {score:.4g}" for score in scores]
+    rows = list(csv.DictReader(io.StringIO(mlp.ok("show", *numbers, runs[0], "--csv").out)))
+    assert [float(row["val_rmse"] or 0) for row in rows] == pytest.approx([0, *scores], rel=1e-6)
+    assert [bool(row["val_accuracy"]) for row in rows] == [True, False, False, False]
+    assert (
+        f"validation RMSE  {good['history'][0]['val_rmse']:.4g}"[:15]
+        in mlp.ok("show", "runs/good.npz").out
+    )
+
+
 def test_one_that_cannot_be_read_does_not_hide_the_others(mlp, runs) -> None:
     Path("runs/torn.npz").write_text("torn")
     outcome = mlp("show", *runs, "runs/torn.npz")

@@ -258,6 +258,3 @@ def _burn_in(net: MLP, batch: Buffers, steps: int, rng: np.random.Generator) -> 
         noise = 0.01 * rng.standard_normal((10, len(b)))
         distance = np.abs(Z + noise[:, None, :]).min(axis=1)
         b += noise[distance.argmax(axis=0), np.arange(len(b))]
-
-
-# Sanity checks
