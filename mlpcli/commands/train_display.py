@@ -9,10 +9,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from mlpcli.arrays import distinct
 from mlpcli.commands.console import Bar, Console
 from mlpcli.commands.train_build import Run
 from mlpcli.config.defaults import NAMES_OF_KINDS
 from mlpcli.config.kinds import NAMED_DATA
+from mlpcli.data.cells import parse_written
 from mlpcli.parallel.cores import seconds_ready
 from mlpcli.runs.keeper import Keeper
 from mlpcli.runs.repeat import train_words
@@ -55,10 +57,12 @@ def name_defaults(run: Run) -> str:
 def name_choice(run: Run) -> str:
     """Which task was chosen if the labels of a table could be either, and how to choose the other.
 
-    Text can only be classes, and images and what has a name are never numbers to predict.
+    Words can only be classes, and images and what has a name are never numbers to predict.
     """
     data, task = run.material.data, run.material.task
-    if run.config.data.task not in (None, "auto") or data.y.dtype.kind == "U" or data.image_shape:
+    if run.config.data.task not in (None, "auto") or data.of_classes or data.image_shape:
+        return ""
+    if data.y.dtype.kind == "U" and any(parse_written(y) is None for y in distinct(data.y)):
         return ""
     if task.kind == Regression.kind:
         return "; the labels are numbers to predict (--task classification takes them for classes)"

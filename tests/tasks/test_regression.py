@@ -202,7 +202,14 @@ def test_the_first_line_says_which_task_was_chosen_and_how_to_choose_the_other(m
     rows[:, 2] = np.arange(60) % 3
     write(rows)
     err = mlp.ok("train", "--data", "houses.csv", "--dry-run").err
-    assert "; 3 classes (--task regression predicts the labels as numbers)" in err
+    said = "; 3 classes (--task regression predicts the labels as numbers)"
+    assert said in err
+    written = Path("houses.csv").read_text()
+    head, *lines = written.splitlines()
+    Path("houses.csv").write_text("\n".join([head, *(f"{line}.5" for line in lines)]) + "\n")
+    assert said in mlp.ok("train", "--data", "houses.csv", "--dry-run").err  # as text
+    Path("houses.csv").write_text("\n".join([head, *(f"{line} rooms" for line in lines)]) + "\n")
+    assert "predicts the labels" not in mlp.ok("train", "--data", "houses.csv", "--dry-run").err
 
 
 def test_targets_that_are_all_the_same_are_refused(mlp) -> None:
