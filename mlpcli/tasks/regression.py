@@ -20,8 +20,8 @@ from mlpcli.tasks.task import Predictions, Scores
 
 _STRATA = 10
 _RESAMPLES = 1000  # of the bootstrap
-_LARGE = 1e150  # numbers whose squares have a sum; of smaller ones than its inverse, 0 is one
-_CROWDED = 3  # a mean of more than 10^this deviations takes more digits
+_LARGE = 1e150  # squares of larger numbers overflow in sums, those of numbers below 1/it vanish
+_CROWDED = 3  # numbers that share more digits than so many are shown with more
 
 
 @record
