@@ -278,9 +278,10 @@ def _outcome(job: _Job, predicted: Array, labels: Array) -> str:
     right, N = int(np.count_nonzero(true == predicted)), len(true)
     text = f"{source}: {right:,} of {N:,} right ({100 * right / N:.2f} %)"
     unseen = int(np.count_nonzero(true < 0))
-    return (
-        f"{text}; {unseen:,} have a label that {model.file.path} does not know" if unseen else text
-    )
+    if not unseen:
+        return text
+    have = "1 has" if unseen == 1 else f"{unseen:,} have"
+    return f"{text}; {have} a label that {model.file.path} does not know"
 
 
 def _as_json(job: _Job, request: Request) -> dict[str, Any]:

@@ -114,6 +114,21 @@ def test_fractions_of_arrays_are_predicted_as_numbers(mlp, shape: Any, dtype: An
         mlp.ok("evaluate", "model.npz", "--data", "few.npz")
 
 
+def test_rows_of_an_array_to_be_answered_may_lack_a_number(mlp) -> None:
+    X = np.random.default_rng(0).normal(size=(100, 3))
+    np.savez("rows.npz", X=X, y=X[:, 0])
+    np.savez("new.npz", X=X[:9], y=np.where(np.arange(9) < 2, np.nan, X[:9, 0]))
+    mlp.ok("train", "--data", "rows.npz", "--epochs", 1, "-q")
+    outcome = mlp.ok("predict", "model.npz", "new.npz")
+    assert len(outcome.out.splitlines()) == 10
+    assert outcome.err.endswith(" over 7 rows\n")
+    code, text = mlp.error("evaluate", "model.npz", "--data", "new.npz")
+    assert (code, text) == (
+        3,
+        "new.npz: y: the label nan (sample 1) is not finite; remove the sample",
+    )
+
+
 def test_fractions_of_arrays_are_no_classes(mlp) -> None:
     np.savez("rows.npz", X=np.eye(30), y=np.arange(30) % 3 / 2)
     said = (

@@ -57,12 +57,16 @@ def open_npz(path: Path, source: str) -> Dataset:
     return _as_dataset(arrays, headers, source=source, digest=digest)
 
 
-def read_npz(path: Path, source: str) -> tuple[Array, Array | None]:
-    """(X (N, D), y (N,) or None) of an archive whose y may be missing; otherwise as `open_npz`."""
+def read_npz(path: Path, source: str) -> tuple[Array, Array | None, Array | None]:
+    """(X (N, D), y (N,) or None, which rows have a y, or None if all have); else as `open_npz`."""
     arrays, headers, _ = _read_npz(path, source, labelled=False)
-    X = arrays["X"]
-    y = _labels(arrays["y"], headers["y"].where) if "y" in arrays else None
-    return X.reshape(len(X), -1), y
+    X, y, there = arrays["X"], arrays.get("y"), None
+    if y is not None:
+        if y.dtype.kind == "f" and not np.isfinite(y).all():
+            there = np.isfinite(y)
+            y = np.where(there, y, 0)
+        y = _labels(y, headers["y"].where)
+    return X.reshape(len(X), -1), y, there
 
 
 def read_npy(path: Path, source: str) -> tuple[Array, None]:
