@@ -22,7 +22,8 @@ class Format:
         table: opens it as a `RawTable`, of (source, options, known names, an `ExitStack` that
             closes what is opened); "" if it is no table.
         data: opens it as a `Dataset` of arrays to train on, of (path, source).
-        rows: reads arrays to predict, (X, labels or None), of (path, source).
+        rows: reads arrays to predict, (X, labels or None), of (path, source); third may be which
+            rows have a label.
     """
 
     suffixes: tuple[str, ...]
