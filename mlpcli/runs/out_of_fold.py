@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from mlpcli.arrays import distinct
 from mlpcli.data.split import Split
+from mlpcli.errors import DataError
 from mlpcli.evaluation.metrics import join_predictions, predict_members, score_members
 from mlpcli.evaluation.text_report import TaskReport, figures_of, intervals_of, report_of
 from mlpcli.nn.network import MLP
@@ -43,6 +45,9 @@ def score_team(
 
     Args:
         honest: whether none started from weights that were trained on these rows.
+
+    Raises:
+        DataError: a loss is not finite.
     """
     first = networks[0][1]
     task, y = first.task, first.splits.train.y
@@ -56,7 +61,13 @@ def score_team(
         own, labels = split.X is material.data.X, material.data.y_val
         split = replace(split, y=y if own or labels is None else task.encode(labels))
         predictions = predict_members([member], split, task)[1]
-        each.append(_scores(report_of(predictions, task)))
+        score = _scores(report_of(predictions, task))
+        if not math.isfinite(score.loss):
+            raise DataError(
+                f"{material.data.source}: the loss of network {len(each)} on what it holds out is "
+                "not finite: it overflows"
+            )
+        each.append(score)
         if own and honest:
             said.append(predictions)
             rows.append(split.rows)

@@ -548,3 +548,15 @@ def test_sample_weights_groups_and_balanced_classes_go_with_members(mlp) -> None
     ).json
     assert said["out_of_fold"]["samples"] % 4 == 0
     assert mlp.ok("evaluate", "model.npz", "--json").json["samples"] == 32
+
+
+@pytest.mark.parametrize("how", ["--quiet", "--json"])
+def test_a_target_beyond_all_others_in_a_fold_is_said_to_overflow(mlp, how: str) -> None:
+    """A value that stands for a missing one elsewhere, as 1e37, and no JSON of infinity."""
+    rows = [f"{i % 29},{i % 7},{1e37 if i == 3 else i % 29 * 2.5 + i % 7}" for i in range(200)]
+    Path("rows.csv").write_text("\n".join(["a,b,y", *rows]) + "\n")
+    code, text = mlp.error("train", "--data", "rows.csv", "--folds", 2, "--epochs", 1, how)
+    assert code == 3
+    assert re.fullmatch(
+        r"rows\.csv: the loss of network \d on what it holds out is not finite: it overflows", text
+    )
