@@ -15,6 +15,7 @@ from mlpcli.commands.console import Console
 from mlpcli.config.config import Config
 from mlpcli.config.options import OPTIONS
 from mlpcli.data.catalog import data_dir as where_data_lie
+from mlpcli.data.mismatch import compare_targets
 from mlpcli.data.split import Split
 from mlpcli.evaluation.conformal import ResidualsOfBest, measure_residuals
 from mlpcli.files import ensure_writable, refuse_reading
@@ -192,6 +193,9 @@ def _build(
         ancestors = start_from(origin, net, material)
         if not member:
             _warn_of_seen(ancestors, config, material, console)
+            source, path = material.data.source, origin.file.path
+            if said := compare_targets(material.task, origin.task, source, path):
+                console.warning(said)
     trainer = _trainer(job, cores, own, material, net, alone=member is not None)
     if model:
         trainer.restore(snapshot_of(model, trainer))

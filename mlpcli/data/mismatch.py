@@ -1,4 +1,4 @@
-"""Rows whose values are not like those of the training rows: of another scale or unit."""
+"""Rows whose values or targets are not like those of a model: of another scale or unit."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import numpy as np
 from mlpcli.arrays import Array
 from mlpcli.data.encoding import OTHER_SCALE, Encoding, scales_differ
 from mlpcli.records import record
+from mlpcli.tasks.regression import Regression
+from mlpcli.tasks.task import Task
 from mlpcli.text import quoted
 
 _ENOUGH = 1 << 25  # cells to look at; of more, evenly spaced rows
@@ -62,6 +64,19 @@ def compare_scale(encoding: Encoding, X: Array, source: str, model: Path) -> str
     return (
         f"{source}: {odd[0].name} goes from {a:.6g} to {b:.6g}, in the rows that {model} was "
         f"trained on from {low:.6g} to {high:.6g}{more}; give it in the same unit"
+    )
+
+
+def compare_targets(task: Task, old: Task, source: str, model: Path) -> str | None:
+    """What to warn of if the numbers that a task predicts are of another unit than a model's."""
+    if not isinstance(task, Regression) or not isinstance(old, Regression):
+        return None
+    found = _Range("the target", (task.low, task.high), (old.low, old.high))
+    if not found.is_outside and 1 / OTHER_SCALE <= found.ratio <= OTHER_SCALE:
+        return None
+    return (
+        f"{source}: the targets are {task.describe()}, those that {model} was trained on "
+        f"{old.describe()}; give them in the same unit"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -186,3 +187,21 @@ def test_categories_dates_and_gaps_mean_what_they_meant(
     )
     np.testing.assert_allclose(second, first, atol=2e-5)
     assert np.ptp(first[:, 0]) > 0.1
+
+
+@pytest.mark.parametrize(
+    ("unit", "offset", "warned"),
+    [(1, 0, False), (2, 5, False), (1000, 50_000, True), (0.01, 0, True)],
+)
+def test_targets_of_another_unit_are_warned_of(
+    mlp, unit: float, offset: float, warned: bool
+) -> None:
+    """The network starts with the answers of the other, so that it has far to go."""
+    for name, scale, base in (("old", 1, 0), ("new", unit, offset)):
+        rows = [f"{i % 29},{i % 7},{scale * (i % 29 * 2.5 + i % 7) + base}" for i in range(200)]
+        Path(f"{name}.csv").write_text("\n".join(["a,b,y", *rows]) + "\n")
+    mlp.ok("train", "--data", "old.csv", "--epochs", 1, "-o", "old.npz", "-q")
+    given = ("--data", "new.csv", "--init-from", "old.npz", "--epochs", 1, "-o", "new.npz")
+    said = mlp("train", *given).err  # it may diverge
+    there = "those that old.npz was trained on from 0 to 7[0-9], .*; give them in the same unit"
+    assert bool(re.search(there, said)) == warned
