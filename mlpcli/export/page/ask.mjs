@@ -1,7 +1,7 @@
 // Ask it: give the network something of one's own or a test sample, and see its answers move.
 
 import { form } from "./form.mjs";
-import { h, measure, number, percent } from "./dom.mjs";
+import { h, measure, percent, targetText } from "./dom.mjs";
 import { bar } from "./panels.mjs";
 import { DAY } from "./decode.mjs";
 import { isPlane, kindOf, plane } from "./plane.mjs";
@@ -29,9 +29,9 @@ function answers(lesson) {
   if (facts.target) {
     const value = lesson.value();
     const share = Math.max(Math.min(lesson.answer.data[0] / 3, 1), -1);
-    return [h("p", { class: "said" }, facts.target.name, " ", h("strong", {}, number(value))),
+    return [h("p", { class: "said" }, facts.target.name, " ", h("strong", {}, targetText(value, facts.target))),
       h("div", { class: "value" }, bar(share)),
-      h("p", { class: "note" }, `The bar is in standard deviations from the mean of the training rows, ${number(facts.target.shift)}.`)];
+      h("p", { class: "note" }, `The bar is in standard deviations from the mean of the training rows, ${targetText(facts.target.shift, facts.target)}.`)];
   }
   const probs = lesson.answer.data;
   const { best } = lesson;
@@ -62,7 +62,7 @@ function samples(lesson) {
       button.setAttribute("aria-pressed", String(lesson.sample === i));
       const { label } = lesson.samples[i];
       if (facts.target) {
-        verdicts[i].textContent = `${number(label, 3)}, said ${number(said[i], 3)}`;
+        verdicts[i].textContent = `${targetText(label, facts.target, 3)}, said ${targetText(said[i], facts.target, 3)}`;
         return;
       }
       button.classList.toggle("wrong", said[i] !== label);

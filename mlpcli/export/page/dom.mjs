@@ -72,6 +72,13 @@ export function number(x, digits = 4) {
   return minus(size >= 1000 ? x.toFixed(0) : x.toPrecision(digits));
 }
 
+/** A number to predict, with the digits that tell it from others if these have many in common.
+ * @param {number} x @param {{shift: number, factor: number}} target @param {number} [digits] */
+export function targetText(x, { shift, factor }, digits = 4) {
+  const alike = Math.floor(Math.log10(Math.max(Math.abs(shift) * factor, 1)));
+  return alike < 2 || !Number.isFinite(x) ? number(x, digits) : minus(x.toPrecision(Math.min(digits + alike, 17)));
+}
+
 /** A value of a column, in about as many digits as its usual range needs.
  * @param {number} x @param {{low?: number, high?: number, whole?: boolean}} column */
 export function measure(x, { low = 0, high = 1, whole }) {

@@ -3,7 +3,7 @@
 import { askSection, shownSample } from "./ask.mjs";
 import { backwardLines, forwardLines } from "./derivation.mjs";
 import { Check } from "./check.mjs";
-import { byId, button, h, math, number, percent, prose } from "./dom.mjs";
+import { byId, button, h, math, number, percent, prose, targetText } from "./dom.mjs";
 import { Fit } from "./fit.mjs";
 import { Lesson } from "./lesson.mjs";
 import { Steps, batchChoice } from "./steps.mjs";
@@ -59,8 +59,8 @@ function now(lesson, place) {
   lesson.watch(() => {
     const { facts } = lesson;
     const { best } = lesson;
-    const said = facts.target ? number(lesson.value()) : facts.classes[best];
-    const right = facts.target ? number(lesson.label) : lesson.named(lesson.label);
+    const said = facts.target ? targetText(lesson.value(), facts.target) : facts.classes[best];
+    const right = facts.target ? targetText(lesson.label, facts.target) : lesson.named(lesson.label);
     const line = (/** @type {string} */ name, /** @type {string} */ value, /** @type {string} */ kind = "") => h("div", { class: kind }, h("dt", {}, name), h("dd", {}, value));
     const thumb = facts.image ? shownSample(lesson, { values: Float64Array.from(lesson.raw), label: lesson.label, row: lesson.sample + 1 }) : h("span");
     reset.hidden = !lesson.steps;

@@ -1,6 +1,6 @@
 // Take a step: gradient descent on this sample, or on the dozen, by hand.
 
-import { button, choice, h, math, number, percent, setIdle } from "./dom.mjs";
+import { button, choice, h, math, number, percent, setIdle, targetText } from "./dom.mjs";
 import { bar } from "./panels.mjs";
 import { chart } from "./plot.mjs";
 
@@ -104,7 +104,8 @@ export class Steps {
   }
 
   right() {
-    return this.lesson.regression ? number(this.lesson.label) : `“${this.lesson.named(this.lesson.label)}”`;
+    const { target } = this.lesson.facts;
+    return target ? targetText(this.lesson.label, target) : `“${this.lesson.named(this.lesson.label)}”`;
   }
 
   /** @param {string} text @param {string} [kind] */
@@ -119,9 +120,10 @@ export class Steps {
     const { facts } = lesson;
     const before = trace.length > 1 ? trace[trace.length - 2] : null;
     const now = lesson.answer.data;
-    if (facts.target) {
-      const value = (/** @type {number} */ score) => number(lesson.inUnit(score));
-      this.table.replaceChildren(h("p", {}, before ? `${facts.target.name}: ${value(before.answers[0])} before, ` : `${facts.target.name}: `,
+    const { target } = facts;
+    if (target) {
+      const value = (/** @type {number} */ score) => targetText(lesson.inUnit(score), target);
+      this.table.replaceChildren(h("p", {}, before ? `${target.name}: ${value(before.answers[0])} before, ` : `${target.name}: `,
         h("strong", {}, value(now[0])), before ? " after." : "."));
       return;
     }

@@ -354,11 +354,20 @@ def _write_birds(path: Path) -> None:
     np.savez(path, meta=text, **net.params)
 
 
+def _times(folder: Path) -> Path:
+    """Seconds since 1970, all within a minute."""
+    path = folder / "times.csv"
+    rows = [f"{i % 40},{1_700_000_000 + i % 40 + 0.5}" for i in range(120)]
+    path.write_text("\n".join(["tick,time", *rows]) + "\n")
+    return path
+
+
 _TRAININGS: dict[str, Callable[[Path], tuple[object, ...]]] = {
     "digits": lambda _: ("--data", "digits", "--hidden", 12, "--epochs", 6),
     "noise": lambda folder: ("--data", _noise(folder), "--hidden", 100, "--epochs", 1),
     "flowers": lambda folder: ("--data", _flowers(folder), "--hidden", "6,5", "--epochs", 20),
     "prices": lambda folder: ("--data", _prices(folder), "--hidden", 10, "--loss", "huber"),
+    "times": lambda folder: ("--data", _times(folder), "--hidden", 8, "--epochs", 30),
     "spiral": lambda _: ("--data", "spiral", "--hidden", 20, "--activation", "tanh"),
 }
 

@@ -6,6 +6,7 @@ import base64
 import itertools
 import json
 import math
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -340,6 +341,19 @@ def test_a_regression_answers_in_its_targets_unit_and_learns_a_number(show, less
     before = loss(browser)
     browser.click("#stepping .main")
     assert loss(browser) < before
+
+
+def test_numbers_far_from_0_are_told_apart(show, lesson_of) -> None:
+    browser = show("times")
+    model = load(lesson_of("times").with_suffix(".npz"))
+    said = text(browser, "#answers .said").removeprefix("time ")
+    tick = float(browser.run("document.querySelector('.form input[type=number]').value"))
+    assert float(said) == pytest.approx(model.predict([[tick]])[0], rel=0, abs=0.01)
+    verdicts = browser.run(
+        "Array.from(document.querySelectorAll('#samples button'), (b) => b.textContent)"
+    )
+    labels = {re.search(r"[0-9.]+(?=, said)", verdict)[0] for verdict in verdicts}
+    assert len(labels) == len(verdicts)
 
 
 @pytest.mark.parametrize("name", ["digits", "birds", "flowers", "spiral", "noise", "prices"])
