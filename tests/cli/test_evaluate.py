@@ -122,6 +122,10 @@ def test_a_column_that_is_missing_is_named(mlp, trained: Path) -> None:
     code, said = mlp.error("evaluate", "model.npz", "--data", "other.csv")
     assert said.startswith("other.csv: no column 'species'")
     mlp.ok("evaluate", "model.npz", "--data", "other.csv", "--label-column", "kind")
+    assert mlp.error("evaluate", "model.npz", "--data", "other.csv", "--label-column", "width") == (
+        3,
+        "other.csv: which column besides the inputs has the labels? give --label-column",
+    )
 
 
 def test_a_label_that_training_has_not_seen_is_named_with_its_row(mlp, trained: Path) -> None:

@@ -170,7 +170,8 @@ def find_columns(
         if label in features:
             label = None
         if label is None and labelled:
-            raise DataError(f"{table.source}: which column has the labels? give --label-column")
+            question = "which column besides the inputs has the labels?"
+            raise DataError(f"{table.source}: {question} give --label-column")
         return features, label
     return _match_positions(table, layout, label, labelled=labelled)
 
