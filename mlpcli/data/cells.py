@@ -157,8 +157,14 @@ def decimal_mark(cell: str) -> str:
 
 
 def find_decimal_comma(cells: Iterable[str], otherwise: bool) -> bool:
-    """Whether a column's numbers have a decimal comma; `otherwise` if they do not tell."""
-    marks = {decimal_mark(cell) for cell in cells if "," in cell or "." in cell} - {""}
+    """Whether a column's numbers have a decimal comma; `otherwise` if they do not tell.
+
+    Money has no three decimals, so that the comma of $1,234 is none.
+    """
+    cells = [cell for cell in cells if "," in cell or "." in cell]
+    marks = {decimal_mark(cell) for cell in cells} - {""}
+    if not marks:
+        marks = {"," if "." in cell else "." for cell in cells if _compiled(_MONEY).search(cell)}
     return marks == {","} if len(marks) == 1 else otherwise
 
 

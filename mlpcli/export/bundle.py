@@ -103,11 +103,18 @@ class _Module:
         first = min([node.lineno, *(d.lineno for d in decorators)])
         lines: list[str | None] = list(self.source.splitlines())
         for part in ast.walk(node):
-            if isinstance(part, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(part):
-                begin, end = part.body[0].lineno, part.body[0].end_lineno or 0
-                if len(part.body) > 1:
+            if isinstance(part, ast.FunctionDef | ast.ClassDef):
+                words = [each for each in part.body if _is_docstring(each)]
+                for each in words if len(words) < len(part.body) else []:
+                    begin, end = each.lineno, each.end_lineno or 0
                     lines[begin - 1 : end] = [None] * (end - begin + 1)
         return "\n".join(line for line in lines[first - 1 : node.end_lineno] if line is not None)
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    """Of a class, of a function, or below an attribute."""
+    constant = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(constant, ast.Constant) and isinstance(constant.value, str)
 
 
 def _names(node: ast.stmt) -> Iterator[str]:

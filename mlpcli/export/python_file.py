@@ -59,7 +59,7 @@ def build(request: Request) -> bytes:
             "numeric": numeric,
         },
         "task": first.task.kind,
-        "digits": first.task.digits if isinstance(first.task, Regression) else 0,
+        **({"digits": first.task.digits} if isinstance(first.task, Regression) else {}),
         "classes": list(about.classes),
         "names": None if about.class_names is None else list(about.class_names),
         "networks": [_network(network) for network in about.networks],

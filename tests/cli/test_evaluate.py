@@ -124,7 +124,7 @@ def test_a_column_that_is_missing_is_named(mlp, trained: Path) -> None:
     mlp.ok("evaluate", "model.npz", "--data", "other.csv", "--label-column", "kind")
     assert mlp.error("evaluate", "model.npz", "--data", "other.csv", "--label-column", "width") == (
         3,
-        "other.csv: which column besides the inputs has the labels? give --label-column",
+        "other.csv: no labels beside the inputs; give --label-column",
     )
 
 

@@ -43,6 +43,10 @@ def read(content: str, label: str | None = None, known: tuple[str, ...] = (), **
         ('"a;b","c"\n"d;e","f"', ","),
         ("Paris (France),3\nRome (Italy),4", ","),
         ("5\n6", ","),
+        ("when\tx\n2020-01-01 12:00\t1\n2020-01-02 13:30\t2", "\t"),
+        ("2020-01-01 12:00\t1\n2020-01-02 13:30\t2", "\t"),
+        ("town\tx\nNew York\t1\nEl Paso\t2", "\t"),
+        ("price\tx\n500 €\t1\n1.200 €\t2", "\t"),
     ],
 )
 def test_the_delimiter_is_what_every_line_has(lines: str, delimiter: str) -> None:

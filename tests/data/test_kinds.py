@@ -389,6 +389,15 @@ def test_an_index_of_shuffled_rows_without_a_name_is_left_out(name: str) -> None
     assert not read(order, PLAIN, Y, names="weight,a,kind").left_out
 
 
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_money_has_no_three_decimals_whatever_separates_the_cells(mark: str) -> None:
+    values = [37 * i % 9000 + 500 for i in range(N)]  # some below a thousand
+    dollars = [f'"${value:,}"' for value in values]
+    euros = [f"{value:,} €".replace(",", ".") for value in values]
+    table = read(dollars, euros, Y, names="a,b,kind", mark=mark)
+    assert table.X.tolist() == [[value, value] for value in values]
+
+
 def test_the_decimal_mark_is_a_columns_own() -> None:
     euros = [f'"{1000 + 37 * i % 500:,}'.replace(",", ".") + f',{i % 90 + 10} €"' for i in range(N)]
     table = read(euros, PLAIN, Y, names="price,a,kind")

@@ -50,7 +50,8 @@ def guess_delimiter(lines: Sequence[str]) -> str:
     """What separates the cells of these lines.
 
     It is what most lines have equally often. Of several such, it is the one whose cells hold least
-    of the others (`4,4;oak` is two cells with a decimal comma), then the one with most cells.
+    of the others (`4,4;oak` is two cells with a decimal comma), then the one with most cells; but
+    between tabs, spaces are of the cells (`2020-01-01 12:00`).
     """
     best, found = (0.0, 0.0, 0), ","
     for delimiter in _DELIMITERS:
@@ -63,6 +64,7 @@ def guess_delimiter(lines: Sequence[str]) -> str:
             continue
         cells = [cell for row in rows for cell in row]
         impure = sum(_holds_another(cell, delimiter) for cell in cells) / len(cells)
+        width *= (delimiter, found) != (WHITE_SPACE, "\t")
         score = (round(count / len(rows), 1), -round(impure, 3), width)
         if score > best:
             best, found = score, delimiter

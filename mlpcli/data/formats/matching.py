@@ -170,8 +170,7 @@ def find_columns(
         if label in features:
             label = None
         if label is None and labelled:
-            question = "which column besides the inputs has the labels?"
-            raise DataError(f"{table.source}: {question} give --label-column")
+            raise DataError(f"{table.source}: no labels beside the inputs; give --label-column")
         return features, label
     return _match_positions(table, layout, label, labelled=labelled)
 
