@@ -26,9 +26,10 @@ _MONEY = (
 
 
 def _written(point: str, marks: str) -> str:
+    """The pattern of a number; who sets thousands apart writes no power of ten."""
     grouped = rf"[1-9][0-9]{{0,2}}(?P<mark>[{marks}' ])[0-9]{{3}}(?:(?P=mark)[0-9]{{3}})*"
     digits = rf"(?:{grouped}|[0-9]+)(?:{point}[0-9]*)?|{point}[0-9]+"
-    power = "(?P<power>[eE][+-]?[0-9]+)?"
+    power = "(?(mark)|(?P<power>[eE][+-]?[0-9]+)?)"
     before = rf"(?P<sign>[+-]?) ?(?P<open>\(?){_MONEY}? ?(?P<inner>[+-]?|\()"
     after = rf" ?%? ?{_MONEY}?(?P<close>\)?) ?{_MONEY}?(?P<last>-?)"
     return rf"{before}(?P<digits>{digits}){power}{after}"

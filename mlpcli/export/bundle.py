@@ -107,6 +107,7 @@ class _Module:
                 words = [each for each in part.body if _is_docstring(each)]
                 for each in words if len(words) < len(part.body) else []:
                     begin, end = each.lineno, each.end_lineno or 0
+                    end += end < len(lines) and lines[end] == ""  # and the blank line below
                     lines[begin - 1 : end] = [None] * (end - begin + 1)
         return "\n".join(line for line in lines[first - 1 : node.end_lineno] if line is not None)
 

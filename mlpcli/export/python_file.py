@@ -79,11 +79,11 @@ def _network(network: Network) -> dict[str, Any]:
     encoding, layers = [_facts(part) for part in parts], list(network.layers)
     if network.embedding:
         layers[0] = (_embed(encoding, layers[0][0], *network.embedding), *layers[0][1:])
+    number = network.output == "number"
     return {
         "encoding": encoding,
         "output": network.output,
-        "mean": network.mean,
-        "deviation": network.deviation,
+        **({"mean": network.mean, "deviation": network.deviation} if number else {}),
         "type": _BYTES[network.layers[0][0].dtype],
         "layers": [(*W.shape, f, _packed(W), _packed(b)) for W, b, f in layers],
     }

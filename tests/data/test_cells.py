@@ -118,6 +118,8 @@ def test_what_is_missing(cell: str) -> None:
         ("0,5", ","),
         ("a,b", ""),
         ("1.234,5", ","),
+        ("1,234e-05", ","),
+        ("1.234e+05", "."),
     ],
 )
 def test_the_decimal_mark_is_known_if_there_is_no_other_way_to_read(cell: str, mark: str) -> None:
