@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Sequence
 from datetime import date
@@ -15,7 +14,7 @@ from mlpcli import __version__
 from mlpcli.commands.console import Console
 from mlpcli.data.catalog import DOWNLOADS
 from mlpcli.data.catalog import data_dir as where_data_lie
-from mlpcli.errors import DataError, UsageError
+from mlpcli.errors import UsageError
 from mlpcli.evaluation import figures, subject
 from mlpcli.evaluation import html_report as html
 from mlpcli.evaluation import text_report as report
@@ -123,11 +122,7 @@ def _score(
         own, predictions = predict_members(committee.networks, committee.splits, task, attack)
     each = [report.report_of(one, task) for one in own]
     for model, scores in zip(members, each, strict=True):
-        if not math.isfinite(scores.loss):
-            raise DataError(
-                f"{committee.source}: the loss of {model.file.name} on it is not finite: it "
-                "overflows"
-            )
+        report.refuse_overflow(scores, committee.source, f"{model.file.name} on it")
     return each, (report.report_of(predictions, task), predictions)
 
 

@@ -145,10 +145,9 @@ def _load(path: Path, sources: Sequence[str]) -> Model:
     except CheckpointError:
         for source in sources:
             if is_checkpoint(Path(source)):
-                command = shlex.join(["mlp", "predict", source, str(path)])
+                again = shlex.join(["mlp", "predict", source, str(path)])
                 raise UsageError(
-                    f"{path}: is no checkpoint, but {source} is one; the model comes first: "
-                    f"{command}"
+                    f"{path}: is no checkpoint, but {source} is one; the model comes first: {again}"
                 ) from None
         raise
 

@@ -176,7 +176,7 @@ def _table(models: Sequence[Model]) -> str:
     rows = [("model", "validation", "loss", "network", *options, "epoch", "seconds")]
     for model in models:
         values, (score, loss) = model.config.values(), _validation(model)
-        name = "RMSE " if isinstance(model.task, Regression) else ""
+        name = f"{model.task.headline_name} " if isinstance(model.task, Regression) else ""
         rows.append(
             (
                 str(model.file.path),

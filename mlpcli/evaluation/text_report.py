@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
+from mlpcli.errors import DataError
 from mlpcli.tasks.classification import Classification, ClassReport
 from mlpcli.tasks.regression import Regression, ResidualReport
 from mlpcli.tasks.task import Predictions, Task
@@ -25,6 +27,12 @@ def report_of(predictions: Predictions, task: Task) -> TaskReport:
         return ClassReport.of(predictions, task)
     assert isinstance(task, Regression)
     return ResidualReport.of(predictions, task)
+
+
+def refuse_overflow(report: TaskReport, source: str, whose: str) -> None:
+    """Raise DataError if the loss on rows of `source` is not finite, which no JSON can hold."""
+    if not math.isfinite(report.loss):
+        raise DataError(f"{source}: the loss of {whose} is not finite: it overflows")
 
 
 def figures_of(report: TaskReport) -> dict[str, float]:

@@ -113,7 +113,7 @@ class _Module:
 
 
 def _is_docstring(node: ast.stmt) -> bool:
-    """Of a class, of a function, or below an attribute."""
+    """Whether it is one: of a class, of a function, or of the attribute above it."""
     constant = node.value if isinstance(node, ast.Expr) else None
     return isinstance(constant, ast.Constant) and isinstance(constant.value, str)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,9 +9,14 @@ import numpy as np
 
 from mlpcli.arrays import distinct
 from mlpcli.data.split import Split
-from mlpcli.errors import DataError
 from mlpcli.evaluation.metrics import join_predictions, predict_members, score_members
-from mlpcli.evaluation.text_report import TaskReport, figures_of, intervals_of, report_of
+from mlpcli.evaluation.text_report import (
+    TaskReport,
+    figures_of,
+    intervals_of,
+    refuse_overflow,
+    report_of,
+)
 from mlpcli.nn.network import MLP
 from mlpcli.records import record
 from mlpcli.runs.material import Material
@@ -61,13 +65,10 @@ def score_team(
         own, labels = split.X is material.data.X, material.data.y_val
         split = replace(split, y=y if own or labels is None else task.encode(labels))
         predictions = predict_members([member], split, task)[1]
-        score = _scores(report_of(predictions, task))
-        if not math.isfinite(score.loss):
-            raise DataError(
-                f"{material.data.source}: the loss of network {len(each)} on what it holds out is "
-                "not finite: it overflows"
-            )
-        each.append(score)
+        report = report_of(predictions, task)
+        whose = f"network {len(each)} on what it holds out"
+        refuse_overflow(report, material.data.source, whose)
+        each.append(_scores(report))
         if own and honest:
             said.append(predictions)
             rows.append(split.rows)

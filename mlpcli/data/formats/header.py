@@ -64,7 +64,8 @@ def guess_delimiter(lines: Sequence[str]) -> str:
             continue
         cells = [cell for row in rows for cell in row]
         impure = sum(_holds_another(cell, delimiter) for cell in cells) / len(cells)
-        width *= (delimiter, found) != (WHITE_SPACE, "\t")
+        if (delimiter, found) == (WHITE_SPACE, "\t"):
+            width = 0
         score = (round(count / len(rows), 1), -round(impure, 3), width)
         if score > best:
             best, found = score, delimiter

@@ -24,8 +24,8 @@ _NOT_TEXT = {
     b"PK\x03\x04": "is a zip archive (or a workbook such as .xlsx), not text; unpack it, or save "
     "the sheet as CSV",
     b"\xd0\xcf\x11\xe0": "is an Excel workbook, not text; save the sheet as CSV",
-    b"PAR1": "is a Parquet file; save as CSV, or .parquet for mlp",
-    b"\x93NUMPY": "is a NumPy array; save as CSV, or .npy for mlp",
+    b"PAR1": "is a Parquet file; save it as CSV, or name it .parquet for mlp",
+    b"\x93NUMPY": "is a NumPy array; save it as CSV, or name it .npy for mlp",
     b"BZh": "is compressed by bzip2; decompress it, or use gzip",
     b"\xfd7zXZ": "is compressed by xz; decompress it, or use gzip",
     b"\x28\xb5\x2f\xfd": "is compressed by zstd; decompress it, or use gzip",
