@@ -134,6 +134,12 @@ def test_a_row_of_zeros_is_no_trouble():
     assert check_network(MLP([6, 8, 3]), X, y).failure() is None
 
 
+def test_tiny_inputs_are_no_trouble():
+    """As cells beside one of 1e30 are that nothing scales."""
+    X, y = some_data()
+    assert check_network(MLP([6, 8, 3]), 1e-30 * X, y).failure() is None
+
+
 @pytest.mark.parametrize("sizes", [[2, 1, 2], [1, 2], [3, 2, 2, 3]])
 def test_the_smallest_networks_pass(sizes):
     assert check(MLP(sizes, "leaky-relu")).failure() is None

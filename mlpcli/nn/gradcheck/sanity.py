@@ -48,8 +48,9 @@ def check_overfitting(net: MLP, batch: Buffers, rng: np.random.Generator) -> Che
     """
     learner = in_double_precision(net)
     plain = _plain(learner, batch, min(20, len(batch.X), 1 + min(net.sizes[:-1]) // 2))
+    rounding = np.maximum(1e-9 * np.abs(plain.X).max(axis=0), np.finfo(np.float64).tiny)
     plain.X -= plain.X.mean(axis=0)
-    plain.X /= np.maximum(plain.X.std(axis=0), 1e-9) * math.sqrt(net.sizes[0])
+    plain.X /= np.maximum(plain.X.std(axis=0), rounding) * math.sqrt(net.sizes[0])
     goal = OVERFITTED * learner.loss.at_chance(learner.sizes[-1])
     steps, loss = 0, math.inf
     for _ in range(_ATTEMPTS):  # all units of a narrow layer may be dead from the start
