@@ -71,7 +71,18 @@ def test_smoothed_targets_and_weighted_rows_pass():
     X, y = some_data()
     net, smoothed = MLP([6, 8, 3]), 0.9 * np.eye(3) + 0.1 / 3
     assert check_network(net, X, smoothed[y], reg=0.01).failure() is None
+    assert check_network(MLP([6, 8, 3], loss="mse"), X, smoothed[y]).failure() is None
     assert check_network(net, X, y, reg=0.01, weights=0.5 + y).failure() is None
+
+
+@pytest.mark.parametrize("parametrisation", ["standard", "ntk"])
+@pytest.mark.parametrize("sizes", [[6, 2], [6, 5, 3]])
+def test_samples_of_one_class_or_hardly_apart_are_no_trouble(sizes, parametrisation):
+    """They tell nothing of the equations."""
+    X, y = some_data()
+    net = MLP(sizes, parametrisation=parametrisation)
+    assert check_network(net, X, 0 * y).failure() is None
+    assert check_network(net, 1 + 1e-7 * X, y % sizes[-1]).failure() is None
 
 
 @pytest.mark.parametrize("loss", OF_TASK["regression"])

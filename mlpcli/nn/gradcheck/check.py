@@ -105,7 +105,7 @@ def check_network(
     comparison = _Comparison(net, batch, reg, gradient, tolerance, rng)
     # what is not finite needs no warning: it is an infinite error
     with np.errstate(over="ignore", invalid="ignore"):
-        checks = [check_loss_at_chance(net, batch), check_overfitting(net, batch, rng)]
+        checks = [check_loss_at_chance(net, batch), check_overfitting(net, rng)]
         checks += comparison.glances("initial point")
         _burn_in(net, batch, burn_in_steps, rng)
         checks.append(check_penalty(net, batch, reg, gradient))

@@ -33,24 +33,30 @@ def check_loss_at_chance(net: MLP, batch: Buffers) -> Check:
     """With all parameters 0 every score is 0, and the loss is known: ln C for cross-entropy."""
     blank = in_double_precision(net)
     blank.parameters.flat[:] = 0
-    plain = _plain(blank, batch, len(batch.X))
+    plain = blank.buffers(len(batch.X))
+    plain.X[:], plain.Y[:] = batch.X, batch.Y
+    if (C := net.sizes[-1]) > 1:  # unsmoothed
+        plain.Y[:] = batch.Y.argmax(axis=1)[:, np.newaxis] == np.arange(C)
     blank.forward_pass(plain)
     loss, expected = blank.mean_loss(plain), blank.loss.at_zero(plain.Y)
     detail = f"{loss:.6f} with scores of 0, expected {expected:.6f}"
     return Check("loss at chance", math.isclose(loss, expected, rel_tol=1e-12), detail)
 
 
-def check_overfitting(net: MLP, batch: Buffers, rng: np.random.Generator) -> Check:
+def check_overfitting(net: MLP, rng: np.random.Generator) -> Check:
     """Twenty samples are learned by heart; fewer, where a layer is too narrow to part them.
 
-    It is the equations that are tried, not the initial weights or the scaling of the inputs: both
-    are such that any network learns quickly.
+    It is the equations that are tried: the inputs are orthonormal and the classes come in turn, as
+    samples of the data may be of one class, or too close to each other; and weights begin and
+    learn in the way in which any network learns quickly.
     """
     learner = in_double_precision(net)
-    plain = _plain(learner, batch, min(20, len(batch.X), 1 + min(net.sizes[:-1]) // 2))
-    rounding = np.maximum(1e-9 * np.abs(plain.X).max(axis=0), np.finfo(np.float64).tiny)
-    plain.X -= plain.X.mean(axis=0)
-    plain.X /= np.maximum(plain.X.std(axis=0), rounding) * math.sqrt(net.sizes[0])
+    learner.parametrisation = "standard"
+    n, C = min(20, 1 + min(net.sizes[:-1]) // 2), net.sizes[-1]
+    plain = learner.buffers(n)
+    plain.X[:] = np.linalg.qr(rng.standard_normal((plain.X.shape[1], n)))[0].T
+    in_turn = np.arange(n)[:, np.newaxis] % C == np.arange(C)
+    plain.Y[:] = in_turn if C > 1 else rng.standard_normal((n, 1))
     goal = OVERFITTED * learner.loss.at_chance(learner.sizes[-1])
     steps, loss = 0, math.inf
     for _ in range(_ATTEMPTS):  # all units of a narrow layer may be dead from the start
@@ -90,18 +96,6 @@ def check_whole_forward_passes(net: MLP, batch: Buffers, rng: np.random.Generato
             worst = max(worst, abs(loss - expected) / max(1.0, abs(loss)))
     detail = f"perturbed losses differ by {worst:.1e} from those of whole forward passes"
     return Check("forward pass", bool(worst < 1e-12), detail)
-
-
-def _plain(net: MLP, batch: Buffers, n: int) -> Buffers:
-    """The first n samples with targets that can be reached, all weighing the same, none dropped.
-
-    Smoothed distributions over classes are made one-hot; numbers stay as they are.
-    """
-    plain, C = net.buffers(n), net.sizes[-1]
-    plain.X[:], plain.Y[:] = batch.X[:n], batch.Y[:n]
-    if C > 1:
-        plain.Y[:] = plain.Y.argmax(axis=1)[:, None] == np.arange(C)
-    return plain
 
 
 def train_briefly(
