@@ -23,7 +23,7 @@ from mlpcli.data.cells import (
     read_date,
     read_number,
 )
-from mlpcli.data.columns import UNSEEN
+from mlpcli.data.columns import UNSEEN, Column
 from mlpcli.text import CONTROL, quoted
 
 MAX_TEXTS = 1 << 16
@@ -332,6 +332,15 @@ def _by_number(names: Sequence[str]) -> dict[float, float]:
         if value is not None:
             found.setdefault(value, []).append(code)
     return {value: float(codes[0]) for value, codes in found.items() if len(codes) == 1}
+
+
+def reading_of(column: Column, decimal_comma: bool = False, *, lenient: bool = False) -> Reading:
+    """The reading of a model's column; `lenient` makes missing what is no number."""
+    if column.kind == "category":
+        return CategoryCells(column.categories)
+    if column.kind == "date":
+        return DateCells(column.order, fixed=True)
+    return NumberCells(decimal_comma, fixed=True, lenient=lenient)
 
 
 def suit(cells: Sequence[str], decimal_comma: bool) -> Reading:

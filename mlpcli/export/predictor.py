@@ -121,9 +121,8 @@ def _read(rows: Iterable[Any]) -> Iterator[list[Any]]:
 
 
 def _value(value: Any, number: int, column: dict[str, Any]) -> Any:
-    missing = value is None or value != value
     try:
-        read = _read_cell("" if missing else str(value), column)
+        read = _read_cell(str(value), column)
     except ValueError:  # it is not finite
         read = None
     if read is None:
@@ -137,9 +136,9 @@ def _read_cell(cell: str, column: dict[str, Any], decimal_comma: bool = False) -
     """The value of a cell, or None if it is not what the column wants."""
     if column["kind"] == "category":
         return math.nan if is_missing(cell) else cell.strip()
-    if column["kind"] == "date":
-        return read_date(cell, column["order"])
-    return read_number(cell, decimal_comma)
+    is_date = column["kind"] == "date"
+    value = read_date(cell, column["order"]) if is_date else read_number(cell, decimal_comma)
+    return math.nan if value is None and column["lenient"] else value
 
 
 def _wanted(column: dict[str, Any]) -> str:
@@ -208,12 +207,12 @@ def _rows(table: TextTable, places: Sequence[int]) -> Iterator[list[Any]]:
             cell = cells[place]
             try:
                 value = _read_cell(cell, column, comma)
-                if value is None and not column["lenient"]:
+                if value is None:
                     what = f"{quoted(cell.strip())} is not {_wanted(column)}"
                     raise ValueError(f"{what}; correct it, or leave it empty")
             except ValueError as error:
                 raise DataError(f"{table.where(number, place)}: {error}") from None
-            values.append(math.nan if value is None else value)
+            values.append(value)
         yield values
 
 

@@ -227,7 +227,8 @@ class Model:
 
     def _read(self, rows: Any) -> Array:
         kinds = {part.kind for part in self.encoding.parts}
-        X = read_rows(rows, self.wanted, only_numbers=kinds <= {"number", "pixels"})
+        only_numbers, numeric = kinds <= {"number", "pixels"}, self.config.data.numeric
+        X = read_rows(rows, self.wanted, only_numbers=only_numbers, numeric=numeric)
         if self.encoding.pixels and (lacking := lacking_pixels(X)):
             raise DataError(next(iter(lacking.values())))
         return X

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import csv
 import json
 import re
 import subprocess
@@ -14,6 +15,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+from mlpcli import Model
 
 ROWS = [[0.1, 9.9], [4.2, 6.0], [7.9, 2.2]]
 RIGHT = ["ant", "bee", "cow"]
@@ -108,6 +111,61 @@ def test_no_rows_have_no_labels(module: Any) -> None:
 def test_a_row_that_cannot_be_is_told_by_its_number(module: Any, row: Any, message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         module.predict([[1.0, 2.0], row])
+
+
+class Ambiguous:
+    """As pandas writes a missing value: nothing is equal to it, and nothing is not."""
+
+    def __eq__(self, other: object) -> Any:
+        return self
+
+    __ne__, __hash__ = __eq__, object.__hash__
+
+    def __bool__(self) -> bool:
+        raise TypeError("boolean value of NA is ambiguous")
+
+    def __str__(self) -> str:
+        return "<NA>"
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "cells"),
+    [
+        ("top speed", ["20", 30, 1e-3, np.float32(0.5)], ["20", "30", "0.001", "0.5"]),
+        ("x", [None, float("nan"), Ambiguous(), np.datetime64("NaT"), "?"], ["", "", "", "", ""]),
+        ("x", ["$1,234", "1,234", " 5 "], ["$1234", "1234", "5"]),
+        ("name", ["a;b", "c;d", "", "#red", 'say "hi"'], ["a;b", "c;d", "", "#red", 'say "hi"']),
+        ("name", ["sep=;", "[[1]]", "PK\x03\x04"], ["sep=;", "[[1]]", "other"]),
+        ("day", [np.datetime64("2020-03-05"), None], ["2020-03-05", ""]),
+        ("sent", ["few", 7, "none"], ["", "7", ""]),
+    ],
+)
+def test_a_row_in_memory_is_no_text_to_be_guessed(mlp, name, values, cells) -> None:
+    """Of one column, so that nothing else tells what the cells are."""
+    texts = ["a;b", "c;d", "#red", 'say "hi"', "sep=;", "[[1]]"]
+    columns = {
+        "top speed": [str(j) for j in range(60)],
+        "x": [str(j * 37 % 2001) for j in range(60)],
+        "name": [texts[j % len(texts)] for j in range(60)],
+        "day": [f"2020-0{1 + j % 9}-05" for j in range(60)],
+        "sent": [*["many"] * 9, *map(str, range(51))],
+    }
+    with Path("one.csv").open("w", newline="") as file:
+        lines = zip(columns[name], ["low", "high"] * 30, strict=True)
+        csv.writer(file).writerows([(name, "label"), *lines])
+    options = ("--numeric", "sent") if name == "sent" else ()
+    mlp.ok("train", "--data", "one.csv", "--hidden", 4, "--epochs", 2, "-q", *options)
+    mlp.ok("export", "model.npz", "one.py")
+    with Path("rows.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([(name, "label"), *((cell, "low") for cell in cells)])
+    said = mlp.ok("predict", "model.npz", "rows.csv", "--probabilities", "--header", "yes").out
+    answers = [[row["p_high"], row["p_low"]] for row in csv.DictReader(said.splitlines())]
+    expected = np.array(answers, float)
+    for predictor in (Model.load("model.npz"), imported(Path("one.py"))):
+        all_rows = predictor.predict_proba([[value] for value in values])
+        one_by_one = [predictor.predict_proba([{name: value}])[0] for value in values]
+        np.testing.assert_allclose(all_rows, expected, atol=2e-5)
+        np.testing.assert_allclose(one_by_one, expected, atol=2e-5)
 
 
 # As a command

@@ -122,7 +122,7 @@ def test_numbers_are_predicted_in_their_unit(mlp) -> None:
         ("1,2", "rows: is text; give rows, or call `mlp predict` on a file"),
         (np.zeros((3, 5)), "rows: are of the shape (3, 5); model.npz takes (N, 2)"),
         (np.zeros(2), "rows: are of the shape (2,); model.npz takes (N, 2)"),
-        ([["a", 1]], "rows: row 2, column 'width': 'a' is not a number"),
+        ([["a", 1]], "rows: row 1, column 'width': 'a' is not a number"),
         ([[1e300, -1e300]], "row 1 is too large for model.npz: its scores overflow"),
     ],
 )

@@ -21,6 +21,7 @@ from mlpcli.data.readings import (
     LabelCells,
     NumberCells,
     Reading,
+    reading_of,
     suit,
     suit_labels,
 )
@@ -164,15 +165,8 @@ class _Collector:
         position, cells = self.place.features[j], self._cells(j)
         comma = find_decimal_comma(cells, self.decimal_comma)
         if self.layout is not None:
-            column = self.layout.columns[j]
-            if column.kind == "category":
-                return CategoryCells(column.categories)
             lenient = position in self.place.numeric
-            return (
-                NumberCells(comma, fixed=True, lenient=lenient)
-                if column.kind == "number"
-                else DateCells(column.order, fixed=True)
-            )
+            return reading_of(self.layout.columns[j], comma, lenient=lenient)
         if position in self.place.categorical:
             return CategoryCells(fixed=True)
         if position in self.place.numeric:

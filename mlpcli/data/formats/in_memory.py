@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from mlpcli.arrays import Array
-from mlpcli.data.formats.inputs import Wanted, open_stream
+from mlpcli.data.cells import FLOAT32_OVERFLOW
+from mlpcli.data.formats.inputs import Wanted, numbers_only
+from mlpcli.data.readings import OddCellError, Reading, reading_of
 from mlpcli.errors import DataError
 from mlpcli.text import quoted
 
 _SOURCE = "rows"
 
 
-def read_rows(rows: Any, wanted: Wanted, *, only_numbers: bool) -> Array:
+def read_rows(
+    rows: Any, wanted: Wanted, *, only_numbers: bool, numeric: Sequence[str] = ()
+) -> Array:
     """The raw columns X (N, R) that a model takes, of rows in memory.
 
     Args:
@@ -26,9 +28,11 @@ def read_rows(rows: Any, wanted: Wanted, *, only_numbers: bool) -> Array:
             mapping or a data frame. None and NaN are missing values.
         wanted: what the model takes.
         only_numbers: whether all of its columns are numbers, which then need no reading.
+        numeric: those in which what is no number is missing; see `TableOptions`.
 
     Raises:
-        DataError: a column is missing, or a row has another number of values than the model takes.
+        DataError: a column is missing, a row has another number of values than the model takes, or
+            a value is not of its column's kind.
     """
     if isinstance(rows, str | bytes):
         raise DataError(f"{_SOURCE}: is text; give rows, or call `mlp predict` on a file")
@@ -48,7 +52,22 @@ def read_rows(rows: Any, wanted: Wanted, *, only_numbers: bool) -> Array:
         )
     if array is not None and only_numbers and np.isfinite(array).all():
         return array
-    return open_stream(io.BytesIO(_as_csv(listed, wanted).encode()), _SOURCE, wanted).X
+    columns = (wanted.layout or numbers_only(wanted.D, str(wanted.model))).columns
+    readings = [reading_of(column, lenient=column.is_among(numeric)) for column in columns]
+    X = np.empty((len(listed), wanted.D))
+    for number, row in enumerate(listed):
+        for j, (value, reading) in enumerate(zip(row, readings, strict=True)):
+            try:
+                X[number, j] = _read(value, reading)
+            except ValueError as error:
+                name = columns[j].name
+                place = f"column {j + 1 if name is None else quoted(name)}"
+                what = f"{quoted(_cell(value))} {error}; correct it, or leave it empty"
+                raise DataError(
+                    f"{_SOURCE}: row {number + 1}, {place}: "
+                    f"{what if isinstance(error, OddCellError) else error}"
+                ) from None
+    return X
 
 
 def _names(wanted: Wanted, there: Iterable[Any], where: str = _SOURCE) -> Sequence[str]:
@@ -86,18 +105,14 @@ def _numbers(listed: Any) -> Array | None:
     return array if array.dtype.kind in "biuf" else None
 
 
-def _as_csv(rows: Iterable[Sequence[Any]], wanted: Wanted) -> str:
-    """A table with a header, if the columns have names."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    if wanted.columns is not None:
-        writer.writerow(wanted.columns)
-    writer.writerows([[_cell(value) for value in row] for row in rows])
-    return text.getvalue()
+def _read(value: Any, reading: Reading) -> float:
+    """What a value is in X; text is read as a cell of a table is."""
+    if isinstance(value, np.floating | np.integer):
+        value = value.item()
+    plain = reading.kind == "number" and type(value) in (float, int)
+    return float(value) if plain and abs(value) < FLOAT32_OVERFLOW else reading.read(_cell(value))
 
 
 def _cell(value: Any) -> str:
     """A value as a table has it; a number with all its digits."""
-    if value is None or value != value:  # NaN
-        return ""
     return repr(float(value)) if isinstance(value, float | np.floating) else str(value)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import field, replace
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -18,7 +17,6 @@ from mlpcli.data.formats.collect import RawTable, collect
 from mlpcli.data.formats.header import find_column
 from mlpcli.data.formats.registry import STDIN, format_of, is_table, prediction_kinds, why_not
 from mlpcli.data.formats.rows import refuse_options
-from mlpcli.data.formats.table import TableReader
 from mlpcli.data.formats.tables import open_tables
 from mlpcli.errors import DataError
 from mlpcli.records import record
@@ -168,18 +166,6 @@ def _complete(inputs: Inputs, wanted: Wanted) -> Inputs:
 
 def _texts(X: Array) -> Iterator[list[str]]:
     return (list(map(str, row.tolist())) for row in X)
-
-
-def open_stream(stream: BinaryIO, source: str, wanted: Wanted) -> Inputs:
-    """Open a table of the model's columns that a stream holds, with their names if they have any.
-
-    Raises:
-        DataError: it cannot be read.
-    """
-    layout = wanted.layout or numbers_only(wanted.D, str(wanted.model))
-    options = TableOptions(header="yes" if layout.names else "no")
-    table = collect([TableReader(stream, source, options)], options, layout, labelled=False)
-    return Inputs(table.X, unseen=table.unseen)
 
 
 def numbers_only(R: int, model: str) -> Layout:
