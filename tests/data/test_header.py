@@ -47,6 +47,13 @@ def read(content: str, label: str | None = None, known: tuple[str, ...] = (), **
         ("2020-01-01 12:00\t1\n2020-01-02 13:30\t2", "\t"),
         ("town\tx\nNew York\t1\nEl Paso\t2", "\t"),
         ("price\tx\n500 €\t1\n1.200 €\t2", "\t"),
+        ("top speed\n20", ","),
+        ("town\nNew York", ","),
+        ("town\nNew York\nEl Paso\nSan Jose", ","),
+        ("when\n2020-01-01 12:00\n2020-01-02 13:30", ","),
+        ("speed\n1 20\n2 30", " "),
+        ('"speed"\n"Mazda RX4" 20\n"Datsun" 30', " "),
+        ("speed weight\nMazda 20 1\nDatsun 30 2", " "),
     ],
 )
 def test_the_delimiter_is_what_every_line_has(lines: str, delimiter: str) -> None:

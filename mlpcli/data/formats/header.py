@@ -51,7 +51,7 @@ def guess_delimiter(lines: Sequence[str]) -> str:
 
     It is what most lines have equally often. Of several such, it is the one whose cells hold least
     of the others (`4,4;oak` is two cells with a decimal comma), then the one with most cells; but
-    between tabs, spaces are of the cells (`2020-01-01 12:00`).
+    between tabs, and in a single column, spaces are of the cells (`2020-01-01 12:00`).
     """
     best, found = (0.0, 0.0, 0), ","
     for delimiter in _DELIMITERS:
@@ -60,7 +60,8 @@ def guess_delimiter(lines: Sequence[str]) -> str:
         if not widths:
             continue
         width, count = max(widths.items(), key=lambda item: (item[1], item[0]))
-        if width < 2:
+        alone = 2 * widths[1] >= len(rows) or (len(rows[0]) == 1 and not _names_rows(lines[1:]))
+        if width < 2 or (delimiter == WHITE_SPACE and alone):
             continue
         cells = [cell for row in rows for cell in row]
         impure = sum(_holds_another(cell, delimiter) for cell in cells) / len(cells)
@@ -79,6 +80,11 @@ def _try(lines: Sequence[str], delimiter: str) -> list[list[str]]:
     with suppress(csv.Error):  # a quote that is still open where the sample of lines ends
         rows.extend(cells for _, cells in split_rows(lines, delimiter))
     return rows
+
+
+def _names_rows(lines: Sequence[str]) -> bool:
+    """Whether each line begins as R begins it, by a number or a quoted name."""
+    return all(re.match(r'\s*("|[0-9]+\s)', line) for line in lines)
 
 
 def _holds_another(cell: str, delimiter: str) -> bool:
