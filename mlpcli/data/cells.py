@@ -157,16 +157,18 @@ def decimal_mark(cell: str) -> str:
     return "" if (point is None) == (comma is None) else "." if point else ","
 
 
-def find_decimal_comma(cells: Iterable[str], otherwise: bool) -> bool:
-    """Whether a column's numbers have a decimal comma; `otherwise` if they do not tell.
+def find_decimal_comma(cells: Iterable[str], otherwise: bool, decimal: str = "") -> bool:
+    """Whether a column's numbers have a decimal comma; if they do not tell, `otherwise`.
 
+    What a model's training rows have after whole numbers (`decimal`, see `Column`) goes before it.
     Money has no three decimals, so that the comma of $1,234 is none.
     """
     cells = [cell for cell in cells if "," in cell or "." in cell]
     marks = {decimal_mark(cell) for cell in cells} - {""}
     if not marks:
         marks = {"," if "." in cell else "." for cell in cells if _compiled(_MONEY).search(cell)}
-    return marks == {","} if len(marks) == 1 else otherwise
+    mark = marks.pop() if len(marks) == 1 else decimal
+    return mark == "," if mark else otherwise
 
 
 def parse_date(cell: str, order: str) -> float | None:

@@ -27,6 +27,7 @@ class Column:
             that the model has.
         order: of a date of three numbers, what comes first: "day", "month" or "year"; "" if the
             rows do not tell.
+        decimal: of a number, what its decimals come after, "." or ","; "" if the rows do not tell.
     """
 
     name: str | None
@@ -34,6 +35,7 @@ class Column:
     kind: str = "number"
     categories: tuple[str, ...] = ()
     order: str = ""
+    decimal: str = ""
 
     @property
     def shown(self) -> str:

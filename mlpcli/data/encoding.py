@@ -68,6 +68,7 @@ class Number:
 
     A missing one is taken for the median of the training rows, and an input says so if any of
     these misses one. `low` and `high` are their range; None in a checkpoint that does not say.
+    `decimal` is the column's; see `Column`.
     """
 
     kind: Literal["number"]
@@ -80,6 +81,7 @@ class Number:
     missing: Share = 0.0
     low: float | None = None
     high: float | None = None
+    decimal: Literal["", ".", ","] = ""
 
 
 @record
@@ -188,7 +190,9 @@ class Encoding:
         if self.pixels:
             return None
         return tuple(
-            Column(part.column, part.position, part.kind, _known(part), _order(part))
+            Column(
+                part.column, part.position, part.kind, _known(part), _order(part), _decimal(part)
+            )
             for part in self.parts
             if not isinstance(part, Pixels)
         )
@@ -288,6 +292,10 @@ def _known(part: Part) -> tuple[str, ...]:
 
 def _order(part: Part) -> str:
     return part.order if isinstance(part, Date) else ""
+
+
+def _decimal(part: Part) -> str:
+    return part.decimal if isinstance(part, Number) else ""
 
 
 def _shown(column: Column, value: float) -> str:

@@ -99,6 +99,12 @@ class NumberCells(Reading):
         self.decimal_comma = decimal_comma
         self.lenient = lenient  # what is no number counts as missing
         self.in_digits = not decimal_comma
+        self._grouped = False  # whether commas set thousands apart
+
+    @property
+    def decimal(self) -> str:
+        """What decimals come after; see `Column`."""
+        return "," if self.decimal_comma else "." if self._grouped else ""
 
     def read(self, cell: str) -> float:
         value = read_number(cell, self.decimal_comma)
@@ -106,6 +112,7 @@ class NumberCells(Reading):
             if self.lenient:
                 return math.nan
             raise OddCellError(f"is not {self.wanted}")
+        self._grouped = self._grouped or "," in cell
         return value
 
     def revise(self, values: Array) -> Reading | None:

@@ -97,11 +97,17 @@ class _Module:
             raise ValueError(f"{self.name} needs {source} for {name}")
 
     def _text(self, position: int) -> str:
-        """A definition as it is written, without docstrings, which are for this package."""
+        """A definition as it is written, without what is for this package: docstrings, types."""
         node = self.body[position]
         decorators = getattr(node, "decorator_list", [])
         first = min([node.lineno, *(d.lineno for d in decorators)])
         lines: list[str | None] = list(self.source.splitlines())
+        for said in sorted(_annotations(node), key=lambda part: -part.col_offset):
+            if said.lineno == said.end_lineno:
+                line = str(lines[said.lineno - 1]).encode()
+                before, after = line[: said.col_offset], line[said.end_col_offset :]
+                rest = before.rstrip(b" ->:") + after.replace(b" = ", b"=", after[:3] == b" = ")
+                lines[said.lineno - 1] = rest.decode()
         for part in ast.walk(node):
             if isinstance(part, ast.FunctionDef | ast.ClassDef):
                 words = [each for each in part.body if _is_docstring(each)]
@@ -132,14 +138,19 @@ def _names(node: ast.stmt) -> Iterator[str]:
             yield from (part.id for part in ast.walk(target) if isinstance(part, ast.Name))
 
 
-def _used(node: ast.stmt) -> set[str]:
-    """The names that a definition uses; not those of annotations, which are never looked up."""
-    unread: set[ast.AST] = set()
+def _annotations(node: ast.stmt) -> Iterator[ast.expr]:
+    """Those of functions' arguments and results."""
     for part in ast.walk(node):
         if isinstance(part, ast.FunctionDef):
             arguments = [*part.args.posonlyargs, *part.args.args, *part.args.kwonlyargs]
-            for annotation in (part.returns, *(argument.annotation for argument in arguments)):
-                unread |= set(ast.walk(annotation)) if annotation else set()
+            found = (part.returns, *(argument.annotation for argument in arguments))
+            yield from filter(None, found)
+
+
+def _used(node: ast.stmt) -> set[str]:
+    """The names that a definition uses; not those of annotations, which are never looked up."""
+    unread = {part for annotation in _annotations(node) for part in ast.walk(annotation)}
+    for part in ast.walk(node):
         if isinstance(part, ast.AnnAssign):
             unread |= set(ast.walk(part.annotation))
     used = (part for part in ast.walk(node) if isinstance(part, ast.Name) and part not in unread)

@@ -91,9 +91,8 @@ def _answers(rows: Iterable[list[Any]]) -> Iterator[tuple[Any, list[float]]]:
 def _columns() -> list[dict[str, Any]]:
     """The columns, also those of pixels, which are numbers."""
     positions = MODEL["table"]["positions"]
-    named = MODEL["columns"] or [{"name": None, "kind": "number", "lenient": False}] * len(
-        positions
-    )
+    pixel = {"name": None, "kind": "number", "decimal": "", "lenient": False}
+    named = MODEL["columns"] or [pixel] * len(positions)
     return [{**column, "position": position} for column, position in zip(named, positions)]
 
 
@@ -122,7 +121,8 @@ def _read(rows: Iterable[Any]) -> Iterator[list[Any]]:
 
 def _value(value: Any, number: int, column: dict[str, Any]) -> Any:
     try:
-        read = _read_cell(str(value), column)
+        cell = str(value)
+        read = _read_cell(cell, column, find_decimal_comma([cell], False, column["decimal"]))
     except ValueError:  # it is not finite
         read = None
     if read is None:
@@ -196,11 +196,11 @@ def _open(stream: Any, source: str, has_header: str) -> tuple[TextTable, Sequenc
 
 def _rows(table: TextTable, places: Sequence[int]) -> Iterator[list[Any]]:
     """The values of each row."""
-    commas = [
-        find_decimal_comma((row[j] for row in table.head if j < len(row)), table.decimal_comma)
-        for j in places
-    ]
-    columns = list(zip(places, _columns(), commas))
+    columns = []
+    for j, column in zip(places, _columns()):
+        head = (row[j] for row in table.head if j < len(row))
+        comma = find_decimal_comma(head, table.decimal_comma, column["decimal"])
+        columns.append((j, column, comma))
     for number, cells in table.rows():
         values = []
         for place, column, comma in columns:

@@ -22,7 +22,7 @@ from mlpcli.tasks.regression import Regression
 
 _PLACE = "MODEL: dict[str, Any] = {}  # filled in by mlp export\n"
 _LINE = 96  # characters of base 64
-_SAID_ELSEWHERE = ("column", "position", "count", "low", "high", "largest")
+_SAID_ELSEWHERE = ("column", "position", "count", "low", "high", "largest", "decimal")
 _BYTES = {np.dtype(np.float32): "f", np.dtype(np.float64): "d"}
 
 
@@ -47,6 +47,7 @@ def build(request: Request) -> bytes:
                 "name": column.name,
                 "kind": column.kind,
                 "order": column.order,
+                "decimal": column.decimal,
                 "lenient": column.is_among(numeric),
             }
             for column in about.encoding.columns or ()

@@ -282,8 +282,8 @@ def _columns(model: Model) -> object:
 def reads_alike(first: Model, other: Model) -> bool:
     """Whether what is read for the one serves the other: categories are numbered as a model has."""
     return takes_same_columns(first, other) and (
-        [column.categories for column in first.encoding.columns or ()]
-        == [column.categories for column in other.encoding.columns or ()]
+        [(column.categories, column.decimal) for column in first.encoding.columns or ()]
+        == [(column.categories, column.decimal) for column in other.encoding.columns or ()]
     )
 
 

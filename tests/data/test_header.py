@@ -47,10 +47,6 @@ def read(content: str, label: str | None = None, known: tuple[str, ...] = (), **
         ("2020-01-01 12:00\t1\n2020-01-02 13:30\t2", "\t"),
         ("town\tx\nNew York\t1\nEl Paso\t2", "\t"),
         ("price\tx\n500 €\t1\n1.200 €\t2", "\t"),
-        ("top speed\n20", ","),
-        ("town\nNew York", ","),
-        ("town\nNew York\nEl Paso\nSan Jose", ","),
-        ("when\n2020-01-01 12:00\n2020-01-02 13:30", ","),
         ("speed\n1 20\n2 30", " "),
         ('"speed"\n"Mazda RX4" 20\n"Datsun" 30', " "),
         ("speed weight\nMazda 20 1\nDatsun 30 2", " "),
@@ -58,6 +54,24 @@ def read(content: str, label: str | None = None, known: tuple[str, ...] = (), **
 )
 def test_the_delimiter_is_what_every_line_has(lines: str, delimiter: str) -> None:
     assert guess_delimiter(lines.split("\n")) == delimiter
+
+
+@pytest.mark.parametrize(
+    ("lines", "known", "delimiter"),
+    [
+        ("top speed\n20", ["top speed"], ","),
+        ("town\nNew York", ["town"], ","),
+        ("town\nNew York\nEl Paso\nSan Jose", ["town"], ","),
+        ("when\n2020-01-01 12:00\n2020-01-02 13:30", ["when"], ","),
+        ("price\n$1,234\n$17,928.48", ["price"], ";"),
+        ("a,b\n5-A\n2-B", ["a,b"], ";"),
+        ("top speed;a,b\n445;5,5", ["a,b", "TOP SPEED"], ";"),
+        ("#;a b\n445;5,5", ["a b", "#"], ";"),
+        ("a b;c\n1 2;3", ["a", "b"], ";"),
+    ],
+)
+def test_known_names_tell_the_delimiter(lines: str, known: list[str], delimiter: str) -> None:
+    assert guess_delimiter(lines.split("\n"), known) == delimiter
 
 
 BODY = "".join(f"{i / 7:.3f},{-i / 3:.3f},{'xyz'[i % 3]}\n" for i in range(1, 13))

@@ -81,7 +81,7 @@ def test_utf_16_with_a_byte_order_mark(tmp_path: Path, encoding: str) -> None:
     mark = "" if encoding == "utf-16" else "\ufeff"
     (tmp_path / "t.csv").write_bytes((mark + "größe;art\n1,5;Föhre\n2,5;日本\n").encode(encoding))
     data = opened(tmp_path / "t.csv")
-    assert data.columns == (Column("größe", 0),)
+    assert data.columns == (Column("größe", 0, decimal=","),)
     assert data.X.tolist() == [[1.5], [2.5]]
     assert data.y.tolist() == ["Föhre", "日本"]
 

@@ -163,7 +163,8 @@ class _Collector:
     def _choose(self, j: int, options: TableOptions) -> Reading:
         """The reading of feature j."""
         position, cells = self.place.features[j], self._cells(j)
-        comma = find_decimal_comma(cells, self.decimal_comma)
+        mark = self.layout.columns[j].decimal if self.layout is not None else ""
+        comma = find_decimal_comma(cells, self.decimal_comma, mark)
         if self.layout is not None:
             lenient = position in self.place.numeric
             return reading_of(self.layout.columns[j], comma, lenient=lenient)
@@ -367,7 +368,8 @@ class _Collector:
             return self.layout.columns[j]
         if not isinstance(reading, CategoryCells):
             first = reading.order if isinstance(reading, DateCells) else ""
-            return Column(self._name(position), position, reading.kind, order=first)
+            mark = reading.decimal if isinstance(reading, NumberCells) else ""
+            return Column(self._name(position), position, reading.kind, order=first, decimal=mark)
         codes = X[:, i]
         used = np.flatnonzero(reading.count(codes)).tolist()
         by_name = sorted(used, key=reading.names.__getitem__)

@@ -46,13 +46,17 @@ def split_rows(lines: Sequence[str], delimiter: str) -> Iterator[tuple[int, list
         raise csv.Error(done) from None
 
 
-def guess_delimiter(lines: Sequence[str]) -> str:
+def guess_delimiter(lines: Sequence[str], known: Iterable[str] = ()) -> str:
     """What separates the cells of these lines.
 
     It is what most lines have equally often. Of several such, it is the one whose cells hold least
     of the others (`4,4;oak` is two cells with a decimal comma), then the one with most cells; but
-    between tabs, and in a single column, spaces are of the cells (`2020-01-01 12:00`).
+    between tabs, spaces are of the cells (`2020-01-01 12:00`).
+    Where the first line has the names that are known, it is what leaves most lines as many cells.
     """
+    if marks := find_names(lines[0], known):
+        return max(marks, key=lambda mark: _count_alike(_try(lines, mark)))
+
     best, found = (0.0, 0.0, 0), ","
     for delimiter in _DELIMITERS:
         rows = _try(lines, delimiter)
@@ -60,8 +64,7 @@ def guess_delimiter(lines: Sequence[str]) -> str:
         if not widths:
             continue
         width, count = max(widths.items(), key=lambda item: (item[1], item[0]))
-        alone = 2 * widths[1] >= len(rows) or (len(rows[0]) == 1 and not _names_rows(lines[1:]))
-        if width < 2 or (delimiter == WHITE_SPACE and alone):
+        if width < 2:
             continue
         cells = [cell for row in rows for cell in row]
         impure = sum(_holds_another(cell, delimiter) for cell in cells) / len(cells)
@@ -82,9 +85,19 @@ def _try(lines: Sequence[str], delimiter: str) -> list[list[str]]:
     return rows
 
 
-def _names_rows(lines: Sequence[str]) -> bool:
-    """Whether each line begins as R begins it, by a number or a quoted name."""
-    return all(re.match(r'\s*("|[0-9]+\s)', line) for line in lines)
+def find_names(line: str, known: Iterable[str]) -> list[str]:
+    """By which delimiters the cells of a line are all of these names, and maybe others."""
+    wanted = set(map(folded, known))
+    return [
+        mark
+        for mark in _DELIMITERS
+        for cells in _try([line], mark)
+        if wanted and wanted <= set(map(folded, cells))
+    ]
+
+
+def _count_alike(rows: Sequence[Sequence[str]]) -> int:
+    return sum(len(cells) == len(rows[0]) for cells in rows)
 
 
 def _holds_another(cell: str, delimiter: str) -> bool:
@@ -127,8 +140,8 @@ def is_header(
         known: names that the table is expected to have.
     """
     first, below = [cell.strip() for cell in rows[0]], rows[1:]
-    wanted = {name.casefold() for name in known}
-    if wanted and 2 * len(wanted & {cell.casefold() for cell in first}) > len(wanted):
+    wanted = set(map(folded, known))
+    if wanted and 2 * len(wanted & set(map(folded, first))) > len(wanted):
         return True, True
     if not below:
         return not any(_is_number(cell, decimal_comma) for cell in first), True
@@ -223,13 +236,20 @@ def find_unnamed(names: Sequence[str]) -> frozenset[int]:
     return frozenset(j for j, name in enumerate(names) if made_up.fullmatch(name))
 
 
+def folded(name: str) -> str:
+    """A name without what does not count where no other differs in that alone."""
+    return name.strip().lstrip("#% ").casefold()
+
+
 def find_name(wanted: str, names: Sequence[str]) -> int | None:
-    """The position of a name, or None; case and spaces around it count only among several."""
+    """The position of a name, or None.
+
+    Case, spaces around it, and marks that a comment begins with count only among several.
+    """
     if wanted in names:
         return list(names).index(wanted)
-    folded = [name.strip().casefold() for name in names]
-    alone = folded.count(wanted.strip().casefold()) == 1
-    return folded.index(wanted.strip().casefold()) if alone else None
+    alike = list(map(folded, names))
+    return alike.index(folded(wanted)) if alike.count(folded(wanted)) == 1 else None
 
 
 def find_column(

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from mlpcli.arrays import Array
-from mlpcli.data.cells import FLOAT32_OVERFLOW
+from mlpcli.data.cells import FLOAT32_OVERFLOW, find_decimal_comma
+from mlpcli.data.columns import Column
 from mlpcli.data.formats.inputs import Wanted, numbers_only
-from mlpcli.data.readings import OddCellError, Reading, reading_of
+from mlpcli.data.readings import NumberCells, OddCellError, Reading, reading_of
 from mlpcli.errors import DataError
 from mlpcli.text import quoted
 
@@ -58,7 +59,7 @@ def read_rows(
     for number, row in enumerate(listed):
         for j, (value, reading) in enumerate(zip(row, readings, strict=True)):
             try:
-                X[number, j] = _read(value, reading)
+                X[number, j] = _read(value, reading, columns[j])
             except ValueError as error:
                 name = columns[j].name
                 place = f"column {j + 1 if name is None else quoted(name)}"
@@ -105,8 +106,10 @@ def _numbers(listed: Any) -> Array | None:
     return array if array.dtype.kind in "biuf" else None
 
 
-def _read(value: Any, reading: Reading) -> float:
-    """What a value is in X; text is read as a cell of a table is."""
+def _read(value: Any, reading: Reading, column: Column) -> float:
+    """What a value is in X; text is read as a cell of a table is, of which there is no other."""
+    if isinstance(reading, NumberCells) and isinstance(value, str):
+        reading.decimal_comma = find_decimal_comma([value], False, column.decimal)
     if isinstance(value, np.floating | np.integer):
         value = value.item()
     plain = reading.kind == "number" and type(value) in (float, int)

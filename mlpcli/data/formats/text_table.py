@@ -18,7 +18,9 @@ from mlpcli.data.formats.header import (
     WHITE_SPACE,
     clean_names,
     find_column,
+    find_names,
     find_unnamed,
+    folded,
     guess_delimiter,
     has_decimal_comma,
     is_header,
@@ -92,12 +94,13 @@ class TextTable:
         self.may_have_header = False
         self.cells = 0
         self._declared: list[str] = []
+        self._known = [*known]
         self.lines = TextLines(stream, source)
         number, rows, comment = self._read_head(delimiter)
         texts = [cells for _, cells in rows]
         self._take_widths(texts)
         if has_header == "auto":
-            names = self._find_names(texts, comment, known, named, label)
+            names = self._find_names(texts, comment, named, label)
         else:
             names = texts[0] if has_header == "yes" else None
         if names is texts[0]:
@@ -137,7 +140,7 @@ class TextTable:
         if not sample:
             raise DataError(f"{self.source}: is empty; one row per sample is expected")
         if delimiter is None or not any(delimiter in line for line in sample):
-            delimiter = guess_delimiter(sample)
+            delimiter = guess_delimiter(sample, self._known)
         self._splits_white_space = delimiter == WHITE_SPACE
         self.delimiter = "\t" if self._splits_white_space else delimiter
         rows = self._without_title(self._head_rows(lines))
@@ -149,7 +152,7 @@ class TextTable:
         """Refuse rows of one cell each that are rows of several, all alike."""
         inner = [cells[0] for cells in rows if len(cells) == 1]
         mark = next((mark for mark in ",;\t|" if inner and mark in inner[0]), None)
-        if mark is None or not len(inner) == len(rows) > 1:
+        if mark is None or not len(inner) == len(rows) > 1 or inner[0] in self._known:
             return
         with suppress(csv.Error):  # then they are texts
             if len({len(cells) for _, cells in split_rows(inner, mark)}) == 1:
@@ -170,7 +173,11 @@ class TextTable:
         filled = [index for index, line in enumerate(lines) if line.strip()]
         if not filled:
             raise DataError(f"{self.source}: is empty; one row per sample is expected")
-        rows = [index for index in filled if not _is_remark(lines[index])]
+        rows = [
+            index
+            for index in filled
+            if not _is_remark(lines[index]) or find_names(lines[index], self._known)
+        ]
         start = rows[0] if rows else filled[0]
         comments = [lines[index] for index in filled if index < start]
         declared = filter(None, map(_DECLARED.match, comments))
@@ -226,7 +233,6 @@ class TextTable:
         self,
         rows: list[list[str]],
         comment: str,
-        known: Iterable[str],
         named: Iterable[str],
         label: str | None,
     ) -> list[str] | None:
@@ -234,14 +240,14 @@ class TextTable:
         first = rows[0]
         if len(self._declared) == self.width:
             return self._declared
-        said = {name.strip().casefold() for name in named if not _is_index(name)}
-        if self._unnamed_first or said & {cell.strip().casefold() for cell in first}:
+        said = {folded(name) for name in named if not _is_index(name)}
+        if self._unnamed_first or said & set(map(folded, first)):
             found, obvious = True, True
         else:
             place = int(label) % self.width if label and _is_index(label) else self.width - 1
             fitted = [self._fit(row) for row in rows]
-            found, obvious = is_header(fitted, self.decimal_comma, place, known)
-        if not found and comment:
+            found, obvious = is_header(fitted, self.decimal_comma, place, self._known)
+        if comment and (not found or find_names(comment, self._known)):
             cells = next(iter(self.split(self._separate([comment]), 1)), (0, []))[1]
             if len(cells) == self.width > 1:
                 return cells
