@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
+from typing import Literal
 
 from mlpcli.records import record
 from mlpcli.text import cut, printable
+
+DecimalMark = Literal["", ".", ","]
+"""What a column's numbers have before their decimals; "" if its rows do not tell."""
 
 UNSEEN = -1.0
 """The code of a category that the model does not know; a missing one is NaN."""
@@ -27,7 +31,7 @@ class Column:
             that the model has.
         order: of a date of three numbers, what comes first: "day", "month" or "year"; "" if the
             rows do not tell.
-        decimal: of a number, what its decimals come after, "." or ","; "" if the rows do not tell.
+        decimal: of a number, what its decimals come after.
     """
 
     name: str | None
@@ -35,7 +39,7 @@ class Column:
     kind: str = "number"
     categories: tuple[str, ...] = ()
     order: str = ""
-    decimal: str = ""
+    decimal: DecimalMark = ""
 
     @property
     def shown(self) -> str:
@@ -67,7 +71,7 @@ class Layout:
 
     Attributes:
         columns: its raw columns, in their order.
-        label_name, label_position: of the label's column.
+        label_name, label_position, label_decimal: of the label's column; see `Column`.
         width: how many columns the table had that it was trained on; None if not known.
         classes: its labels as text; None if they are numbers to predict.
         model: what to call it in messages.
@@ -79,6 +83,7 @@ class Layout:
     width: int | None = None
     classes: tuple[str, ...] | None = ()
     model: str = "the model"
+    label_decimal: DecimalMark = ""
 
     @property
     def names(self) -> tuple[str, ...]:

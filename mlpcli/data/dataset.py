@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from mlpcli.arrays import Array, distinct
-from mlpcli.data.columns import Column, Layout, LeftOut, describe_columns
+from mlpcli.data.columns import Column, DecimalMark, Layout, LeftOut, describe_columns
 from mlpcli.errors import DataError
 from mlpcli.records import record
 from mlpcli.tasks.choice import choose_kind
@@ -32,7 +32,7 @@ class Dataset:
         columns: what the columns of X are, of a table; None if all are numbers without names, as
             those of arrays and images are.
         left_out: the table's other columns, with the reasons.
-        label_name, label_position: of the label's column, of a table; a header gave the name.
+        label_name, label_position, label_decimal: of the label's column, of a table; see `Column`.
         file_width: how many columns the table has in all.
         files: what was given, if it is several files.
         groups: (N,) intp, rows of one group stay in one part of a split; None: each by itself.
@@ -59,6 +59,7 @@ class Dataset:
     left_out: tuple[LeftOut, ...] = ()
     label_name: str | None = None
     label_position: int | None = None
+    label_decimal: DecimalMark = ""
     file_width: int | None = None
     files: tuple[str, ...] = ()
     groups: Array | None = None
@@ -105,7 +106,7 @@ class Dataset:
         if kind == Classification.kind:
             classes = tuple(map(str, distinct(self.y).tolist()))
         place = self.label_name, self.label_position, self.file_width
-        return Layout(self.columns, *place, classes)
+        return Layout(self.columns, *place, classes, label_decimal=self.label_decimal)
 
 
 def lacking_pixels(X: Array) -> Mapping[int, str]:

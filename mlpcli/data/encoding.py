@@ -17,7 +17,7 @@ import numpy as np
 
 from mlpcli import schema
 from mlpcli.arrays import Array
-from mlpcli.data.columns import Column
+from mlpcli.data.columns import Column, DecimalMark
 from mlpcli.data.scalings import SCALINGS
 from mlpcli.records import record
 from mlpcli.schema import Bounds
@@ -81,7 +81,7 @@ class Number:
     missing: Share = 0.0
     low: float | None = None
     high: float | None = None
-    decimal: Literal["", ".", ","] = ""
+    decimal: DecimalMark = ""
 
 
 @record
@@ -294,7 +294,7 @@ def _order(part: Part) -> str:
     return part.order if isinstance(part, Date) else ""
 
 
-def _decimal(part: Part) -> str:
+def _decimal(part: Part) -> DecimalMark:
     return part.decimal if isinstance(part, Number) else ""
 
 

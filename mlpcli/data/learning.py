@@ -81,7 +81,7 @@ def _learn_numbers(
             missing=int(numbers.missing[k]) / len(train),
             low=float(numbers.low[k]),
             high=float(numbers.high[k]),
-            decimal=column.decimal,  # type: ignore[arg-type]
+            decimal=column.decimal,
         )
         if column.kind == "date":
             falls = _learn_calendar(train.X[train.rows, j])

@@ -23,7 +23,7 @@ from mlpcli.data.cells import (
     read_date,
     read_number,
 )
-from mlpcli.data.columns import UNSEEN, Column
+from mlpcli.data.columns import UNSEEN, Column, DecimalMark
 from mlpcli.text import CONTROL, quoted
 
 MAX_TEXTS = 1 << 16
@@ -76,6 +76,11 @@ class Reading:
         """The same as `read`, as fast as it can be called."""
         return self.read
 
+    @property
+    def decimal(self) -> DecimalMark:
+        """What decimals come after."""
+        return ""
+
     def note_odd(self, where: str, cell: str, count: int = 1) -> None:
         """Count cells, all the same, at which `read` raised OddCellError."""
         self.odd += count
@@ -102,8 +107,7 @@ class NumberCells(Reading):
         self._grouped = False  # whether commas set thousands apart
 
     @property
-    def decimal(self) -> str:
-        """What decimals come after; see `Column`."""
+    def decimal(self) -> DecimalMark:
         return "," if self.decimal_comma else "." if self._grouped else ""
 
     def read(self, cell: str) -> float:
@@ -293,6 +297,11 @@ class LabelCells(CategoryCells):
     ) -> None:
         super().__init__(classes, decimal_comma)
         self.said = said
+
+    @property
+    def decimal(self) -> DecimalMark:
+        grouped = any("," in name for name in self.names)
+        return "," if self.decimal_comma else "." if grouped else ""
 
     def _new(self, text: str) -> float:
         if not text:

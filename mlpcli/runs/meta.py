@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from mlpcli.data.columns import DecimalMark
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.encoding import Encoding, Part, Side
 from mlpcli.data.split import Fold
@@ -32,7 +33,7 @@ class DataRecord:
         path: the same as an absolute path, if it is a path.
         digest: of the contents.
         rows: how many rows X has.
-        label_name, label_position: of a table; a header gave the name.
+        label_name, label_position, label_decimal: of a table; see `Column`.
         file_width: how many columns the table has in all.
         files: the absolute paths of several files, or of --test-data and --val-data besides.
         image_shape: of images.
@@ -45,6 +46,7 @@ class DataRecord:
     rows: Annotated[int, Bounds(1, 2**53)]
     label_name: str | None = None
     label_position: Count | None = None
+    label_decimal: DecimalMark = ""
     file_width: Count | None = None
     files: tuple[Name, ...] = ()
     image_shape: tuple[Side, Side] | None = None
@@ -60,6 +62,7 @@ class DataRecord:
             rows=len(data.y),
             label_name=data.label_name,
             label_position=data.label_position,
+            label_decimal=data.label_decimal,
             file_width=data.file_width,
             files=tuple(str(Path(file).expanduser().resolve()) for file in data.files),
             image_shape=data.image_shape,

@@ -124,7 +124,8 @@ class Model:
             )
         regression = not isinstance(self.task, Classification)
         texts = None if regression else tuple(map(str, classes.tolist()))
-        return Layout(columns, record.label_name, position, width, texts, model=str(self.file.path))
+        label = record.label_name, position, width, texts
+        return Layout(columns, *label, str(self.file.path), record.label_decimal)
 
     def _guess_label(self, width: int) -> tuple[int, int | None]:
         """(width, the label's position) of the table of a checkpoint that does not say."""

@@ -266,3 +266,66 @@ def test_texts_are_no_numbers_to_predict(mlp, more: tuple[str, ...]) -> None:
         "t.csv: its labels are text, which no regression can predict; give --task classification, "
         "or another --label-column",
     )
+
+
+def write_csv(path: str, mark: str, names: list[str], *columns: list[str]) -> None:
+    with Path(path).open("w", newline="") as file:
+        csv.writer(file, delimiter=mark).writerows([names, *zip(*columns, strict=True)])
+
+
+@pytest.mark.parametrize(
+    ("name", "texts", "table"),
+    [
+        ("top speed", ["20", "35", "50"], "top speed\n20\n"),
+        ("when", ["2020-01-01 12:00", "2021-03-02 00:30"], "when\n2020-01-01 12:00\n"),
+        ("town", ["New York", "El Paso", "Rome"], "town\nNew York\nEl Paso\n"),
+        ("price", ["$91,518.76", "$17,928.48", "$5.00"], "price\n$91,518.76\n$17,928.48\n"),
+        ("a,b", ["5-A", "2-B", "3-C"], "a,b\n5-A\n2-B\n"),
+        ("a,b", ["1,000", "2,000", "3,000"], '"a,b"\n"1,000"\n"2,000"\n'),
+        ("#n", ["1", "5", "3"], "#n,label\n1,\n5,\n"),
+        ("#n", ["yes", "no"], "# n\nyes\n"),
+        ("n", ["yes", "no"], "#n,other\nyes,1\n"),
+    ],
+)
+def test_a_models_names_tell_what_separates_cells(mlp, name, texts, table) -> None:
+    cells = [texts[i * i % 7 % len(texts)] for i in range(60)]
+    write_csv("t.csv", ",", ["k", name, "label"], ["1", "2"] * 30, cells, ["a", "b"] * 30)
+    mlp.ok("train", "--data", "t.csv", "--ignore", "k", *SMALL, "-q")
+    Path("rows.csv").write_text(table)
+    found = mlp.ok("predict", "m.npz", "rows.csv", "--probabilities")
+    rows = [text for text in texts if text in table]
+    write_csv("plain.csv", ",", ["k", name], ["1"] * len(rows), rows)
+    assert found.out == mlp.ok("predict", "m.npz", "plain.csv", "--probabilities").out
+    assert "not know" not in found.err
+
+
+def test_what_a_comma_means_is_what_it_meant_in_training(mlp) -> None:
+    """Between commas 64,500 is a whole number, and so it is for that model between semicolons."""
+    income = [f"{i * 977 % 90_000 + 1000:,}" for i in range(90)]
+    rent = [f"{i * 331 % 9_000 + 1000:,}" for i in range(90)]
+    write_csv("t.csv", ",", ["income", "rent"], income, rent)
+    write_csv("test.csv", ",", ["income", "rent"], income[:9], rent[:9])
+    write_csv("other.csv", ";", ["rent", "income"], rent[:9], income[:9])
+    results = []
+    for test in ("test.csv", "other.csv"):
+        mlp.ok("train", "--data", "t.csv", "--test-data", test, *SMALL, "-q")
+        own = json.loads(mlp.ok("evaluate", "m.npz", "--json").out)
+        given = json.loads(mlp.ok("evaluate", "m.npz", "--data", test, "--json").out)
+        results.append((own["rmse"], given["rmse"], mlp.ok("predict", "m.npz", test).out))
+    assert results[0] == results[1]
+    answers = [float(line) for line in results[0][2].splitlines()[1:]]
+    truth = [float(text.replace(",", "")) for text in rent[:9]]
+    rmse = float(np.sqrt(np.mean((np.array(answers) - truth) ** 2)))
+    assert results[0][:2] == (pytest.approx(rmse, rel=1e-4), pytest.approx(rmse, rel=1e-4))
+
+
+def test_of_several_tables_the_first_tells_what_a_comma_means(mlp) -> None:
+    numbers = [f"{i * 977 % 90_000 + 1000:,}" for i in range(90)]
+    labels = ["a", "b", "b"] * 30
+    write_csv("all.csv", ",", ["x", "label"], numbers, labels)
+    write_csv("1.csv", ",", ["x", "label"], numbers[:80], labels[:80])
+    write_csv("2.csv", ";", ["x", "label"], numbers[80:], labels[80:])
+    mlp.ok("train", "--data", "all.csv", *SMALL, "-q")
+    one = np.load("m.npz")["W1"]
+    mlp.ok("train", "--data", "1.csv", "--data", "2.csv", *SMALL, "-q")
+    np.testing.assert_array_equal(np.load("m.npz")["W1"], one)

@@ -10,7 +10,7 @@ import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.data.cells import find_decimal_comma, is_missing, parse_written
-from mlpcli.data.columns import UNSEEN, Column, Layout, LeftOut, TableOptions
+from mlpcli.data.columns import UNSEEN, Column, DecimalMark, Layout, LeftOut, TableOptions
 from mlpcli.data.formats.matching import Places, match_layout, match_options
 from mlpcli.data.growing import SAMPLE, GrowingRows, is_too_coarse
 from mlpcli.data.labels import labels_of, tell_doubtful, texts_for_missing
@@ -67,7 +67,7 @@ class Table:
         labelled: (N,) bool, which rows have a label; None if all have.
         of_classes: whether the labels were said to be classes.
         columns: the R features.
-        label_name, label_position: of the label's column.
+        label_name, label_position, label_decimal: of the label's column; see `Column`.
         width: how many columns the (first) file has.
         left_out: the other columns.
         groups: (N,) codes of the groups, or None.
@@ -87,6 +87,7 @@ class Table:
     of_classes: bool = False
     label_name: str | None = None
     label_position: int | None = None
+    label_decimal: DecimalMark = ""
     width: int = 0
     left_out: tuple[LeftOut, ...] = ()
     groups: Array | None = None
@@ -143,7 +144,7 @@ class _Collector:
     ) -> None:
         self.tables, self.places, self.layout = tables, places, layout
         self.first, self.place = tables[0], places[0]
-        self.decimal_comma = any(table.decimal_comma for table in tables)
+        self.decimal_comma = self.first.decimal_comma
         self.readings = [self._choose(j, options) for j in range(len(self.place.features))]
         self.extra = self._choose_extra(options)
         self.double = False
@@ -186,7 +187,8 @@ class _Collector:
         return readings
 
     def _choose_label(self, cells: Sequence[str], options: TableOptions) -> Reading:
-        label, comma = self.place.label, find_decimal_comma(cells, self.decimal_comma)
+        mark = self.layout.label_decimal if self.layout is not None else ""
+        label, comma = self.place.label, find_decimal_comma(cells, self.decimal_comma, mark)
         if self.layout is not None:
             if self.layout.classes is not None:
                 return LabelCells(self.layout.classes, comma)
@@ -287,6 +289,7 @@ class _Collector:
             digest=self._digest(),
             label_name=self._name(self.place.label),
             label_position=self.place.label,
+            label_decimal=self.extra[0].decimal if self.place.label is not None else "",
             width=self.first.width,
             left_out=(*left_out, *self.place.ignored),
             groups=groups,
@@ -368,8 +371,8 @@ class _Collector:
             return self.layout.columns[j]
         if not isinstance(reading, CategoryCells):
             first = reading.order if isinstance(reading, DateCells) else ""
-            mark = reading.decimal if isinstance(reading, NumberCells) else ""
-            return Column(self._name(position), position, reading.kind, order=first, decimal=mark)
+            name, kind = self._name(position), reading.kind
+            return Column(name, position, kind, order=first, decimal=reading.decimal)
         codes = X[:, i]
         used = np.flatnonzero(reading.count(codes)).tolist()
         by_name = sorted(used, key=reading.names.__getitem__)

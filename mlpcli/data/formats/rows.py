@@ -144,6 +144,7 @@ def as_dataset(table: Table, sources: Sequence[str]) -> Dataset:
         left_out=table.left_out,
         label_name=table.label_name,
         label_position=table.label_position,
+        label_decimal=table.label_decimal,
         file_width=table.width,
         groups=table.groups,
         weights=table.weights,
