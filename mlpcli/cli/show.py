@@ -73,7 +73,7 @@ def show(
     as_csv: bool,
     quiet: bool,
     **_: Any,
-) -> int:
+) -> None:
     """Show what is in a checkpoint: network, data, history, configuration.
 
     \b
@@ -98,7 +98,7 @@ def show(
     }
     from mlpcli.commands.show import show as run
 
-    return run(
+    run(
         console,
         paths,
         pictures,

@@ -20,7 +20,7 @@ from mlpcli.config.config import resolve
 from mlpcli.config.options import OPTIONS
 from mlpcli.data.catalog import data_dir as where_data_lie
 from mlpcli.data.catalog import default_source
-from mlpcli.errors import CheckpointError, ExitCode, UsageError
+from mlpcli.errors import CheckpointError, UsageError
 from mlpcli.evaluation.conformal import FEWEST, PERCENT, half_width
 from mlpcli.evaluation.figures import Run, require, save_curves
 from mlpcli.evaluation.pixels import save_distortions, save_weights
@@ -35,8 +35,8 @@ from mlpcli.tasks.regression import Regression
 from mlpcli.text import aligned, as_typed, dashed, printable
 
 
-def _load(paths: Sequence[Path], console: Console) -> tuple[list[Model], int]:
-    """(the models, the best first; how many could not be read): one alone must be readable."""
+def _load(paths: Sequence[Path], console: Console) -> tuple[list[Model], Sequence[CheckpointError]]:
+    """(the models, the best first; why others could not be read): one must be readable."""
     models, errors = [], []
     for path in paths:
         try:
@@ -47,7 +47,7 @@ def _load(paths: Sequence[Path], console: Console) -> tuple[list[Model], int]:
         raise errors[0]
     for unreadable in errors:
         console.warning(str(unreadable))
-    return sorted(models, key=_rank), len(errors)
+    return sorted(models, key=_rank), errors
 
 
 def _rank(model: Model) -> tuple[str, float, float]:
@@ -308,8 +308,12 @@ def show(
     config_file: Path | None,
     data_dir: Path | None,
     as_csv: bool,
-) -> int:
-    """Describe checkpoints and draw what `pictures` asks for; the exit code."""
+) -> None:
+    """Describe checkpoints and draw what `pictures` asks for.
+
+    Raises:
+        CheckpointError: one cannot be read; the others are described all the same.
+    """
     _refuse_what_does_not_go_together(paths, pictures, [*flags, *(["config"] * bool(config_file))])
     weights_file, curves_file = pictures["--weights"], pictures["--curves"]
     preview_file = pictures["--augment-preview"]
@@ -319,7 +323,7 @@ def show(
     if not paths:
         assert preview_file is not None
         console.notice(_draw_preview(None, flags, config_file, data_dir, preview_file))
-        return ExitCode.DONE
+        return
     models, unreadable = _load(paths, console)
     written = []
     if curves_file:
@@ -337,7 +341,9 @@ def show(
         console.block(_description(models[0]) if len(paths) == 1 else _table(models))
     for text in written:
         console.notice(text)
-    return ExitCode.INPUT if unreadable else ExitCode.DONE
+    if unreadable:
+        count = f"{len(unreadable)} of {len(paths)} cannot be read"
+        raise CheckpointError(f"{count}; the first: {unreadable[0]}")
 
 
 def _refuse_what_does_not_go_together(

@@ -119,6 +119,8 @@ def test_one_that_cannot_be_read_does_not_hide_the_others(mlp, runs) -> None:
     assert outcome.code == 3
     assert len(outcome.out.splitlines()) == 4
     assert outcome.err.startswith("warning: runs/torn.npz: not a checkpoint")
+    said = "1 of 4 cannot be read; the first: runs/torn.npz: not a checkpoint"
+    assert mlp.error("show", *runs, "runs/torn.npz", "-q")[1].startswith(said)
     assert mlp.error("show", "none.npz")[0] == 3
 
 
