@@ -47,6 +47,8 @@ def read(content: str, label: str | None = None, known: tuple[str, ...] = (), **
         ("2020-01-01 12:00\t1\n2020-01-02 13:30\t2", "\t"),
         ("town\tx\nNew York\t1\nEl Paso\t2", "\t"),
         ("price\tx\n500 €\t1\n1.200 €\t2", "\t"),
+        ("409 €;3,195,027\n88 €;1,002,400", ";"),
+        ("1,234.5|x\n2,345.5|y", "|"),
         ("speed\n1 20\n2 30", " "),
         ('"speed"\n"Mazda RX4" 20\n"Datsun" 30', " "),
         ("speed weight\nMazda 20 1\nDatsun 30 2", " "),

@@ -103,7 +103,7 @@ def _count_alike(rows: Sequence[Sequence[str]]) -> int:
 def _holds_another(cell: str, delimiter: str) -> bool:
     """Whether a cell looks as if it should have been split, by another delimiter."""
     text = cell.strip()
-    if "," in text and parse_written(text, decimal_comma=True) is not None:
+    if "," in text and (_is_number(text) or _is_number(text, decimal_comma=True)):
         return delimiter == WHITE_SPACE and "." in text
     others = [mark for mark in _DELIMITERS[:-1] if mark != delimiter and mark in text]
     return bool(others) or (delimiter != WHITE_SPACE and "  " in text)
