@@ -439,6 +439,42 @@ def test_names_are_found_in_the_head_of_an_arff_file(head: str, names: tuple[str
     assert not table.notices
 
 
+def test_cells_of_an_arff_file_are_quoted_as_weka_quotes_them() -> None:
+    head = """@relation credit
+@attribute 'it\\'s status' {'no checking','<0, or less','say "hi"', plain}
+@attribute "a b" {1, 2, 3}
+@attribute amount numeric
+@attribute class {good, 'it\\'s bad'}
+@data
+"""
+    rows = [
+        """'no checking',1,5,good""",
+        """'<0, or less', 2, ?, 'it\\'s bad'""",
+        """'say "hi"',1,7.5,"it's bad" """,
+        """?,3,-1e3,good""",
+        """plain,2,4,good""",
+    ]
+    table = read(head + "\n".join(3 * rows) + "\n")
+    assert names_of(table) == ("it's status", "a b", "amount")
+    status, coded, _ = table.columns
+    assert status.categories == ("<0, or less", "no checking", "plain", 'say "hi"')
+    assert (coded.kind, coded.categories) == ("category", ("1", "2", "3"))
+    np.testing.assert_array_equal(table.X[:5, 0], [1, 0, 3, np.nan, 2])
+    np.testing.assert_array_equal(table.X[:5, 2], [5, np.nan, 7.5, -1000, 4])
+    assert table.labels is not None
+    assert table.labels[:4].tolist() == ["good", "it's bad", "it's bad", "good"]
+    numbers = read(head + "\n".join(3 * rows) + "\n", numeric=("a b",))
+    assert [column.kind for column in numbers.columns] == ["category", "number", "number"]
+
+
+def test_declared_classes_are_classes_however_many_and_numbers_if_that_is_said() -> None:
+    values = ",".join(map(str, range(30)))
+    head = f"@relation t\n@attribute x real\n@attribute y {{{values}}}\n@data\n"
+    content = head + "".join(f"{i * 7 % 11},{i % 30}\n" for i in range(120))
+    assert read(content).of_classes
+    assert not read(content, task="regression").of_classes
+
+
 def test_a_name_may_begin_with_an_at_sign() -> None:
     assert names_of(read("@data,b,kind\n1,2,x\n3,4,y\n")) == ("@data", "b")
 

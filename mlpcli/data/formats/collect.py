@@ -36,6 +36,7 @@ class RawTable(Protocol):
     source: str
     width: int
     head: list[list[str]]
+    nominal: frozenset[int]
     notices: list[str]
     bad_rows: dict[int, str] | None
 

@@ -17,12 +17,28 @@ WHITE_SPACE = " "
 """The delimiter that stands for any run of white space."""
 
 _DELIMITERS = (",", ";", "\t", "|", "^", "~", WHITE_SPACE)
+_QUOTED = re.compile(r"""(^|[,\t]) *(['"])((?:[^\\]|\\.)*?)\2(?= *(?:[,\t]|$))""")
 _TOKEN = re.compile(r'"(?:[^"]|"")*"|\S+')
 
 
 def tabbed(line: str) -> str:
     """A line of cells apart by white space, with tabs between them."""
     return "\t".join(_TOKEN.findall(line) if '"' in line else line.split())
+
+
+def requoted(line: str) -> str:
+    """A line of an ARFF file, whose cells may be quoted by ' and hold \\', as CSV has it."""
+    return _QUOTED.sub(_as_csv, line)
+
+
+def _as_csv(cell: re.Match[str]) -> str:
+    text = unescaped(cell[3]).replace('"', '""')
+    return f'{cell[1]}"{text}"'
+
+
+def unescaped(text: str) -> str:
+    """What stands in the quotes of an ARFF file."""
+    return re.sub(r"\\(.)", r"\1", text)
 
 
 def split_rows(lines: Sequence[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
@@ -54,12 +70,12 @@ def guess_delimiter(lines: Sequence[str], known: Iterable[str] = ()) -> str:
     between tabs, spaces are of the cells (`2020-01-01 12:00`).
     Where the first line has the names that are known, it is what leaves most lines as many cells.
     """
-    if marks := find_names(lines[0], known):
-        return max(marks, key=lambda mark: _count_alike(_try(lines, mark)))
+    tries = {mark: _try(lines, mark) for mark in _DELIMITERS}
+    if fits := [mark for mark, rows in tries.items() if rows and has_names(rows[0], known)]:
+        return max(fits, key=lambda mark: _count_alike(tries[mark]))
 
     best, found = (0.0, 0.0, 0), ","
-    for delimiter in _DELIMITERS:
-        rows = _try(lines, delimiter)
+    for delimiter, rows in tries.items():
         widths = Counter(len(cells) for cells in rows)
         if not widths:
             continue
@@ -85,15 +101,10 @@ def _try(lines: Sequence[str], delimiter: str) -> list[list[str]]:
     return rows
 
 
-def find_names(line: str, known: Iterable[str]) -> list[str]:
-    """By which delimiters the cells of a line are all of these names, and maybe others."""
+def has_names(cells: Iterable[str], known: Iterable[str]) -> bool:
+    """Whether there are names that are known, and the cells are all of these, and maybe others."""
     wanted = set(map(folded, known))
-    return [
-        mark
-        for mark in _DELIMITERS
-        for cells in _try([line], mark)
-        if wanted and wanted <= set(map(folded, cells))
-    ]
+    return bool(wanted) and wanted <= set(map(folded, cells))
 
 
 def _count_alike(rows: Sequence[Sequence[str]]) -> int:

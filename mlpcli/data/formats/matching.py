@@ -22,6 +22,7 @@ class Named(Protocol):
 
     source: str
     width: int
+    nominal: frozenset[int]
 
     @property
     def header(self) -> tuple[str, ...] | None: ...
@@ -37,7 +38,7 @@ class Places:
     Attributes:
         features: of what may become X's columns, in X's order.
         label, group, weight: of these, or None.
-        categorical, numeric: of columns whose kind was given.
+        categorical, numeric: of columns whose kind was given, or declared in the file.
         asked_for: of features that a person named, so that they are not left out.
         ignored: what a person left out.
     """
@@ -109,6 +110,7 @@ def _places(table: Named, options: TableOptions) -> Places:
     ):
         for position in set(ones) & set(others):
             raise UsageError(f"{table.show(position)} is named by both {one} and {other}")
+    nominal = table.nominal.difference(numeric, [label] if options.task == "regression" else [])
     features = [j for j in range(table.width) if j not in (label, group, weight)]
     taken = [j for j in features if j not in ignore and (not only or j in only)]
     if not taken:
@@ -119,7 +121,7 @@ def _places(table: Named, options: TableOptions) -> Places:
         label=label,
         group=group,
         weight=weight,
-        categorical=frozenset(categorical),
+        categorical=nominal.union(categorical),
         numeric=frozenset(numeric),
         asked_for=frozenset((*categorical, *numeric, *only, *(taken if options.images else ()))),
         ignored=tuple(

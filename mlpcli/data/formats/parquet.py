@@ -38,6 +38,7 @@ class ParquetTable:
 
     decimal_comma = False
     may_have_header = False
+    nominal: frozenset[int] = frozenset()
 
     def __init__(self, path: Path, source: str) -> None:
         try:

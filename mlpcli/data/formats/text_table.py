@@ -9,7 +9,7 @@ import csv
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import IO
 
@@ -18,14 +18,16 @@ from mlpcli.data.formats.header import (
     WHITE_SPACE,
     clean_names,
     find_column,
-    find_names,
     find_unnamed,
     folded,
     guess_delimiter,
     has_decimal_comma,
+    has_names,
     is_header,
+    requoted,
     split_rows,
     tabbed,
+    unescaped,
 )
 from mlpcli.data.formats.text_lines import TextLines, count_lines, split_lines
 from mlpcli.errors import DataError
@@ -37,7 +39,9 @@ _HEAD_LINES = 100  # that tell what separates cells
 _COMMENT = ("#", "%")
 # The head of an ARFF file (Weka), and what KEEL makes of it.
 _DECLARES = re.compile(r"\s*@(?:relation|attribute|inputs?|outputs?|data)(?:\s|$)", re.IGNORECASE)
-_DECLARED = re.compile(r"\s*@attribute\s+(?:'([^']*)'|\"([^\"]*)\"|([^\s{]+))", re.IGNORECASE)
+_DECLARED = re.compile(
+    r"""\s*@attribute\s+(?:(['"])((?:[^\\]|\\.)*?)\1|([^\s{]+))\s*(\{)?""", re.IGNORECASE
+)
 
 
 class TextTable:
@@ -51,6 +55,7 @@ class TextTable:
         source: what to call the table in messages.
         header: the columns' names, or None.
         unnamed: columns that have no name in the header.
+        nominal: columns that an ARFF file declares as categories.
         may_have_header: whether the first row was taken for a sample though nobody said so.
         width: the number of columns.
         cells: how many of them a line has.
@@ -91,14 +96,18 @@ class TextTable:
         self.bad_rows: dict[int, str] | None = None
         self.header: tuple[str, ...] | None = None
         self.unnamed: frozenset[int] = frozenset()
+        self.nominal: frozenset[int] = frozenset()
         self.may_have_header = False
         self.cells = 0
         self._declared: list[str] = []
+        self._tidy: Callable[[str], str] | None = None
         self._known = [*known]
         self.lines = TextLines(stream, source)
         number, rows, comment = self._read_head(delimiter)
         texts = [cells for _, cells in rows]
         self._take_widths(texts)
+        if len(self._declared) != self.width:
+            self.nominal = frozenset()
         if has_header == "auto":
             names = self._find_names(texts, comment, named, label)
         else:
@@ -133,16 +142,17 @@ class TextTable:
     def _read_head(self, delimiter: str | None) -> tuple[int, list[tuple[int, list[str]]], str]:
         """(number of a line, (offset from it, cells) of the first rows, the comment before)."""
         number, lines, comment = self._first_lines()
+        self._tidy = requoted if self._declared else None
         if match := re.fullmatch(r"sep=(.)", lines[0].strip(" ")):  # Excel's own way to say it
             delimiter = match[1]
             number, lines = number + 1, lines[1:]
-        sample = [line for line in lines if line.strip()][:_HEAD_LINES]
+        sample = [line for line in self._tidied(lines) if line.strip()][:_HEAD_LINES]
         if not sample:
             raise DataError(f"{self.source}: is empty; one row per sample is expected")
         if delimiter is None or not any(delimiter in line for line in sample):
             delimiter = guess_delimiter(sample, self._known)
-        self._splits_white_space = delimiter == WHITE_SPACE
-        self.delimiter = "\t" if self._splits_white_space else delimiter
+        self._tidy = tabbed if delimiter == WHITE_SPACE else self._tidy
+        self.delimiter = "\t" if delimiter == WHITE_SPACE else delimiter
         rows = self._without_title(self._head_rows(lines))
         self._refuse_quoted_rows([cells for _, cells in rows])
         self.decimal_comma = has_decimal_comma((cells for _, cells in rows), delimiter)
@@ -173,21 +183,18 @@ class TextTable:
         filled = [index for index, line in enumerate(lines) if line.strip()]
         if not filled:
             raise DataError(f"{self.source}: is empty; one row per sample is expected")
-        rows = [
-            index
-            for index in filled
-            if not _is_remark(lines[index]) or find_names(lines[index], self._known)
-        ]
+        rows = [index for index in filled if not _is_remark(lines[index])]
         start = rows[0] if rows else filled[0]
         comments = [lines[index] for index in filled if index < start]
-        declared = filter(None, map(_DECLARED.match, comments))
-        self._declared = [name for match in declared for name in match.groups() if name is not None]
-        return number + start, lines[start:], comments[-1].lstrip(" #%") if comments else ""
+        declared = list(filter(None, map(_DECLARED.match, comments)))
+        self._declared = [unescaped(match[2] or match[3] or "") for match in declared]
+        self.nominal = frozenset(j for j, match in enumerate(declared) if match[4])
+        return number + start, lines[start:], comments[-1] if comments else ""
 
     def _head_rows(self, lines: list[str]) -> list[tuple[int, list[str]]]:
         rows: list[tuple[int, list[str]]] = []
         cells = 0
-        for offset, row in self.split(self._separate(lines), 1):
+        for offset, row in self.split(self._tidied(lines), 1):
             rows.append((offset, row))
             cells += len(row)
             if len(rows) > _HEAD_ROWS or (cells > _HEAD_CELLS and len(rows) > 1):
@@ -247,10 +254,12 @@ class TextTable:
             place = int(label) % self.width if label and _is_index(label) else self.width - 1
             fitted = [self._fit(row) for row in rows]
             found, obvious = is_header(fitted, self.decimal_comma, place, self._known)
-        if comment and (not found or find_names(comment, self._known)):
-            cells = next(iter(self.split(self._separate([comment]), 1)), (0, []))[1]
-            if len(cells) == self.width > 1:
-                return cells
+        for text in (comment, comment.lstrip(" #%")):
+            remark = next(iter(self.split(self._tidied([text]), 1)), (0, []))[1]
+            if len(remark) == self.width and has_names(remark, self._known):
+                return remark
+        if len(remark) == self.width > 1 and not found:
+            return remark
         self.may_have_header = not found
         if not obvious:
             self.notices.append(
@@ -293,8 +302,8 @@ class TextTable:
                 continue
             for _ in range(before):
                 block = block[block.index(b"\n") + 1 :]
-            if self._splits_white_space:
-                block = "\n".join(map(tabbed, split_lines(block))).encode()
+            if self._tidy:
+                block = "\n".join(self._tidied(split_lines(block))).encode()
             yield first + max(before, 0), block
 
     def split(self, lines: Sequence[str], first: int) -> Iterator[tuple[int, list[str]]]:
@@ -321,8 +330,9 @@ class TextTable:
             )
         return cells
 
-    def _separate(self, lines: list[str]) -> list[str]:
-        return list(map(tabbed, lines)) if self._splits_white_space else lines
+    def _tidied(self, lines: list[str]) -> list[str]:
+        """The lines as CSV has them, but for the delimiter."""
+        return list(map(self._tidy, lines)) if self._tidy else lines
 
     def _fit(self, cells: list[str]) -> list[str]:
         """The cells without blank ones beyond the last column."""
