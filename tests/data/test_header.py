@@ -76,6 +76,15 @@ def test_known_names_tell_the_delimiter(lines: str, known: list[str], delimiter:
     assert guess_delimiter(lines.split("\n"), known) == delimiter
 
 
+def test_so_do_those_in_the_comment_before_but_not_a_sentence_with_one_of_them() -> None:
+    lines = ['"8,859,367",476 €', '"3,366,371",244 €']
+    assert guess_delimiter(lines, ["price", "%"], "%,price") == ","
+    assert guess_delimiter(lines, ["price", "n"], "# n,price") == ","
+    assert guess_delimiter(["5;1", "6;2"], ["speed"], "% speed of cars") == ";"
+    table = read("% speed of cars\nspeed,y\n5,1\n6,2\n7,2\n", known=("speed",))
+    assert [column.name for column in table.columns] == ["speed"]
+
+
 BODY = "".join(f"{i / 7:.3f},{-i / 3:.3f},{'xyz'[i % 3]}\n" for i in range(1, 13))
 
 

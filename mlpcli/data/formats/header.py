@@ -62,17 +62,24 @@ def split_rows(lines: Sequence[str], delimiter: str) -> Iterator[tuple[int, list
         raise csv.Error(done) from None
 
 
-def guess_delimiter(lines: Sequence[str], known: Iterable[str] = ()) -> str:
+def guess_delimiter(lines: Sequence[str], known: Iterable[str] = (), comment: str = "") -> str:
     """What separates the cells of these lines.
 
     It is what most lines have equally often. Of several such, it is the one whose cells hold least
     of the others (`4,4;oak` is two cells with a decimal comma), then the one with most cells; but
-    between tabs, spaces are of the cells (`2020-01-01 12:00`).
-    Where the first line has the names that are known, it is what leaves most lines as many cells.
+    between tabs, spaces are of the cells (`2020-01-01 12:00`). Where the first line, or the comment
+    before it, has the names that are known, it is what leaves most lines with as many cells.
     """
     tries = {mark: _try(lines, mark) for mark in _DELIMITERS}
-    if fits := [mark for mark, rows in tries.items() if rows and has_names(rows[0], known)]:
-        return max(fits, key=lambda mark: _count_alike(tries[mark]))
+    for line in (*unmarked(comment), lines[0]):
+        alike = {
+            mark: sum(len(row) == len(cells) for row in tries[mark])
+            for mark in _DELIMITERS
+            for cells in _try([line], mark)
+            if has_names(cells, known)
+        }
+        if alike and 2 * max(alike.values()) > len(lines):
+            return max(alike, key=alike.__getitem__)
 
     best, found = (0.0, 0.0, 0), ","
     for delimiter, rows in tries.items():
@@ -101,14 +108,15 @@ def _try(lines: Sequence[str], delimiter: str) -> list[list[str]]:
     return rows
 
 
+def unmarked(comment: str) -> tuple[str, str]:
+    """A comment as it is written, and without its mark: that may be of the first name."""
+    return comment, comment.lstrip(" #%")
+
+
 def has_names(cells: Iterable[str], known: Iterable[str]) -> bool:
     """Whether there are names that are known, and the cells are all of these, and maybe others."""
     wanted = set(map(folded, known))
     return bool(wanted) and wanted <= set(map(folded, cells))
-
-
-def _count_alike(rows: Sequence[Sequence[str]]) -> int:
-    return sum(len(cells) == len(rows[0]) for cells in rows)
 
 
 def _holds_another(cell: str, delimiter: str) -> bool:

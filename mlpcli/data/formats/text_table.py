@@ -28,6 +28,7 @@ from mlpcli.data.formats.header import (
     split_rows,
     tabbed,
     unescaped,
+    unmarked,
 )
 from mlpcli.data.formats.text_lines import TextLines, count_lines, split_lines
 from mlpcli.errors import DataError
@@ -150,7 +151,7 @@ class TextTable:
         if not sample:
             raise DataError(f"{self.source}: is empty; one row per sample is expected")
         if delimiter is None or not any(delimiter in line for line in sample):
-            delimiter = guess_delimiter(sample, self._known)
+            delimiter = guess_delimiter(sample, self._known, comment)
         self._tidy = tabbed if delimiter == WHITE_SPACE else self._tidy
         self.delimiter = "\t" if delimiter == WHITE_SPACE else delimiter
         rows = self._without_title(self._head_rows(lines))
@@ -254,7 +255,7 @@ class TextTable:
             place = int(label) % self.width if label and _is_index(label) else self.width - 1
             fitted = [self._fit(row) for row in rows]
             found, obvious = is_header(fitted, self.decimal_comma, place, self._known)
-        for text in (comment, comment.lstrip(" #%")):
+        for text in unmarked(comment):
             remark = next(iter(self.split(self._tidied([text]), 1)), (0, []))[1]
             if len(remark) == self.width and has_names(remark, self._known):
                 return remark
