@@ -160,8 +160,8 @@ def decimal_mark(cell: str) -> str:
 def find_decimal_comma(cells: Iterable[str], otherwise: bool, decimal: str = "") -> bool:
     """Whether a column's numbers have a decimal comma; if they do not tell, `otherwise`.
 
-    What a model's training rows have after whole numbers (`decimal`, see `Column`) goes before it.
-    Money has no three decimals, so that the comma of $1,234 is none.
+    Before that goes `decimal`, by which a model's training rows were read; see `Column`. Money has
+    no three decimals, so that the comma of $1,234 is none.
     """
     cells = [cell for cell in cells if "," in cell or "." in cell]
     marks = {decimal_mark(cell) for cell in cells} - {""}

@@ -121,8 +121,8 @@ def _read(rows: Iterable[Any]) -> Iterator[list[Any]]:
 
 def _value(value: Any, number: int, column: dict[str, Any]) -> Any:
     try:
-        cell = str(value)
-        read = _read_cell(cell, column, find_decimal_comma([cell], False, column["decimal"]))
+        cell, mark = str(value), column["decimal"] if isinstance(value, str) else "."
+        read = _read_cell(cell, column, find_decimal_comma([cell], False, mark))
     except ValueError:  # it is not finite
         read = None
     if read is None:

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from decimal import Decimal
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,21 @@ def test_no_rows_have_no_labels(module: Any) -> None:
 def test_a_row_that_cannot_be_is_told_by_its_number(module: Any, row: Any, message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         module.predict([[1.0, 2.0], row])
+
+
+def test_of_a_model_with_decimal_commas_texts_have_them_and_numbers_do_not(mlp) -> None:
+    rows = "".join(f"{i * 37 % 50},{i % 10}5;{'ab'[i % 2]}\n" for i in range(60))
+    Path("comma.csv").write_text("x;label\n" + rows)
+    mlp.ok("train", "--data", "comma.csv", "--hidden", 4, "--epochs", 2, "-q")
+    mlp.ok("export", "model.npz", "comma.py")
+    same = [1.234, "1,234", np.float32(1.234), Decimal("1.234"), np.float64(1.234), "1.234e0"]
+    whole = [1234, "1.234", np.int64(1234), Decimal(1234), "1234", "1.234,0"]
+    for predictor in (Model.load("model.npz"), imported(Path("comma.py"))):
+        for values in (same, whole):
+            probs = [predictor.predict_proba([[value]])[0] for value in values]
+            together = predictor.predict_proba([[value] for value in values])
+            np.testing.assert_allclose(probs, np.tile(probs[0], (6, 1)), atol=1e-6)
+            np.testing.assert_allclose(together, probs, atol=1e-6)
 
 
 class Ambiguous:

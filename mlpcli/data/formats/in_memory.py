@@ -108,12 +108,15 @@ def _numbers(listed: Any) -> Array | None:
 
 def _read(value: Any, reading: Reading, column: Column) -> float:
     """What a value is in X; text is read as a cell of a table is, of which there is no other."""
-    if isinstance(reading, NumberCells) and isinstance(value, str):
-        reading.decimal_comma = find_decimal_comma([value], False, column.decimal)
     if isinstance(value, np.floating | np.integer):
         value = value.item()
-    plain = reading.kind == "number" and type(value) in (float, int)
-    return float(value) if plain and abs(value) < FLOAT32_OVERFLOW else reading.read(_cell(value))
+    if reading.kind == "number" and type(value) in (float, int) and abs(value) < FLOAT32_OVERFLOW:
+        return float(value)
+    cell = _cell(value)
+    if isinstance(reading, NumberCells):
+        mark = column.decimal if isinstance(value, str) else "."
+        reading.decimal_comma = find_decimal_comma([cell], False, mark)
+    return reading.read(cell)
 
 
 def _cell(value: Any) -> str:
