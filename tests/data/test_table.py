@@ -467,6 +467,12 @@ def test_cells_of_an_arff_file_are_quoted_as_weka_quotes_them() -> None:
     assert [column.kind for column in numbers.columns] == ["category", "number", "number"]
 
 
+def test_a_sparse_arff_file_is_told_from_a_dense_one() -> None:
+    head = "@relation s\n@attribute a real\n@attribute b {x,y}\n@data\n"
+    said = "t.csv: is a sparse ARFF file; save it as a dense one, or CSV"
+    assert refusal(head + "{0 5, 1 y}\n{1 x}\n{0 2}\n") == said
+
+
 def test_declared_classes_are_classes_however_many_and_numbers_if_that_is_said() -> None:
     values = ",".join(map(str, range(30)))
     head = f"@relation t\n@attribute x real\n@attribute y {{{values}}}\n@data\n"

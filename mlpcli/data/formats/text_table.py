@@ -143,6 +143,8 @@ class TextTable:
     def _read_head(self, delimiter: str | None) -> tuple[int, list[tuple[int, list[str]]], str]:
         """(number of a line, (offset from it, cells) of the first rows, the comment before)."""
         number, lines, comment = self._first_lines()
+        if self._declared and lines[0].lstrip().startswith("{"):
+            raise DataError(f"{self.source}: is a sparse ARFF file; save it as a dense one, or CSV")
         self._tidy = requoted if self._declared else None
         if match := re.fullmatch(r"sep=(.)", lines[0].strip(" ")):  # Excel's own way to say it
             delimiter = match[1]
