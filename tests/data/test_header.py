@@ -9,7 +9,7 @@ import pytest
 
 from mlpcli.data.columns import TableOptions
 from mlpcli.data.formats.collect import Table, collect
-from mlpcli.data.formats.header import clean_names, guess_delimiter
+from mlpcli.data.formats.header import clean_names, find_column, guess_delimiter
 from mlpcli.data.formats.table import TableReader
 from mlpcli.errors import DataError
 
@@ -74,6 +74,14 @@ def test_the_delimiter_is_what_every_line_has(lines: str, delimiter: str) -> Non
 )
 def test_known_names_tell_the_delimiter(lines: str, known: list[str], delimiter: str) -> None:
     assert guess_delimiter(lines.split("\n"), known) == delimiter
+
+
+def test_a_mark_before_a_name_does_not_count_but_before_a_number_it_does() -> None:
+    names = ("x", "#1", "# size", "#2")
+    assert find_column("size", names, 4, "t.csv") == 2
+    assert find_column("%Size", names, 4, "t.csv") == 2
+    assert [find_column(wanted, names, 4, "t.csv") for wanted in ("1", "#1", "2")] == [1, 1, 2]
+    assert find_column("2", ("x", "#2", "y"), 3, "t.csv") == 2
 
 
 def test_so_do_those_in_the_comment_before_but_not_a_sentence_with_one_of_them() -> None:

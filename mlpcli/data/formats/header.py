@@ -257,7 +257,9 @@ def find_unnamed(names: Sequence[str]) -> frozenset[int]:
 
 def folded(name: str) -> str:
     """A name without what does not count where no other differs in that alone."""
-    return name.strip().lstrip("#% ").casefold()
+    text = name.strip().casefold()
+    bare = text.lstrip("#% ")
+    return text if bare.isdigit() else bare  # which is an index
 
 
 def find_name(wanted: str, names: Sequence[str]) -> int | None:
