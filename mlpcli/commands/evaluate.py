@@ -220,7 +220,7 @@ def evaluate(
     moved = f", each moved by {adversarial}" if attack else ""
     console.result(f"{source}, {rows.name} split: {scores.samples:,} samples{moved}")
     _show_headlines(console, members, each, scores)
-    for table in report.tables(scores, names, labels):
+    for table in report.tables(scores, rows, names, labels):
         console.block("\n" + table)
     if asked:
         console.block("\n" + importance_table(asked))

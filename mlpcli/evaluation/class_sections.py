@@ -195,7 +195,8 @@ def _row_mistakes(report: Report, scores: ClassReport) -> str:
         true, said = predictions.y[place], predictions.answers[place]
         certainty = percent(predictions.certainty[place], 1)
         values = report.describe(split.X[row])[:_COLUMNS]
-        rows.append([f"{row + 1:,}", report.names[true], report.names[said], certainty, *values])
+        number = f"{split.number(place):,}"
+        rows.append([number, report.names[true], report.names[said], certainty, *values])
     if not rows:
         return section("Mistakes", "<p>None.</p>")
     of = f"{len(rows)} of {scores.samples - scores.correct:,}"

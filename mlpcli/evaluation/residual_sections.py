@@ -58,7 +58,8 @@ def _largest(report: Report, scores: ResidualReport) -> str:
         true, said = scores.y[place], scores.predicted[place]
         values = report.describe(report.split.X[row])[:_COLUMNS]
         shown = (f"{number:.{scores.digits}g}" for number in (true, said))
-        rows.append([f"{row + 1:,}", *shown, f"{said - true:+.4g}", *values])
+        number = f"{report.split.number(place):,}"
+        rows.append([number, *shown, f"{said - true:+.4g}", *values])
     head = ["row", "target", "answer", "error", *names[:_COLUMNS]]
     more = f" The first {_COLUMNS} of {len(names)} columns." if len(names) > _COLUMNS else ""
     note = f'<p class="note">The rows with the largest errors.{more}</p>'

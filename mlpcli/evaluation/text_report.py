@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from mlpcli.data.split import Split
 from mlpcli.errors import DataError
 from mlpcli.tasks.classification import Classification, ClassReport
 from mlpcli.tasks.regression import Regression, ResidualReport
@@ -90,20 +91,22 @@ def headline(name: str, report: TaskReport) -> str:
     )
 
 
-def tables(report: TaskReport, names: Sequence[str], labels: Sequence[Any]) -> list[str]:
+def tables(
+    report: TaskReport, split: Split, names: Sequence[str], labels: Sequence[Any]
+) -> list[str]:
     """What follows the headlines: a table of the classes and one of the confusions."""
     if isinstance(report, ResidualReport):
-        return [largest_errors(report)]
+        return [largest_errors(report, split)]
     return [class_table(names, report), confusion_table(labels, report)]
 
 
-def largest_errors(report: ResidualReport, count: int = 5) -> str:
-    """The samples with the largest errors: target, answer, error."""
+def largest_errors(report: ResidualReport, split: Split, count: int = 5) -> str:
+    """The rows with the largest errors: target, answer, error."""
     rows: list[tuple[str, ...]] = [("largest errors", "target", "answer", "error")]
     for place in report.largest(count).tolist():
         true, said = report.y[place], report.predicted[place]
         shown = (f"{number:.{report.digits}g}" for number in (true, said))
-        rows.append((f"sample {place + 1:,}", *shown, f"{said - true:+.4g}"))
+        rows.append((f"row {split.number(place):,}", *shown, f"{said - true:+.4g}"))
     return aligned(rows)
 
 

@@ -188,12 +188,12 @@ def open_rows(
         raise DataError(
             f"{data.source}: is not what {path} was trained on, so it has no {split_name} split"
         )
-    name, X, y = ("all", data.X, data.y)
+    name, X, y, kept = ("all", data.X, data.y, data.kept)
     if data.X_test is not None and data.y_test is not None:
-        name, X, y = ("test", data.X_test, data.y_test)
+        name, X, y, kept = ("test", data.X_test, data.y_test, data.kept_test)
     targets = model.task.encode(y)
-    model.task.refuse_unknown(targets, y, data.source)
-    return data, Split(name, X, targets, np.arange(len(y)))
+    model.task.refuse_unknown(targets, y, data.source, kept)
+    return data, Split(name, X, targets, np.arange(len(y)), kept=kept)
 
 
 def _why_none_is_new(model: Model) -> str:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mlpcli.arrays import Array, distinct
+from mlpcli.arrays import Array, distinct, row_number
 from mlpcli.errors import DataError
 from mlpcli.records import record
 from mlpcli.tasks.task import Predictions, Scores
@@ -63,12 +63,15 @@ class Classification:
         """(N,) class indices, -1 for a label that is no class."""
         return class_indices(labels, self.classes)
 
-    def refuse_unknown(self, targets: Array, labels: Array, where: str) -> None:
+    def refuse_unknown(
+        self, targets: Array, labels: Array, where: str, kept: Array | None = None
+    ) -> None:
         unseen = np.flatnonzero(targets < 0)
         if len(unseen):
             row = int(unseen[0])
+            number = row_number(row, kept)
             raise DataError(
-                f"{where} has the label {labels[row]!s} (sample {row + 1}), which no training row "
+                f"{where} has the label {labels[row]!s} (sample {number}), which no training row "
                 "has; train on data with every class, or remove those rows"
             )
 

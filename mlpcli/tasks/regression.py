@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mlpcli.arrays import Array
+from mlpcli.arrays import Array, row_number
 from mlpcli.errors import DataError
 from mlpcli.records import record
 from mlpcli.tasks.task import Predictions, Scores
@@ -97,12 +97,15 @@ class Regression:
         """Standardised values in the target's unit, float64."""
         return values.astype(np.float64) * self.deviation + self.mean
 
-    def refuse_unknown(self, targets: Array, labels: Array, where: str) -> None:
+    def refuse_unknown(
+        self, targets: Array, labels: Array, where: str, kept: Array | None = None
+    ) -> None:
         bad = np.flatnonzero(~np.isfinite(targets))
         if len(bad):
             row = int(bad[0])
+            number = row_number(row, kept)
             raise DataError(
-                f"{where} has the target {labels[row]!s} (sample {row + 1}), which is not a "
+                f"{where} has the target {labels[row]!s} (sample {number}), which is not a "
                 "number; correct it, or remove the row"
             )
 

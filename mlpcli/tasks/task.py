@@ -80,8 +80,10 @@ class Task(Protocol):
     def encode(self, labels: Array) -> Array:
         """(N,) targets of `target_dtype`; `refuse_unknown` reports what cannot be one."""
 
-    def refuse_unknown(self, targets: Array, labels: Array, where: str) -> None:
-        """Raise DataError for the first of the labels that is no target of this task."""
+    def refuse_unknown(
+        self, targets: Array, labels: Array, where: str, kept: Array | None = None
+    ) -> None:
+        """Raise DataError for the first of the labels that is no target; `kept`: see `Dataset`."""
 
     def fill_targets(self, y: Array, Y: Array, smoothing: float = 0.0) -> None:
         """Y (N, C) ← what the network's outputs should be for targets y (N,)."""

@@ -386,3 +386,33 @@ def test_a_table_in_the_models_place_is_told_from_a_damaged_model(
         "points.csv: is no model, an .npz file that `mlp train` has written; name the model first, "
         "and then what it is to read",
     )
+
+
+@pytest.mark.parametrize("where", ["--data", "--test-data"])
+def test_rows_are_numbered_as_in_their_file(mlp, where: str) -> None:
+    """Though some were left out, and the test rows are drawn."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=200)
+    y = [f"{value:.3f}" if i % 5 else "" for i, value in enumerate(10 * x)]
+    y[7] = "5000"
+    write = "\n".join(["x,y", *(f"{a:.4f},{b}" for a, b in zip(x, y, strict=True))]) + "\n"
+    Path("t.csv").write_text(write)
+    Path("other.csv").write_text(write + "0.5,5.0\n")
+    given = ("--test-data", "other.csv") if where == "--test-data" else ()
+    mlp.ok("train", "--data", "t.csv", *given, "--hidden", 3, "--epochs", 2, "-q")
+    asked = () if given else ("--data", "other.csv")
+    said = mlp.ok("evaluate", "model.npz", *asked, "--report", "page.html").out
+    assert re.search(r"largest errors +target +answer +error\nrow 8 +5000 ", said)
+    errors = Path("page.html").read_text().split("<h2>The largest errors</h2>")[1]
+    assert '<th scope="row">8</th>' in errors
+    drawn = mlp.ok("evaluate", "model.npz").out
+    for number, target in re.findall(r"^row (\d+) +(\S+)", drawn, re.M):
+        assert float(y[int(number) - 1]) == pytest.approx(float(target), rel=1e-3)
+
+
+def test_an_unknown_label_is_told_by_its_row_in_the_file(mlp) -> None:
+    Path("t.csv").write_text("x,kind\n" + "".join(f"{i},{'ab'[i % 2]}\n" for i in range(40)))
+    Path("other.csv").write_text("x,kind\n1,\n2,a\n3,\n4,dog\n")
+    mlp.ok("train", "--data", "t.csv", "--hidden", 3, "--epochs", 1, "-q")
+    said = mlp.error("evaluate", "model.npz", "--data", "other.csv")[1]
+    assert said.startswith("other.csv has the label dog (sample 4), which no training row has")

@@ -73,7 +73,8 @@ class Table:
         left_out: the other columns.
         groups: (N,) codes of the groups, or None.
         weights: (N,) float64 sample weights, or None.
-        dropped: rows that were left out as they have no label.
+        dropped: how many rows were left out as they have no label.
+        kept: (N,) which rows of the file, from 0, the others are; None if that is all.
         dropped_as: what is written there instead, if anything is.
         unseen: cells of categories that the model does not know.
         notices: what there is to say of it.
@@ -94,6 +95,7 @@ class Table:
     groups: Array | None = None
     weights: Array | None = None
     dropped: int = 0
+    kept: Array | None = None
     dropped_as: tuple[str, ...] = ()
     unseen: int = 0
     notices: tuple[str, ...] = ()
@@ -260,8 +262,6 @@ class _Collector:
         others = np.delete(counts, int(code))
         return bool(counts[int(code)] == 1 and len(others) and others.min() > 1)
 
-    # ------------------------------------------------------------------ what was read
-
     def table(self, *, keep_unlabelled: bool) -> Table:
         """What was read, once the columns and rows that are of no use are gone."""
         self._refuse_odd_cells()
@@ -296,6 +296,7 @@ class _Collector:
             groups=groups,
             weights=weights,
             dropped=dropped,
+            kept=np.flatnonzero(labelled) if dropped and labelled is not None else None,
             unseen=self._count_unseen(X, columns),
             dropped_as=self.dropped_as if dropped else (),
             notices=(*(f"{t.source}: {s}" for t in self.tables for s in t.notices), *self.notices),

@@ -94,12 +94,13 @@ def _open_tables(
         own = data.layout(data.kind(asked.task, images=asked.images))
     if test is not None:
         rows, data = _beside(data, test, _for_other_rows(options), own)
-        data = replace(data, X_test=rows.X, y_test=rows.labels)
+        data = replace(data, X_test=rows.X, y_test=rows.labels, kept_test=rows.kept)
     if val is not None:
         weight = options.sample_weight if options else None
         said = replace(_for_other_rows(options), sample_weight=weight)
         rows, data = _beside(data, val, said, own)
-        data = replace(data, X_val=rows.X, y_val=rows.labels, weights_val=rows.weights)
+        data = replace(data, X_val=rows.X, y_val=rows.labels, kept_val=rows.kept)
+        data = replace(data, weights_val=rows.weights)
         if weight is not None and rows.weights is None:
             missing = f"{val}: has no column {quoted(weight)}: its rows weigh the same"
             data = replace(data, notices=(*data.notices, missing))
@@ -148,6 +149,7 @@ def as_dataset(table: Table, sources: Sequence[str]) -> Dataset:
         file_width=table.width,
         groups=table.groups,
         weights=table.weights,
+        kept=table.kept,
         unseen=table.unseen,
         notices=(*table.notices, *_count_dropped(table, source)),
     )
