@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from functools import cache, cached_property
@@ -106,8 +107,8 @@ class _Module:
             if said.lineno == said.end_lineno:
                 line = str(lines[said.lineno - 1]).encode()
                 before, after = line[: said.col_offset], line[said.end_col_offset :]
-                rest = before.rstrip(b" ->:") + after.replace(b" = ", b"=", after[:3] == b" = ")
-                lines[said.lineno - 1] = rest.decode()
+                after = re.sub(rb"^ = ", b"=", after)
+                lines[said.lineno - 1] = (before.rstrip(b" ->:") + after).decode()
         for part in ast.walk(node):
             if isinstance(part, ast.FunctionDef | ast.ClassDef):
                 words = [each for each in part.body if _is_docstring(each)]

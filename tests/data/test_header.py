@@ -76,6 +76,14 @@ def test_known_names_tell_the_delimiter(lines: str, known: list[str], delimiter:
     assert guess_delimiter(lines.split("\n"), known) == delimiter
 
 
+@pytest.mark.parametrize("rows", ["a,b\n1,x\n2,y\n3,x\n4,y\n", "1,5\n2,6\n3,7\n"])
+@pytest.mark.parametrize("known", [(), ("a",)])
+@pytest.mark.parametrize("comment", ['# "hello', '% made by, "me', '# 5" pipes'])
+def test_an_open_quote_in_a_comment_before_is_no_cells(comment, known, rows) -> None:
+    found, expected = read(f"{comment}\n{rows}", known=known), read(rows, known=known)
+    assert (found.columns, found.X.tolist()) == (expected.columns, expected.X.tolist())
+
+
 def test_a_mark_before_a_name_does_not_count_but_before_a_number_it_does() -> None:
     names = ("x", "#1", "# size", "#2")
     assert find_column("size", names, 4, "t.csv") == 2

@@ -70,12 +70,12 @@ def guess_delimiter(lines: Sequence[str], known: Iterable[str] = (), comment: st
     between tabs, spaces are of the cells (`2020-01-01 12:00`). Where the first line, or the comment
     before it, has the names that are known, it is what leaves most lines with as many cells.
     """
-    tries = {mark: _try(lines, mark) for mark in _DELIMITERS}
+    tries = {mark: try_split(lines, mark) for mark in _DELIMITERS}
     for line in (*unmarked(comment), lines[0]):
         alike = {
             mark: sum(len(row) == len(cells) for row in tries[mark])
             for mark in _DELIMITERS
-            for cells in _try([line], mark)
+            for cells in try_split([line], mark)
             if has_names(cells, known)
         }
         if alike and 2 * max(alike.values()) > len(lines):
@@ -99,7 +99,8 @@ def guess_delimiter(lines: Sequence[str], known: Iterable[str] = (), comment: st
     return found
 
 
-def _try(lines: Sequence[str], delimiter: str) -> list[list[str]]:
+def try_split(lines: Sequence[str], delimiter: str) -> list[list[str]]:
+    """The cells of each row of lines that a delimiter may be between."""
     if delimiter == WHITE_SPACE:
         lines, delimiter = [tabbed(line) for line in lines], "\t"
     rows: list[list[str]] = []

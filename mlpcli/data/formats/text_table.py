@@ -27,6 +27,7 @@ from mlpcli.data.formats.header import (
     requoted,
     split_rows,
     tabbed,
+    try_split,
     unescaped,
     unmarked,
 )
@@ -258,7 +259,7 @@ class TextTable:
             fitted = [self._fit(row) for row in rows]
             found, obvious = is_header(fitted, self.decimal_comma, place, self._known)
         for text in unmarked(comment):
-            remark = next(iter(self.split(self._tidied([text]), 1)), (0, []))[1]
+            remark = next(iter(try_split(self._tidied([text]), self.delimiter)), [])
             if len(remark) == self.width and has_names(remark, self._known):
                 return remark
         if len(remark) == self.width > 1 and not found:
