@@ -15,6 +15,6 @@ def distinct(values: Array) -> Array:
     return np.unique(values, return_counts=True)[0]  # without counts it imports numpy.ma, 10 ms
 
 
-def row_number(row: int, kept: Array | None) -> int:
-    """Which row of its file, from 1, is one of those that were `kept` of it, or of all if None."""
-    return 1 + (row if kept is None else int(kept[row]))
+def row_number(row: int, file_rows: Array | None) -> int:
+    """Which row of its file, from 1, a row of an array is; `file_rows`: see `Dataset`."""
+    return 1 + (row if file_rows is None else int(file_rows[row]))

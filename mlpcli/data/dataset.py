@@ -37,8 +37,8 @@ class Dataset:
         files: what was given, if it is several files.
         groups: (N,) intp, rows of one group stay in one part of a split; None: each by itself.
         weights: (N,) float64, how much each row counts; None: all equally.
-        kept, kept_test, kept_val: which rows of their file, from 0, those of X, X_test and X_val
-            are; None if all.
+        file_rows, file_rows_test, file_rows_val: which rows of their file, from 0, those of X,
+            X_test and X_val are; None if all.
         X_val, y_val: rows for validation that come with the data, or None.
         weights_val: how much each of these counts, or None.
         unseen: cells with a category that the model that they were read for does not know.
@@ -66,9 +66,9 @@ class Dataset:
     files: tuple[str, ...] = ()
     groups: Array | None = None
     weights: Array | None = None
-    kept: Array | None = None
-    kept_test: Array | None = None
-    kept_val: Array | None = None
+    file_rows: Array | None = None
+    file_rows_test: Array | None = None
+    file_rows_val: Array | None = None
     X_val: Array | None = None
     y_val: Array | None = None
     weights_val: Array | None = None

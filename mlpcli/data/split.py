@@ -31,7 +31,7 @@ class Split:
         y: (M,) targets as the task encodes them; meaningless in rows of other splits.
         rows: (N,) intp, the rows of X that are of this split.
         weights: (M,) float64, how much each row counts; None: all equally.
-        kept: (M,) which rows of their file, from 0, those of X are; None if all.
+        file_rows: (M,) which rows of their file, from 0, those of X are; None if all.
     """
 
     name: str
@@ -39,14 +39,14 @@ class Split:
     y: Array
     rows: Array
     weights: Array | None = None
-    kept: Array | None = None
+    file_rows: Array | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def number(self, place: int) -> int:
         """Which row of the file, counted from 1 below a header, is at a place in `rows`."""
-        return row_number(int(self.rows[place]), self.kept)
+        return row_number(int(self.rows[place]), self.file_rows)
 
 
 @record
@@ -112,14 +112,14 @@ def split(
     learned = kind.learn(data.y[train_rows], data.source)
     y = learned.encode(data.y)
     if data.groups is not None:  # whole groups may take a class with them
-        learned.refuse_unknown(y, data.y, f"{data.source}: a held-out group", data.kept)
+        learned.refuse_unknown(y, data.y, f"{data.source}: a held-out group", data.file_rows)
     test, val = _part("test", data, y, test_rows), _part("val", data, y, val_rows)
     if test is None and data.X_test is not None and data.y_test is not None:
         where = f"{data.source}: the test set"
-        test = _apart("test", learned, data.X_test, data.y_test, where, data.kept_test)
+        test = _apart("test", learned, data.X_test, data.y_test, where, data.file_rows_test)
     if data.X_val is not None and data.y_val is not None:
         where = f"{data.source}: the validation set"
-        val = _apart("val", learned, data.X_val, data.y_val, where, data.kept_val)
+        val = _apart("val", learned, data.X_val, data.y_val, where, data.file_rows_val)
     train = _part("train", data, y, train_rows)
     assert train is not None
     return Splits(train, val, test, learned)
@@ -159,17 +159,19 @@ def _draw(
     return *hold_out(rest, drawn_by, val_fraction, seed), test
 
 
-def _apart(name: str, task: Task, X: Array, labels: Array, where: str, kept: Array | None) -> Split:
+def _apart(
+    name: str, task: Task, X: Array, labels: Array, where: str, file_rows: Array | None
+) -> Split:
     """A part that comes with the data, apart from the other rows."""
     y = task.encode(labels)
-    task.refuse_unknown(y, labels, where, kept)
-    return Split(name, X, y, np.arange(len(y)), kept=kept)
+    task.refuse_unknown(y, labels, where, file_rows)
+    return Split(name, X, y, np.arange(len(y)), file_rows=file_rows)
 
 
 def _part(name: str, data: Dataset, y: Array, rows: Array | None) -> Split | None:
     if rows is None or not len(rows):
         return None
-    return Split(name, data.X, y, rows, kept=data.kept)
+    return Split(name, data.X, y, rows, file_rows=data.file_rows)
 
 
 def _deal(

@@ -188,12 +188,12 @@ def open_rows(
         raise DataError(
             f"{data.source}: is not what {path} was trained on, so it has no {split_name} split"
         )
-    name, X, y, kept = ("all", data.X, data.y, data.kept)
+    name, X, y, file_rows = ("all", data.X, data.y, data.file_rows)
     if data.X_test is not None and data.y_test is not None:
-        name, X, y, kept = ("test", data.X_test, data.y_test, data.kept_test)
+        name, X, y, file_rows = ("test", data.X_test, data.y_test, data.file_rows_test)
     targets = model.task.encode(y)
-    model.task.refuse_unknown(targets, y, data.source, kept)
-    return data, Split(name, X, targets, np.arange(len(y)), kept=kept)
+    model.task.refuse_unknown(targets, y, data.source, file_rows)
+    return data, Split(name, X, targets, np.arange(len(y)), file_rows=file_rows)
 
 
 def _why_none_is_new(model: Model) -> str:

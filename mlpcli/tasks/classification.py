@@ -64,12 +64,12 @@ class Classification:
         return class_indices(labels, self.classes)
 
     def refuse_unknown(
-        self, targets: Array, labels: Array, where: str, kept: Array | None = None
+        self, targets: Array, labels: Array, where: str, file_rows: Array | None = None
     ) -> None:
         unseen = np.flatnonzero(targets < 0)
         if len(unseen):
             row = int(unseen[0])
-            number = row_number(row, kept)
+            number = row_number(row, file_rows)
             raise DataError(
                 f"{where} has the label {labels[row]!s} (sample {number}), which no training row "
                 "has; train on data with every class, or remove those rows"

@@ -98,12 +98,12 @@ class Regression:
         return values.astype(np.float64) * self.deviation + self.mean
 
     def refuse_unknown(
-        self, targets: Array, labels: Array, where: str, kept: Array | None = None
+        self, targets: Array, labels: Array, where: str, file_rows: Array | None = None
     ) -> None:
         bad = np.flatnonzero(~np.isfinite(targets))
         if len(bad):
             row = int(bad[0])
-            number = row_number(row, kept)
+            number = row_number(row, file_rows)
             raise DataError(
                 f"{where} has the target {labels[row]!s} (sample {number}), which is not a "
                 "number; correct it, or remove the row"

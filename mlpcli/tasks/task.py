@@ -81,9 +81,9 @@ class Task(Protocol):
         """(N,) targets of `target_dtype`; `refuse_unknown` reports what cannot be one."""
 
     def refuse_unknown(
-        self, targets: Array, labels: Array, where: str, kept: Array | None = None
+        self, targets: Array, labels: Array, where: str, file_rows: Array | None = None
     ) -> None:
-        """Raise DataError for the first of the labels that is no target; `kept`: see `Dataset`."""
+        """Raise DataError for the first label that is no target; `file_rows`: see `Dataset`."""
 
     def fill_targets(self, y: Array, Y: Array, smoothing: float = 0.0) -> None:
         """Y (N, C) ← what the network's outputs should be for targets y (N,)."""

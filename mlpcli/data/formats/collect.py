@@ -74,7 +74,7 @@ class Table:
         groups: (N,) codes of the groups, or None.
         weights: (N,) float64 sample weights, or None.
         dropped: how many rows were left out as they have no label.
-        kept: (N,) which rows of the file, from 0, the others are; None if that is all.
+        file_rows: (N,) which rows of the file, from 0, the others are; None if that is all.
         dropped_as: what is written there instead, if anything is.
         unseen: cells of categories that the model does not know.
         notices: what there is to say of it.
@@ -95,7 +95,7 @@ class Table:
     groups: Array | None = None
     weights: Array | None = None
     dropped: int = 0
-    kept: Array | None = None
+    file_rows: Array | None = None
     dropped_as: tuple[str, ...] = ()
     unseen: int = 0
     notices: tuple[str, ...] = ()
@@ -296,7 +296,7 @@ class _Collector:
             groups=groups,
             weights=weights,
             dropped=dropped,
-            kept=np.flatnonzero(labelled) if dropped and labelled is not None else None,
+            file_rows=np.flatnonzero(labelled) if dropped and labelled is not None else None,
             unseen=self._count_unseen(X, columns),
             dropped_as=self.dropped_as if dropped else (),
             notices=(*(f"{t.source}: {s}" for t in self.tables for s in t.notices), *self.notices),

@@ -94,12 +94,12 @@ def _open_tables(
         own = data.layout(data.kind(asked.task, images=asked.images))
     if test is not None:
         rows, data = _beside(data, test, _for_other_rows(options), own)
-        data = replace(data, X_test=rows.X, y_test=rows.labels, kept_test=rows.kept)
+        data = replace(data, X_test=rows.X, y_test=rows.labels, file_rows_test=rows.file_rows)
     if val is not None:
         weight = options.sample_weight if options else None
         said = replace(_for_other_rows(options), sample_weight=weight)
         rows, data = _beside(data, val, said, own)
-        data = replace(data, X_val=rows.X, y_val=rows.labels, kept_val=rows.kept)
+        data = replace(data, X_val=rows.X, y_val=rows.labels, file_rows_val=rows.file_rows)
         data = replace(data, weights_val=rows.weights)
         if weight is not None and rows.weights is None:
             missing = f"{val}: has no column {quoted(weight)}: its rows weigh the same"
@@ -149,7 +149,7 @@ def as_dataset(table: Table, sources: Sequence[str]) -> Dataset:
         file_width=table.width,
         groups=table.groups,
         weights=table.weights,
-        kept=table.kept,
+        file_rows=table.file_rows,
         unseen=table.unseen,
         notices=(*table.notices, *_count_dropped(table, source)),
     )
