@@ -40,8 +40,8 @@ def picture_png(pixels: Array, full_scale: float | None) -> str:
     pixels = pixels[::step, ::step]
     low = 0.0 if full_scale else float(pixels.min())
     span = full_scale or float(pixels.max()) - low or 1.0
-    grey = np.clip((pixels.astype(np.float64) - low) * (255 / span), 0, 255)
-    return _data_uri(_png(np.rint(grey)))
+    grey = np.clip(pixels.astype(np.float64) - low, 0, span) / span
+    return _data_uri(_png(np.rint(255 * grey)))
 
 
 def heat_png(shares: Array) -> str:

@@ -215,7 +215,7 @@ def _more_digits(mean: float, deviation: float) -> int:
     if not deviation:
         return 0
     shared = math.log10(max(abs(mean) / deviation, 1))
-    return min(9, max(0, math.ceil(shared) - _CROWDED))
+    return math.ceil(min(9, max(0, shared - _CROWDED)))  # shared may be inf
 
 
 def _figures(y: Array, residuals: Array) -> dict[str, float]:

@@ -137,7 +137,7 @@ class Trainer:
         now, step, batches = self.progress, self.step, self.batches
         order = batches.order(now.epoch)
         step.begin_epoch(now.epoch, now.batch)
-        first, started, rate, ratio, norm = now.batch, self.seconds, 0.0, 0.0, 0.0
+        first, seconds, rate, ratio, norm = now.batch, 0.0, 0.0, 0.0, 0.0
         while now.batch < batches.steps:
             begun = time.perf_counter()
             rate = self.lr(now.step)
@@ -147,12 +147,14 @@ class Trainer:
             if before is not None:
                 ratio = self._relative_change(before)
                 norm = self._norm(step.optimizer.gradient.flat[step.part])
-            self.seconds += time.perf_counter() - begun
+            taken = time.perf_counter() - begun
+            seconds += taken
+            self.seconds += taken
             if not last:
                 on_step()
         samples = len(batches) - first * batches.size
         diagnostics = {"lr": rate, "update_ratio": ratio, "gradient_norm": norm}
-        return self._finish_epoch(samples, self.seconds - started, order[:_PROBED], diagnostics)
+        return self._finish_epoch(samples, seconds, order[:_PROBED], diagnostics)
 
     def _take_step(self, order: Array, rate: float) -> None:
         now = self.progress

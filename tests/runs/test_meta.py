@@ -163,6 +163,23 @@ def test_data_with_a_name_of_an_unknown_home_are_gone(mlp, model: Path, checkpoi
     assert "are gone; name them with --data" in text
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "command"),
+    [
+        ("history.0.seconds", 1e300, ("train", "--resume", "model.npz", "-q")),
+        ("encoding.0.largest", 5e-324, ("evaluate", "model.npz", "--report", "report.html")),
+        ("encoding.0.largest", 1e300, ("evaluate", "model.npz", "--report", "report.html")),
+    ],
+)
+def test_numbers_at_the_ends_of_their_bounds_are_no_defect(
+    mlp, model: Path, checkpoints, path: str, value: Any, command: tuple[str, ...]
+) -> None:
+    meta = checkpoints.meta(model)
+    put(meta, path.split("."), value)
+    checkpoints.rewrite(model, meta=json.dumps(meta))
+    mlp.ok(*command)
+
+
 # Hostile ones, generated from the declared shape
 
 Place = list[str | int]
