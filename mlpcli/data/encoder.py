@@ -13,6 +13,7 @@ from mlpcli.data.scalings import SCALINGS
 
 _NONE = -1  # the input of what is unseen
 _UNSEEN, _MISSING = 0, 1  # where a table of inputs begins; a category's code k is at k + 2
+_EXTREME = 1e30  # a factor beyond it, or 1/it, is of numbers that float32 may not hold
 _HARMLESS = 2.0**-20  # of a deviation: what may be lost of it by a shift in float32
 
 
@@ -33,7 +34,9 @@ class Encoder:
         self._may_miss = may_miss and bool(numbers)
         self._clip = SCALINGS[numbers[0].scale].clip if numbers else None
         shift, factor = encoding.affine()
-        self._shift, self._factor = _cast(shift, factor, np.dtype(raw_dtype), np.dtype(dtype))
+        self._extreme = _is_extreme(factor)
+        wide = np.dtype(np.float64 if self._extreme else dtype)
+        self._shift, self._factor = _cast(shift, factor, np.dtype(raw_dtype), wide)
         self._fill = _filling(numbers).astype(dtype)
         self._numbers = [b.part for b in encoding.blocks if b.of == "number"]
         self._indicators = [b.part for b in encoding.blocks if b.of == "indicator"]
@@ -64,13 +67,14 @@ class Encoder:
             hot[:] = self._large.find(raw)
 
     def _scale(self, raw: Array, out: Array) -> None:
-        """The numbers; no array is made, unless some may be missing or are clipped."""
+        """The numbers; no array is made, unless some are extreme, may be missing or are clipped."""
+        scaled = np.empty(out.shape) if self._extreme else out
         if self._shift is None:
-            np.copyto(out, raw, casting="unsafe")
+            np.copyto(scaled, raw, casting="unsafe")
         else:
-            np.subtract(raw, self._shift, out=out, casting="unsafe")  # before precision is cut
+            np.subtract(raw, self._shift, out=scaled, casting="unsafe")  # before precision is cut
         if self._factor is not None:
-            np.multiply(out, self._factor, out=out, casting="unsafe")
+            np.multiply(scaled, self._factor, out=out, casting="unsafe")
         if self._clip is not None:
             self._clip(out)
         if self._may_miss:
@@ -84,6 +88,12 @@ def _filling(numbers: Sequence[Number]) -> Array:
     if clip is not None:
         clip(scaled)
     return scaled
+
+
+def _is_extreme(factor: Array | float) -> bool:
+    """Whether the differences of numbers that are scaled so may overflow, or vanish, in float32."""
+    sizes = np.abs(np.atleast_1d(factor))
+    return bool(((sizes > _EXTREME) | ((sizes > 0) & (sizes < 1 / _EXTREME))).any())
 
 
 def _cast(

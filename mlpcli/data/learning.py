@@ -7,17 +7,21 @@ from collections.abc import Sequence
 import numpy as np
 
 from mlpcli.arrays import Array, distinct
+from mlpcli.data.cells import FLOAT32_OVERFLOW
 from mlpcli.data.columns import Column
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.encoder import fall_on
 from mlpcli.data.encoding import CALENDAR, Category, Date, Encoding, Number, Part, Pixels, Upright
 from mlpcli.data.scalings import SCALINGS, Numbers
 from mlpcli.data.split import Split
+from mlpcli.errors import DataError
 
 MOST_CATEGORIES = 1000
 """Inputs of a column of categories; if the training rows have more, the rarest are taken as one."""
 
 _CHUNK = 8192  # rows at a time
+_LARGE = 1e150  # squares of larger numbers overflow in sums
+_LEAST = float(np.finfo(np.float32).tiny)  # smaller numbers lose digits in float32
 
 
 def learn_encoding(kind: str, data: Dataset, train: Split, *, deslant: bool = False) -> Encoding:
@@ -25,10 +29,18 @@ def learn_encoding(kind: str, data: Dataset, train: Split, *, deslant: bool = Fa
 
     "auto" divides images by the largest value of the training images, leaves alone what is not to
     be standardised, and standardises other numbers.
+
+    Raises:
+        DataError: numbers that are too large, or images that are too dark, to compute with.
     """
     R = train.X.shape[1]
     if kind in ("auto", "none") and data.image_shape is not None:
         largest = _largest(train)
+        if 0 < largest < _LEAST or largest >= FLOAT32_OVERFLOW:
+            raise DataError(
+                f"{data.source}: the training images reach {largest:.4g}, which float32 cannot "
+                "hold; rescale them"
+            )
         factor = 1 / largest if kind == "auto" and largest > 0 else 1.0
         if deslant:
             return Encoding((Upright("upright", R, factor, largest, data.image_shape),))
@@ -38,7 +50,8 @@ def learn_encoding(kind: str, data: Dataset, train: Split, *, deslant: bool = Fa
     columns = data.columns or tuple(Column(None, j) for j in range(R))
     numeric = [j for j, column in enumerate(columns) if column.kind != "category"]
     parts: list[Part | None] = [None] * R
-    for j, number in zip(numeric, _learn_numbers(kind, train, columns, numeric), strict=True):
+    numbers = _learn_numbers(kind, train, columns, numeric, data.source)
+    for j, number in zip(numeric, numbers, strict=True):
         parts[j] = number
     for j, column in enumerate(columns):
         if column.kind == "category":
@@ -61,11 +74,17 @@ def _largest(train: Split) -> float:
 
 
 def _learn_numbers(
-    kind: str, train: Split, columns: Sequence[Column], numeric: Sequence[int]
+    kind: str, train: Split, columns: Sequence[Column], numeric: Sequence[int], source: str
 ) -> list[Number]:
     if not numeric:
         return []
     numbers = Numbers(train.X, train.rows, numeric)
+    reach = np.maximum(-numbers.low, numbers.high)
+    if reach.max() > _LARGE:
+        raise DataError(
+            f"{source}: column {numeric[int(reach.argmax())] + 1} reaches {reach.max():.4g}, where "
+            "squares cannot be computed; rescale it"
+        )
     shift, factor = SCALINGS[kind].learn(numbers)
     parts: list[Number] = []
     for k, j in enumerate(numeric):

@@ -17,7 +17,7 @@ _BLOCK = 1 << 21  # cells of whole columns at a time
 _MOST = 1 << 25  # cells whose quantiles are taken; of more, those of evenly spaced rows
 _CACHED = 1 << 13  # cells clipped at a time
 _FAR = 1e9  # beyond it x/√(1 + (x/3)²) is ±3 in every digit
-_LEAST = float(np.finfo(np.float64).tiny)  # of smaller spreads the inverse is no number
+_LEAST = 1e-300  # of smaller spreads the inverse is more than a checkpoint may hold
 _ENOUGH = 1 << 20  # the same if the median is only for gaps in later rows
 
 
@@ -130,7 +130,7 @@ def _nothing(numbers: Numbers) -> tuple[Array, Array]:
 def _standard(numbers: Numbers) -> tuple[Array, Array]:
     """The mean, and 1 over the standard deviation."""
     mean, deviation = numbers.moments()
-    return mean, _inverse(deviation, deviation > 1e-12 * np.maximum(np.abs(mean), 1e-300))
+    return mean, _inverse(deviation, deviation > np.maximum(1e-12 * np.abs(mean), _LEAST))
 
 
 def _robust(numbers: Numbers) -> tuple[Array, Array]:

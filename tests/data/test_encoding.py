@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from mlpcli.data.encoder import Encoder
 from mlpcli.data.encoding import Category, Date, Encoding, Number, Pixels
 from mlpcli.data.learning import learn_encoding
 from mlpcli.data.split import Split
+from mlpcli.errors import DataError
 from mlpcli.nn.network import MLP
 from mlpcli.schema import ShapeError
 from mlpcli.tasks.regression import Regression
@@ -138,6 +140,26 @@ def test_what_varies_little_around_a_large_value_keeps_its_digits(
     assert inputs == pytest.approx((small - small.mean()) / small.std(), rel=1e-6, abs=1e-6)
 
 
+@pytest.mark.parametrize("power", [-490, -150, -126, 126, 400])
+@pytest.mark.parametrize("scale", ["standard", "robust"])
+def test_a_unit_of_a_power_of_two_changes_no_input(power: int, scale: str) -> None:
+    """Beyond float32, too: differences are taken and scaled in float64 there."""
+    X = np.random.default_rng(0).normal(3, 1, (20, 2))
+    X[3, 1] = NAN
+    far = X * [2.0**power, 1]
+    plain = encoded(learn(table(X=X), scale=scale), X, np.float32)
+    assert encoded(learn(table(X=far), scale=scale), far, np.float32) == pytest.approx(
+        plain, rel=1e-6, abs=1e-6
+    )
+
+
+def test_numbers_whose_squares_overflow_are_refused() -> None:
+    said = r"t\.csv: column 2 reaches 1e\+200, where squares cannot be computed; rescale it"
+    for sign in (-1, 1):
+        with pytest.raises(DataError, match=said), np.errstate(all="ignore"):
+            learn(table(X=[[1.0, 2.0], [1.0, sign * 1e200]]))
+
+
 @pytest.mark.parametrize("raw", [np.int64, np.int32, np.uint32, np.float32, np.uint16, np.int8])
 def test_no_dtype_of_the_rows_loses_digits_before_the_mean_is_taken_off(raw: Any) -> None:
     info: Any = np.iinfo(raw) if np.dtype(raw).kind in "iu" else None
@@ -175,6 +197,14 @@ def test_images_are_divided_by_the_largest_value_of_the_training_rows(
 def test_black_images_stay_black() -> None:
     X = np.zeros((3, 4), np.uint8)
     assert not encoded(learn(table(X=X, image_shape=(2, 2)), scale="auto"), X).any()
+
+
+@pytest.mark.parametrize("largest", [1e-45, 1e39])
+def test_images_beyond_float32_are_refused(largest: float) -> None:
+    X = np.array([[0.0, largest]])
+    said = f"t.csv: the training images reach {largest:.4g}, which float32 cannot hold; rescale"
+    with pytest.raises(DataError, match=re.escape(said)):
+        learn(table(X=X, image_shape=(1, 2)), scale="auto")
 
 
 def test_images_can_be_standardised_pixel_by_pixel() -> None:
