@@ -149,6 +149,11 @@ def test_a_label_column_is_a_name_before_it_is_an_index(wanted: str, name: str) 
             "correct it, drop the row, or rescale the column",
         ),
         (
+            "a,b,c\n1,2,3\n1,-1.5e+39,3\n",
+            "row 3, column 'b': '-1.5e+39' is not finite in float32; "
+            "correct it, drop the row, or rescale the column",
+        ),
+        (
             "a,b,c\n1,2,\n1,2,NA\n",
             "no row has a label in column 'c'; name another by --label-column",
         ),

@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from mlpcli.arrays import Array
+from mlpcli.data.cells import FLOAT32_OVERFLOW
 
 _WORDS = 3  # of a number: 19 digits, sign, point
 
@@ -91,7 +92,7 @@ class ByteNumbers:
         return e
 
     def _parse_exponents(self, starts: Array, ends: Array) -> tuple[Array, Array]:
-        """(values, which are numbers like 1.5e-3, with one or two digits after the e)."""
+        """(values, which are like 1.5e-3, of one or two digits after the e, and not too large)."""
         word, e = self.words[ends], self._find_powers(starts, ends)
         plain = e & (e - _1) == 0
         size = 8 - ((((e >> _7) * _PLACE) >> _60).view(np.intp) - 1)  # of the e and what follows
@@ -108,7 +109,7 @@ class ByteNumbers:
         signs = np.where(self._begin_negative(starts), -1.0, 1.0)
         values = np.full(len(word), np.nan)
         found, good = self._parse_longer(ends, ends - starts - (signs < 0), exponents[plain])
-        values[plain], plain[plain] = found * signs, good
+        values[plain], plain[plain] = found * signs, good & (found < FLOAT32_OVERFLOW)
         return values, plain
 
     def _begin_negative(self, starts: Array) -> Array:
