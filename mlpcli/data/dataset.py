@@ -93,6 +93,11 @@ class Dataset:
             said.insert(0, f"columns: {describe_columns(self.columns, self.left_out)}")
         return said
 
+    @property
+    def double(self) -> bool:
+        """Whether X is float64."""
+        return bool(self.X.dtype == np.float64)
+
     def kind(self, task: str, *, images: bool = False) -> str:
         """The kind of task for its labels, as asked for by `task` or "auto".
 
@@ -110,8 +115,15 @@ class Dataset:
         classes = None
         if kind == Classification.kind:
             classes = tuple(map(str, distinct(self.y).tolist()))
-        place = self.label_name, self.label_position, self.file_width
-        return Layout(self.columns, *place, classes, label_decimal=self.label_decimal)
+        return Layout(
+            self.columns,
+            self.label_name,
+            self.label_position,
+            self.file_width,
+            classes,
+            label_decimal=self.label_decimal,
+            double=self.double,
+        )
 
 
 def lacking_pixels(X: Array) -> Mapping[int, str]:

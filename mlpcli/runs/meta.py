@@ -35,6 +35,7 @@ class DataRecord:
         rows: how many rows X has.
         label_name, label_position, label_decimal: of a table; see `Column`.
         file_width: how many columns the table has in all.
+        double: whether its numbers are in float64, as float32 would make too many equal.
         files: the absolute paths of several files, or of --test-data and --val-data besides.
         image_shape: of images.
         class_names: what numeric labels stand for.
@@ -48,6 +49,7 @@ class DataRecord:
     label_position: Count | None = None
     label_decimal: DecimalMark = ""
     file_width: Count | None = None
+    double: bool = False
     files: tuple[Name, ...] = ()
     image_shape: tuple[Side, Side] | None = None
     class_names: tuple[str, ...] | None = None
@@ -64,6 +66,7 @@ class DataRecord:
             label_position=data.label_position,
             label_decimal=data.label_decimal,
             file_width=data.file_width,
+            double=data.double,
             files=tuple(str(Path(file).expanduser().resolve()) for file in data.files),
             image_shape=data.image_shape,
             class_names=data.class_names,

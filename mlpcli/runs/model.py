@@ -125,7 +125,7 @@ class Model:
         regression = not isinstance(self.task, Classification)
         texts = None if regression else tuple(map(str, classes.tolist()))
         label = record.label_name, position, width, texts
-        return Layout(columns, *label, str(self.file.path), record.label_decimal)
+        return Layout(columns, *label, str(self.file.path), record.label_decimal, record.double)
 
     def _guess_label(self, width: int) -> tuple[int, int | None]:
         """(width, the label's position) of the table of a checkpoint that does not say."""

@@ -201,6 +201,22 @@ def test_pixels_from_0_to_1_are_warned_of(mlp, images: str) -> None:
     )
 
 
+@pytest.mark.parametrize(("offset", "unit"), [(1.7e9, 50.0), (0.0, 1e-46)])
+def test_a_row_alone_is_answered_as_among_others(mlp, offset: float, unit: float) -> None:
+    """Whether float32 holds a column's differences is known from the training rows."""
+    rng = np.random.default_rng(0)
+    rows = [f"{offset + unit * a!r},{b!r}" for a, b in rng.normal(0, 1, (60, 2)).tolist()]
+    labelled = [f"{row},{'no' if k % 3 else 'yes'}" for k, row in enumerate(rows)]
+    Path("t.csv").write_text("\n".join(["a,b,c", *labelled]) + "\n")
+    mlp.ok("train", "--data", "t.csv", "--epochs", "20", "--hidden", "8", "-q")
+    answers = mlp.ok("predict", "model.npz", "t.csv", "--probabilities").out.splitlines()
+    assert len(set(answers[1:])) > 50
+    for row, answer in zip(rows[:5], answers[1:], strict=False):
+        Path("row.csv").write_text(f"a,b\n{row}\n")
+        said = mlp.ok("predict", "model.npz", "row.csv", "--probabilities").out
+        assert said.splitlines()[1] == answer
+
+
 def test_a_row_whose_scores_overflow_has_no_answer_and_the_others_have(mlp, iris: str) -> None:
     np.save("X.npy", np.array([[1.0, 9.0], [1e308, -1e308], [8.0, 2.0]]))
     code, text = mlp.error("predict", iris, "X.npy", "-o", "out.csv")

@@ -150,7 +150,7 @@ class _Collector:
         self.decimal_comma = self.first.decimal_comma
         self.readings = [self._choose(j, options) for j in range(len(self.place.features))]
         self.extra = self._choose_extra(options)
-        self.double = False
+        self.double = layout is not None and layout.double
         self.dropped_as: tuple[str, ...] = ()
         self.notices: list[str] = []
 

@@ -170,7 +170,8 @@ def _texts(X: Array) -> Iterator[list[str]]:
 
 def numbers_only(R: int, model: str) -> Layout:
     """The layout of a model of R numbers without names, such as arrays are."""
-    return Layout(tuple(Column(None, j) for j in range(R)), None, R, R + 1, model=model)
+    columns = tuple(Column(None, j) for j in range(R))
+    return Layout(columns, None, R, R + 1, model=model, double=True)
 
 
 def frame_of(source: str) -> float:
