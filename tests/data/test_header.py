@@ -101,6 +101,13 @@ def test_so_do_those_in_the_comment_before_but_not_a_sentence_with_one_of_them()
     assert [column.name for column in table.columns] == ["speed"]
 
 
+def test_known_names_in_the_comment_before_are_the_header_where_the_last_column_is_blank() -> None:
+    for comment in ("# b,a,y\n", "% b,a,y\n", "# b,a,y\nb,a,y\n", "b,a,y\n"):
+        table = TableReader(io.BytesIO(f"{comment}1,2,\n3,4,\n".encode()), "t.csv", known="ab")
+        assert [*map(table.find, "bay")] == [0, 1, 2], comment
+        assert table.head == [["1", "2", ""], ["3", "4", ""]]
+
+
 BODY = "".join(f"{i / 7:.3f},{-i / 3:.3f},{'xyz'[i % 3]}\n" for i in range(1, 13))
 
 
