@@ -64,7 +64,7 @@ class FileName:
 Count = Annotated[int, Bounds(0, 2**53)]
 """A whole number that is not negative, and that every reader of JSON has exactly."""
 
-_LARGEST = {int: 2**63 - 1, float: 1e300}  # where nothing else is said
+_NUMBERS = {int: Bounds(-(2**63), 2**63 - 1), float: Bounds(-1e300, 1e300)}  # if none are said
 _LONGEST = 1 << 26
 
 Reader = Callable[[Any], Any]
@@ -121,8 +121,8 @@ def _reader_of(shape: Any) -> Reader:
     if origin in (Union, types.UnionType):
         return _union_reader(arguments)
     bounds = next((mark for mark in marks if isinstance(mark, Bounds)), None)
-    if shape in _LARGEST:
-        return _number_reader(shape, bounds or Bounds(-_LARGEST[shape], _LARGEST[shape]))
+    if shape in _NUMBERS:
+        return _number_reader(shape, bounds or _NUMBERS[shape])
     bounds = bounds or Bounds(0, _LONGEST)
     if shape is str:
         return _text_reader(bounds, "surrogateescape" if FileName() in marks else "strict")

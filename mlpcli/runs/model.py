@@ -27,7 +27,7 @@ from mlpcli.nn.model_file import FORMAT, ModelFile, read_models
 from mlpcli.nn.network import MLP
 from mlpcli.runs.format1 import upgrade
 from mlpcli.runs.meta import Ancestor, DataRecord, Meta, OutOfFold
-from mlpcli.schema import read, write
+from mlpcli.schema import ShapeError, read, write
 from mlpcli.tasks.choice import same_answers
 from mlpcli.tasks.classification import Classification
 from mlpcli.tasks.regression import Regression
@@ -381,10 +381,14 @@ def new_meta(
     ranks: int = 1,
     ancestors: Sequence[Ancestor] = (),
 ) -> dict[str, Any]:
-    """`meta` of a run's checkpoints, without epoch and history; for the arguments see `Model`."""
+    """`meta` of a run's checkpoints, without epoch and history; for the arguments see `Model`.
+
+    Raises:
+        DataError: no checkpoint can hold it, which is better known before training than after.
+    """
     sizes, model = [encoding.width, *config.model.hidden, task.outputs], config.model
     layers = layers_of(sizes, model.activation, **model.of_inputs(encoding.numbers))
-    return {
+    meta = {
         "format": FORMAT,
         "mlp": __version__,
         "task": task.to_json(),
@@ -398,3 +402,8 @@ def new_meta(
         "changed": changed,
         "ancestors": write(ancestors),
     }
+    try:
+        read(Meta, meta | {"epoch": 0, "history": []})
+    except ShapeError as error:
+        raise DataError(f"{data.source}: a checkpoint cannot hold this: {error}") from None
+    return meta

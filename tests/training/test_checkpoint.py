@@ -118,6 +118,33 @@ def entry(epoch: int) -> dict[str, Any]:
     return {"epoch": epoch, "train_loss": epoch / 3}
 
 
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"X": np.eye(40, 3), "y": np.where(np.arange(40) % 2, -(2**63), 2**63 - 1)},
+        {"X": np.zeros((12, 1, 2**20 + 1), np.uint8), "y": np.arange(12) % 2},
+        {"X": np.eye(40, 3) * 1e-300, "y": np.arange(40) % 2},
+    ],
+    ids=["labels", "sides", "factors"],
+)
+def test_what_is_trained_at_the_ends_of_what_numbers_there_are_is_read_again(mlp, arrays) -> None:
+    np.savez("data.npz", **arrays)
+    mlp.ok("train", "--data", "data.npz", "--hidden", "1", "--epochs", "1", "-q")
+    said = mlp.ok("evaluate", "model.npz", "--split", "train", "--json").json
+    assert [row["label"] for row in said["per_class"]] == sorted(set(arrays["y"].tolist()))
+
+
+def test_what_no_checkpoint_can_hold_is_refused_before_it_is_trained(
+    mlp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlpcli.runs.model.__version__", "1" * 101)
+    assert mlp.error("train", "--data", "penguins", "--epochs", "1") == (
+        3,
+        "penguins: a checkpoint cannot hold this: mlp has 101 characters, expected 1 to 100",
+    )
+    assert not Path("model.npz").exists()
+
+
 def test_what_was_there_is_kept_once_and_then_replaced(tmp_path: Path) -> None:
     path = tmp_path / "model.npz"
     path.write_bytes(b"of another run")
