@@ -65,6 +65,30 @@ def test_the_interval_of_the_rmse_covers_it_as_often_as_it_says() -> None:
     assert covered >= 34  # of 38 expected
 
 
+def test_of_very_many_rows_the_interval_of_the_rmse_is_that_of_normal_errors() -> None:
+    """Its standard error is σ/√(2N); of the mean of |e|, σ·√(1 − 2/π)/√N."""
+    N, sigma = 200_000, 3.0
+    y = np.random.default_rng(3).normal(50, 10, N)
+    predicted = y + np.random.default_rng(4).normal(0, sigma, N)
+    found = ResidualReport(y, predicted, 0.0).intervals()
+    for name, error in (("rmse", 1 / math.sqrt(2)), ("mae", math.sqrt(1 - 2 / math.pi))):
+        low, high = found[name]
+        assert high - low == pytest.approx(2 * 1.96 * error * sigma / math.sqrt(N), rel=0.1)
+
+
+@pytest.mark.parametrize("target", [0.1, 1.7e9 + 0.1, 3.0])
+@pytest.mark.parametrize("samples", [1, 3, 7, 1000])
+def test_of_targets_that_are_all_the_same_the_r2_is_0(target: float, samples: int) -> None:
+    """Their variance is 0, and not what rounding leaves of it."""
+    y = np.full(samples, target)
+    answers = y + np.linspace(0.1, 1, samples)
+    report = ResidualReport(y, answers, 0.0)
+    assert (report.figures["r2"], report.intervals()["r2"]) == (0.0, (0.0, 0.0))
+    scores, targets = TASK.encode(answers)[:, np.newaxis], TASK.encode(y)
+    tallied = TASK.score(TASK.tally(scores, np.zeros(samples), targets))
+    assert tallied.figures["r2"] == 0.0
+
+
 def test_tenths_are_by_rank_and_equal_targets_are_together() -> None:
     assert Regression.strata(np.arange(20) ** 3).tolist() == [k // 2 for k in range(20)]
     assert len(set(Regression.strata(np.repeat([1.0, 2.0], 50)).tolist())) == 2
