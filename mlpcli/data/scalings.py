@@ -130,7 +130,7 @@ def _nothing(numbers: Numbers) -> tuple[Array, Array]:
 def _standard(numbers: Numbers) -> tuple[Array, Array]:
     """The mean, and 1 over the standard deviation."""
     mean, deviation = numbers.moments()
-    return mean, _inverse(deviation, deviation > np.maximum(1e-12 * np.abs(mean), _LEAST))
+    return mean, _inverse(deviation, deviation > _rounding(mean))
 
 
 def _robust(numbers: Numbers) -> tuple[Array, Array]:
@@ -139,8 +139,14 @@ def _robust(numbers: Numbers) -> tuple[Array, Array]:
     With `_clip_smoothly`: Holzmüller, Grinsztajn & Steinwart 2024, arXiv 2407.04491.
     """
     low, median, high = numbers.quantiles([0.25, 0.5, 0.75])
-    spread = np.where(high - low > _LEAST, high - low, (numbers.high - numbers.low) / 2)
-    return median, _inverse(spread, spread > _LEAST)
+    least = _rounding(median)
+    spread = np.where(high - low > least, high - low, (numbers.high - numbers.low) / 2)
+    return median, _inverse(spread, spread > least)
+
+
+def _rounding(middle: Array) -> Array:
+    """What numbers that are the same may differ by: 0.1 + 0.2 is not 0.3."""
+    return np.maximum(1e-12 * np.abs(middle), _LEAST)
 
 
 def _inverse(spread: Array, varies: Array) -> Array:

@@ -121,6 +121,15 @@ def test_quartiles_too_close_for_an_inverse_leave_the_range_or_nothing() -> None
     assert inputs[4, 1] == pytest.approx(2 / np.sqrt(1 + 4 / 9))
 
 
+@pytest.mark.parametrize("scale", ["standard", "robust"])
+def test_a_column_that_rounding_alone_varies_is_constant(scale: str) -> None:
+    X = np.array([[0.3, 0.3], [0.1 + 0.2, 0.1 + 0.2], [0.3, 0.3], [0.1 + 0.2, 8.0]])
+    inputs = encoded(learn(table(number("a"), number("b"), X=X), scale=scale), X)
+    assert inputs[:, 0].tolist() == [0] * 4
+    assert inputs[:3, 1] == pytest.approx(inputs[0, 1], abs=1e-12)
+    assert inputs[3, 1] > 1.5
+
+
 def test_none_leaves_numbers_as_they_are() -> None:
     data = table(number(), X=[[2.0], [4.0], [NAN]])
     assert encoded(learn(data, scale="none"), data.X).tolist() == [[2, 0], [4, 0], [3, 1]]
