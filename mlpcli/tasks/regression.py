@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -85,7 +86,7 @@ class Regression:
             targets: Array = (labels.astype(np.float64) - self.mean) / self.deviation
         return targets
 
-    @property
+    @cached_property
     def digits(self) -> int:
         """How many significant digits tell answers apart: 8, and more far from 0."""
         return 8 + _more_digits(self.mean, self.deviation)
