@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Protocol
 
 from mlpcli.data.columns import Layout, LeftOut, TableOptions
@@ -52,7 +53,7 @@ class Places:
     asked_for: frozenset[int] = frozenset()
     ignored: tuple[LeftOut, ...] = ()
 
-    @property
+    @cached_property
     def all(self) -> list[int]:
         """Every position to read: features, then label, group and weight, of those there are."""
         rest = (self.label, self.group, self.weight)
@@ -101,8 +102,8 @@ def _places(table: Named, options: TableOptions) -> Places:
             )
     categorical = [table.find(name) for name in options.categorical]
     numeric = [table.find(name) for name in options.numeric]
-    only = [table.find(name) for name in options.only]
-    ignore = [table.find(name) for name in options.ignore]
+    only = {table.find(name) for name in options.only}
+    ignore = {table.find(name) for name in options.ignore}
     for one, ones, other, others in (
         ("--categorical", categorical, "--numeric", numeric),
         ("--ignore", ignore, "--only", only),
@@ -116,6 +117,7 @@ def _places(table: Named, options: TableOptions) -> Places:
     if not taken:
         raise DataError(f"{table.source}: {_WITHOUT_FEATURES[table.width > 1]}")
     names = table.header or (None,) * table.width
+    unused = sorted(set(features).difference(taken))
     return Places(
         features=tuple(taken),
         label=label,
@@ -125,9 +127,7 @@ def _places(table: Named, options: TableOptions) -> Places:
         numeric=frozenset(numeric),
         asked_for=frozenset((*categorical, *numeric, *only, *(taken if options.images else ()))),
         ignored=tuple(
-            LeftOut(names[j], j, "--ignore" if j in ignore else "--only")
-            for j in features
-            if j not in taken
+            LeftOut(names[j], j, "--ignore" if j in ignore else "--only") for j in unused
         ),
     )
 
