@@ -197,6 +197,18 @@ def parse_date(cell: str, order: str) -> float | None:
     return None
 
 
+def parse_dates(cell: str) -> dict[str, float | None]:
+    """{order: what `parse_date` says} for all `ORDERS`; it depends on them if the year is last."""
+    if _compiled(_YEAR_LAST).fullmatch(cell.strip()):
+        return {order: parse_date(cell, order) for order in ORDERS}
+    return dict.fromkeys(ORDERS, parse_date(cell, ORDERS[0]))
+
+
+def is_date(cell: str) -> bool:
+    """Whether it is one in any order."""
+    return any(days is not None for days in parse_dates(cell).values())
+
+
 def read_date(cell: str, order: str) -> float | None:
     """Days since 1970-01-01 of a date in an order (or in any, if that is ""); NaN if missing.
 
@@ -204,7 +216,8 @@ def read_date(cell: str, order: str) -> float | None:
     """
     if is_missing(cell):
         return math.nan
-    found = {parse_date(cell, each) for each in ([order] if order else ORDERS)} - {None}
+    found = {parse_date(cell, order)} if order else set(parse_dates(cell).values())
+    found.discard(None)
     return found.pop() if len(found) == 1 else None
 
 

@@ -16,8 +16,9 @@ from mlpcli.data.cells import (
     DATES,
     MISSING,
     ORDERS,
+    is_date,
     is_missing,
-    parse_date,
+    parse_dates,
     parse_number,
     parse_written,
     read_date,
@@ -167,7 +168,7 @@ class DateCells(Reading):
             return known
         if is_missing(cell):
             return math.nan
-        found = {order: parse_date(cell, order) for order in ORDERS}
+        found = parse_dates(cell)
         possible = [order for order in self.orders if found[order] is not None]
         if not possible:
             raise OddCellError(f"is not {self.wanted}")
@@ -276,9 +277,7 @@ class CategoryCells(Reading):
         written = [parse_written(name, self.decimal_comma) is not None for name in self.names]
         if counts[np.array(written)].sum() > present:
             return NumberCells(self.decimal_comma)
-        dates = [
-            any(parse_date(name, order) is not None for order in ORDERS) for name in self.names
-        ]
+        dates = [is_date(name) for name in self.names]
         return DateCells() if counts[np.array(dates)].sum() > present else None
 
 
@@ -368,7 +367,7 @@ def suit(cells: Sequence[str], decimal_comma: bool) -> Reading:
         or not present
     ):
         return NumberCells(decimal_comma)
-    if sum(any(parse_date(cell, order) is not None for order in ORDERS) for cell in present) > most:
+    if sum(map(is_date, present)) > most:
         return DateCells()
     return CategoryCells(decimal_comma=decimal_comma)
 
