@@ -28,8 +28,8 @@ from mlpcli.runs import build, own_data
 from mlpcli.runs.checkpoint import PartWriter, Writer, refuse_others, snapshot_of
 from mlpcli.runs.keeper import Keeper
 from mlpcli.runs.material import Material, open_configured, prepare, prepare_opened
-from mlpcli.runs.meta import Ancestor
-from mlpcli.runs.model import Model, load, new_meta
+from mlpcli.runs.meta import Ancestor, new_meta
+from mlpcli.runs.model import Model, load
 from mlpcli.runs.seen import warn_of_seen
 from mlpcli.runs.start import scale_like, start_from
 from mlpcli.tasks.regression import Regression

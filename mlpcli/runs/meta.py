@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from mlpcli import __version__
+from mlpcli.config.config import Config
 from mlpcli.data.columns import DecimalMark
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.encoding import Encoding, Part, Side
 from mlpcli.data.split import Fold
-from mlpcli.nn.layers import MAX_LAYERS, Layer, Periodic
+from mlpcli.errors import DataError
+from mlpcli.nn.layers import MAX_LAYERS, Layer, Periodic, layers_of
+from mlpcli.nn.model_file import FORMAT
 from mlpcli.records import record
-from mlpcli.schema import Bounds, Count, FileName, ShapeError, read
+from mlpcli.schema import Bounds, Count, FileName, ShapeError, read, write
 from mlpcli.tasks.choice import TaskRecord
+from mlpcli.tasks.task import Task
 from mlpcli.training.progress import EpochResult
 
 Name = Annotated[str, FileName(), Bounds(1, 1 << 16)]
@@ -213,3 +219,43 @@ def read_epoch(entry: dict[str, Any], headline: str) -> EpochResult:
     """The inverse of `EpochResult.to_json`, of a task with this headline."""
     names = {f"train_{headline}": "train_score", f"val_{headline}": "val_score"}
     return read(EpochResult, {names.get(key, key): value for key, value in entry.items()})
+
+
+def new_meta(
+    config: Config,
+    data: Dataset,
+    task: Task,
+    encoding: Encoding,
+    threads: int,
+    *,
+    init_from: str | None = None,
+    changed: bool = False,
+    ranks: int = 1,
+    ancestors: Sequence[Ancestor] = (),
+) -> dict[str, Any]:
+    """`meta` of a run's checkpoints, without epoch and history; for the arguments see `Model`.
+
+    Raises:
+        DataError: no checkpoint can hold it, which is better known before training than after.
+    """
+    sizes, model = [encoding.width, *config.model.hidden, task.outputs], config.model
+    layers = layers_of(sizes, model.activation, **model.of_inputs(encoding.numbers))
+    meta = {
+        "format": FORMAT,
+        "mlp": __version__,
+        "task": task.to_json(),
+        "encoding": write(encoding.parts),
+        "layers": write(layers),
+        "data": write(DataRecord.of(data)),
+        "config": config.sections(),
+        "threads": threads,
+        "ranks": ranks,
+        "init_from": init_from,
+        "changed": changed,
+        "ancestors": write(ancestors),
+    }
+    try:
+        read(Meta, meta | {"epoch": 0, "history": []})
+    except ShapeError as error:
+        raise DataError(f"{data.source}: a checkpoint cannot hold this: {error}") from None
+    return meta

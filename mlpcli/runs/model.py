@@ -9,25 +9,23 @@ from typing import Any
 
 import numpy as np
 
-from mlpcli import __version__
 from mlpcli.arrays import Array
 from mlpcli.config.config import Config, make_config
 from mlpcli.config.defaults import kind_of_opened
 from mlpcli.config.toml import check_sections
 from mlpcli.data.columns import Column, Layout
-from mlpcli.data.dataset import Dataset, lacking_pixels
+from mlpcli.data.dataset import lacking_pixels
 from mlpcli.data.encoding import Encoding, Pixels
 from mlpcli.data.formats.in_memory import read_rows
 from mlpcli.data.formats.inputs import Wanted
 from mlpcli.errors import CheckpointError, DataError, UsageError
 from mlpcli.evaluation.conformal import half_width
 from mlpcli.evaluation.metrics import Outputs, outputs_of
-from mlpcli.nn.layers import layers_of
-from mlpcli.nn.model_file import FORMAT, ModelFile, read_models
+from mlpcli.nn.model_file import ModelFile, read_models
 from mlpcli.nn.network import MLP
 from mlpcli.runs.format1 import upgrade
 from mlpcli.runs.meta import Ancestor, DataRecord, Meta, OutOfFold
-from mlpcli.schema import ShapeError, read, write
+from mlpcli.schema import read
 from mlpcli.tasks.choice import same_answers
 from mlpcli.tasks.classification import Classification
 from mlpcli.tasks.regression import Regression
@@ -367,43 +365,3 @@ def _describe(file: ModelFile) -> Model:
         ancestors=meta.ancestors,
         out_of_fold=meta.out_of_fold,
     )
-
-
-def new_meta(
-    config: Config,
-    data: Dataset,
-    task: Task,
-    encoding: Encoding,
-    threads: int,
-    *,
-    init_from: str | None = None,
-    changed: bool = False,
-    ranks: int = 1,
-    ancestors: Sequence[Ancestor] = (),
-) -> dict[str, Any]:
-    """`meta` of a run's checkpoints, without epoch and history; for the arguments see `Model`.
-
-    Raises:
-        DataError: no checkpoint can hold it, which is better known before training than after.
-    """
-    sizes, model = [encoding.width, *config.model.hidden, task.outputs], config.model
-    layers = layers_of(sizes, model.activation, **model.of_inputs(encoding.numbers))
-    meta = {
-        "format": FORMAT,
-        "mlp": __version__,
-        "task": task.to_json(),
-        "encoding": write(encoding.parts),
-        "layers": write(layers),
-        "data": write(DataRecord.of(data)),
-        "config": config.sections(),
-        "threads": threads,
-        "ranks": ranks,
-        "init_from": init_from,
-        "changed": changed,
-        "ancestors": write(ancestors),
-    }
-    try:
-        read(Meta, meta | {"epoch": 0, "history": []})
-    except ShapeError as error:
-        raise DataError(f"{data.source}: a checkpoint cannot hold this: {error}") from None
-    return meta

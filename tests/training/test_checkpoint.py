@@ -137,7 +137,7 @@ def test_what_is_trained_at_the_ends_of_what_numbers_there_are_is_read_again(mlp
 def test_what_no_checkpoint_can_hold_is_refused_before_it_is_trained(
     mlp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mlpcli.runs.model.__version__", "1" * 101)
+    monkeypatch.setattr("mlpcli.runs.meta.__version__", "1" * 101)
     assert mlp.error("train", "--data", "penguins", "--epochs", "1") == (
         3,
         "penguins: a checkpoint cannot hold this: mlp has 101 characters, expected 1 to 100",

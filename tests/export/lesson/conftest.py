@@ -21,7 +21,7 @@ from mlpcli.data.columns import Column
 from mlpcli.data.dataset import Dataset
 from mlpcli.runs.build import network as build_network
 from mlpcli.runs.material import prepare_opened
-from mlpcli.runs.model import new_meta
+from mlpcli.runs.meta import new_meta
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
