@@ -27,6 +27,7 @@ from mlpcli.training.loop import Trainer
 from mlpcli.training.progress import Progress, Snapshot
 
 INTERVAL = 1.0  # seconds between two writes, if epochs are shorter
+SHARE = 0.1  # of the time, at most, that goes into writing after epochs
 _HISTORY = 10_000  # epochs; longer runs keep evenly chosen ones, so that `meta` stays small
 
 
@@ -124,10 +125,12 @@ class Writer:
     kept: Path | None = None
     _begun: float = field(default_factory=lambda: time.monotonic())
     _written: float = field(default=-float("inf"))
+    _seconds: float = 0.0
 
     def due(self) -> bool:
         """Whether the last write is long enough ago to write at an epoch's end."""
-        return time.monotonic() - self._written >= INTERVAL
+        interval = INTERVAL * max(1.0, self._seconds / SHARE)
+        return time.monotonic() - self._written >= interval
 
     def overdue(self, minutes: float) -> bool:
         """Whether it is long enough ago to write within an epoch.
@@ -147,11 +150,13 @@ class Writer:
 
     def put(self, arrays: dict[str, Array]) -> None:
         """Put a file of these arrays in place; what was there of another run is kept once."""
+        begun = time.monotonic()
         with replacing(self.path) as file:
             np.savez(file, allow_pickle=False, **arrays)
             if not self.continues:
                 self.kept = keep(self.path)
         self.continues, self._written = True, time.monotonic()
+        self._seconds = self._written - begun
 
     def arrays(self, snapshot: Snapshot, history: Sequence[dict[str, Any]]) -> dict[str, Array]:
         """{name: array} of a file."""

@@ -9,6 +9,7 @@ import os
 import random
 import re
 import struct
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -203,6 +204,23 @@ def test_writes_are_due_at_once_and_then_after_a_while(
     assert not one.due()
     monkeypatch.setattr(checkpoint, "INTERVAL", 0.0)
     assert one.due()
+
+
+def test_slow_writes_are_due_so_seldom_that_they_take_a_tenth_of_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    one = writer(tmp_path / "model.npz")
+
+    def slow(*_: Any, **__: Any) -> None:
+        now[0] += 3.0
+
+    monkeypatch.setattr(np, "savez", slow)
+    one.put({})
+    for ago, due in ((1.1, False), (29.0, False), (30.1, True)):
+        now[0] = 103.0 + ago
+        assert one.due() is due
 
 
 def test_a_long_history_is_thinned_with_the_best_and_the_last_epoch_kept(tmp_path: Path) -> None:
