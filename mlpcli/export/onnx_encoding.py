@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -158,8 +159,9 @@ def _inputs_by_text(part: Category) -> dict[str, int]:
         spelled = [f(word) for word in MISSING for f in (str, str.upper, str.title, str.capitalize)]
         inputs |= {word: missing for word in sorted(spelled) if word not in known}
     values = [parse_number(text) for text in known]
+    once = Counter(values)
     for (text, k), value in zip(known.items(), values, strict=True):
-        if value is not None and np.isfinite(value) and values.count(value) == 1:
+        if value is not None and np.isfinite(value) and once[value] == 1:
             for other in (repr(value), f"{value:g}", f"{value:.0f}" if value % 1 == 0 else text):
                 inputs.setdefault(other, k)
     return inputs

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -92,8 +93,9 @@ def _category(part: Part) -> Any:
     places: dict[str, int] = {text: k for k, text in enumerate(part["categories"])}
     places.update(dict.fromkeys(part["rare"], rare))
     values = [parse_number(text) for text in places]
+    once = Counter(values)
     numbers = {  # 1 and 1.0 are the same category
-        x: place for x, place in zip(values, places.values()) if values.count(x) == 1
+        x: place for x, place in zip(values, places.values()) if once[x] == 1
     }
 
     def encode(text: Any) -> list[float]:
