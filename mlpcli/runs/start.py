@@ -208,7 +208,7 @@ def _match(
     before = [part for part in old.parts if not isinstance(part, Pixels)]
     after = [part for part in new.parts if not isinstance(part, Pixels)]
     named = all(part.column is not None for part in (*before, *after))
-    keys = [[part.column if named else j for j, part in enumerate(s)] for s in (before, after)]
+    keys = [{part.column if named else j: j for j, part in enumerate(s)} for s in (before, after)]
     for there, missing, text in (
         (keys[1], keys[0], "was trained on a column {} that these data do not have"),
         (keys[0], keys[1], "was not trained on the column {} of these data"),
@@ -216,7 +216,7 @@ def _match(
         if lacking := [key for key in missing if key not in there]:
             shown = quoted(str(lacking[0])) if named else str(int(str(lacking[0])) + 1)
             raise refuse(text.format(shown))
-    places = {j: keys[0].index(key) for j, key in enumerate(keys[1])}
+    places = {j: keys[0][key] for key, j in keys[1].items()}
     for j, source in places.items():
         part, was = after[j], before[source]
         shown = quoted(part.column) if part.column is not None else str(j + 1)
