@@ -1,4 +1,4 @@
-"""The one name for an array, whatever its dtype and shape; distinct values; a row's number."""
+"""The one name for an array, whatever its dtype and shape; what is asked of arrays of any kind."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+
+LARGE = 1e150
+"""Squares of larger numbers overflow in sums, those of numbers below 1/it vanish."""
 
 
 def distinct(values: Array) -> Array:

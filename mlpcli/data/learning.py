@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mlpcli.arrays import Array, distinct
+from mlpcli.arrays import LARGE, Array, distinct
 from mlpcli.data.cells import FLOAT32_OVERFLOW
 from mlpcli.data.columns import Column
 from mlpcli.data.dataset import Dataset
@@ -20,7 +20,6 @@ MOST_CATEGORIES = 1000
 """Inputs of a column of categories; if the training rows have more, the rarest are taken as one."""
 
 _CHUNK = 8192  # rows at a time
-_LARGE = 1e150  # squares of larger numbers overflow in sums
 _LEAST = float(np.finfo(np.float32).tiny)  # smaller numbers lose digits in float32
 
 
@@ -80,7 +79,7 @@ def _learn_numbers(
         return []
     numbers = Numbers(train.X, train.rows, numeric)
     reach = np.maximum(-numbers.low, numbers.high)
-    if reach.max() > _LARGE:
+    if reach.max() > LARGE:
         raise DataError(
             f"{source}: column {numeric[int(reach.argmax())] + 1} reaches {reach.max():.4g}, where "
             "squares cannot be computed; rescale it"

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mlpcli.arrays import Array, row_number
+from mlpcli.arrays import LARGE, Array, row_number
 from mlpcli.errors import DataError
 from mlpcli.records import record
 from mlpcli.tasks.task import Predictions, Scores
@@ -23,7 +23,6 @@ _STRATA = 10
 _RESAMPLES = 1000  # of the bootstrap
 _GROUPS = 10_000  # of rows, at most, that it draws from
 _ROUNDED = 1e-12  # of the mean square: targets that vary less are the same but for rounding
-_LARGE = 1e150  # squares of larger numbers overflow in sums, those of numbers below 1/it vanish
 _CROWDED = 3  # numbers that share more digits than so many are shown with more
 
 
@@ -65,7 +64,7 @@ class Regression:
             raise DataError(
                 f"{source}: every training row has the target {low:g}; there is nothing to learn"
             )
-        if max(-low, high) > _LARGE or (high - low) * _LARGE < 1:
+        if max(-low, high) > LARGE or (high - low) * LARGE < 1:
             raise DataError(
                 f"{source}: the targets are from {low:.6g} to {high:.6g}, where squared errors "
                 "cannot be computed; give them in another unit"

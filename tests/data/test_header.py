@@ -108,6 +108,14 @@ def test_known_names_in_the_comment_before_are_the_header_where_the_last_column_
         assert table.head == [["1", "2", ""], ["3", "4", ""]]
 
 
+@pytest.mark.parametrize("rows", ["Rome,red\n", "Rome,red\nOslo,blue\n", "Rome,\n"])
+def test_a_row_of_texts_is_no_header_where_the_comment_before_has_the_names(rows: str) -> None:
+    stream = io.BytesIO(f"# town,colour\n{rows}".encode())
+    table = TableReader(stream, "t.csv", known=("town", "colour"))
+    assert [*map(table.find, ("town", "colour"))] == [0, 1]
+    assert table.head[0] == rows.split("\n")[0].split(",")
+
+
 BODY = "".join(f"{i / 7:.3f},{-i / 3:.3f},{'xyz'[i % 3]}\n" for i in range(1, 13))
 
 
