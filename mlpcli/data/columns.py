@@ -74,8 +74,8 @@ class Layout:
         label_name, label_position, label_decimal: of the label's column; see `Column`.
         width: how many columns the table had that it was trained on; None if not known.
         classes: its labels as text; None if they are numbers to predict.
-        double: whether its numbers need float64.
         model: what to call it in messages.
+        double: whether its numbers need float64.
     """
 
     columns: tuple[Column, ...]

@@ -258,13 +258,14 @@ class TextTable:
             place = int(label) % self.width if label and _is_index(label) else self.width - 1
             fitted = [self._fit(row) for row in rows]
             found, obvious = is_header(fitted, self.decimal_comma, place, self._known)
-        for text in () if has_names(first, self._known) else unmarked(comment):
-            remark = next(iter(try_split(self._tidied([text]), self.delimiter)), [])
-            if self.width <= len(remark) <= self.cells and has_names(remark, self._known):
-                self.width = len(remark)  # columns that are blank in the rows have names, too
+        if not has_names(first, self._known):
+            for text in unmarked(comment):
+                remark = next(iter(try_split(self._tidied([text]), self.delimiter)), [])
+                if self.width <= len(remark) <= self.cells and has_names(remark, self._known):
+                    self.width = len(remark)  # columns that are blank in the rows have names, too
+                    return remark
+            if len(remark) == self.width > 1 and not found:
                 return remark
-        if not found and len(remark) == self.width > 1:
-            return remark
         self.may_have_header = not found
         if not obvious:
             self.notices.append(
