@@ -124,7 +124,7 @@ def propagate_back(parameters: Embeddings, waves: Waves) -> None:
     np.matmul(parameters.wave[:, :FREQUENCIES], _by_column(waves.deltas), out=waves.slopes)
     np.sin(waves.angles, out=waves.angles)
     np.multiply(waves.slopes, waves.angles, out=waves.slopes)
-    np.negative(waves.slopes, out=waves.slopes)
+    np.multiply(waves.slopes, -1, out=waves.slopes)
 
 
 def collect_gradient(waves: Waves, gradient: Embeddings, columns: slice) -> None:

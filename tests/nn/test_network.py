@@ -187,3 +187,26 @@ def test_a_pass_of_a_very_wide_network_takes_fewer_samples_and_says_the_same():
     assert net.chunk == 6
     alone = [net.forward(X[i : i + 1])[0] for i in (0, 5, 6, 12)]
     np.testing.assert_allclose(net.forward(X)[[0, 5, 6, 12]], alone, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("activation", ["relu", "tanh", "gelu", "silu", "selu", "mish"])
+def test_the_last_few_rows_of_an_epoch_have_the_gradient_that_they_have_alone(activation, dtype):
+    """They take only a part of the buffers, so that their numbers lie apart in memory."""
+    rng = np.random.default_rng(0)
+    net = MLP([4, 5, 3], activation, embedded=3, scaled=True, dtype=dtype)
+    parameters = net.parameters
+    for size in range(2, 18):
+        buffers = net.buffers(size)
+        for n in {1, 2, size - 1}:
+            X, y = rng.normal(size=(n, 4)), rng.integers(0, 3, n)
+            batch, gradient = buffers.first(n), parameters.like(np.zeros_like(parameters.flat))
+            batch.X[:], batch.Y[:] = X, np.eye(3)[y]
+            net.forward_pass(batch)
+            loss = net.mean_loss(batch)
+            net.backward_pass(batch, gradient)
+            alone, wanted = net.loss_and_grad(X, y)
+            tolerance = {"rtol": 1e-5, "atol": 100 * np.finfo(dtype).eps}
+            np.testing.assert_allclose(loss, alone, **tolerance)
+            for name, array in gradient.named().items():
+                np.testing.assert_allclose(array, wanted[name], **tolerance)
