@@ -146,7 +146,7 @@ def _target(model: Model) -> str:
         return f"{name or 'a number'} {task.describe()}"
     labels = [str(label) for label in model.classes.tolist()]
     some = labels if len(labels) <= 12 else [*labels[:6], "…", labels[-1]]
-    return f"{len(labels)} classes: {' '.join(some)}"
+    return f"{len(labels)} classes{f' of {name}' if name else ''}: {' '.join(some)}"
 
 
 def _interval(model: Model) -> list[str]:

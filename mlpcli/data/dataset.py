@@ -14,8 +14,11 @@ from mlpcli.errors import DataError
 from mlpcli.records import record
 from mlpcli.tasks.choice import choose_kind
 from mlpcli.tasks.classification import Classification
+from mlpcli.text import printable
 
 _SQUARE = 16  # columns of bytes, from which on a square number of them may be pixels
+_MARKS = 10  # what answers to questions and the like go up to
+_SEEN = 1000  # rows that are looked at for pixels
 
 
 @record
@@ -82,16 +85,33 @@ class Dataset:
     def remarks(self) -> list[str]:
         """What a person should know of how the data were read, a line each."""
         said = list(self.notices)
-        R = self.X.shape[1]
+        R = self.X.shape[1] + sum(column.reason == "constant" for column in self.left_out)
         side = math.isqrt(R)
-        if self.image_shape is None and self.X.dtype == np.uint8 and side * side == R >= _SQUARE:
+        if side * side == R >= _SQUARE and self._may_be_pixels():
             said.append(
                 f"{self.source}: its {R:,} columns of bytes are taken for a table's; if each row "
                 f"is an image, give --image-shape {side},{side}"
             )
         if self.columns is not None:
-            said.insert(0, f"columns: {describe_columns(self.columns, self.left_out)}")
+            columns = describe_columns(self.columns, self.left_out)
+            label = f"; label: {printable(self.label_shown)}" if self.label_shown else ""
+            said.insert(0, f"columns: {columns}{label}")
         return said
+
+    @property
+    def label_shown(self) -> str:
+        """What to call the label's column; "" if there is none."""
+        unnamed = "" if self.label_position is None else f"column {self.label_position + 1}"
+        return self.label_name or unnamed
+
+    def _may_be_pixels(self) -> bool:
+        """Whether its columns hold bytes, though they are a table's."""
+        if self.image_shape is not None or self.X.dtype == np.uint8:
+            return self.image_shape is None
+        if any(column.kind != "number" for column in self.columns or ()):
+            return False
+        X = self.X[:: -(-len(self.X) // _SEEN) or 1]
+        return bool((np.rint(X) == X).all() and X.min() == 0 and _MARKS < X.max() <= 255)
 
     @property
     def double(self) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from mlpcli.arrays import Array, distinct, row_number
 from mlpcli.errors import DataError
 from mlpcli.records import record
-from mlpcli.tasks.task import Predictions, Scores
+from mlpcli.tasks.task import Predictions, Scores, another_column
 from mlpcli.text import percent
 
 _PART = 1 << 16  # labels looked up at a time
@@ -40,8 +40,8 @@ class Classification:
         return len(self.classes)
 
     @classmethod
-    def learn(cls, labels: Array, source: str) -> Classification:
-        """The task of these training rows' labels.
+    def learn(cls, labels: Array, source: str, column: str = "") -> Classification:
+        """The task of these training rows' labels, which a table's `column` holds.
 
         Raises:
             DataError: they are all the same.
@@ -50,7 +50,7 @@ class Classification:
         if len(classes) < 2:
             raise DataError(
                 f"{source}: every training row has the label {classes[0]}; "
-                "a classifier needs at least two classes"
+                f"a classifier needs at least two classes{another_column(column)}"
             )
         return cls(classes)
 

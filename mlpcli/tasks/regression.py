@@ -17,7 +17,7 @@ import numpy as np
 from mlpcli.arrays import LARGE, Array, row_number
 from mlpcli.errors import DataError
 from mlpcli.records import record
-from mlpcli.tasks.task import Predictions, Scores
+from mlpcli.tasks.task import Predictions, Scores, another_column
 
 _STRATA = 10
 _RESAMPLES = 1000  # of the bootstrap
@@ -51,8 +51,8 @@ class Regression:
         return 1
 
     @classmethod
-    def learn(cls, labels: Array, source: str) -> Regression:
-        """The task of these training rows' targets.
+    def learn(cls, labels: Array, source: str, column: str = "") -> Regression:
+        """The task of these training rows' targets, which a table's `column` holds.
 
         Raises:
             DataError: they are all the same, or so large or small that their squares are not
@@ -63,6 +63,7 @@ class Regression:
         if low == high:
             raise DataError(
                 f"{source}: every training row has the target {low:g}; there is nothing to learn"
+                + another_column(column)
             )
         if max(-low, high) > LARGE or (high - low) * LARGE < 1:
             raise DataError(

@@ -12,6 +12,12 @@ from typing import Any, ClassVar, Protocol
 
 from mlpcli.arrays import Array
 from mlpcli.records import record
+from mlpcli.text import cut, printable
+
+
+def another_column(column: str) -> str:
+    """The end of a message that the labels in a table's column, if it is one, cannot be learned."""
+    return f"; give another --label-column than {cut(printable(column), 40)}" if column else ""
 
 
 @record

@@ -38,6 +38,27 @@ def test_flat_bytes_are_a_table_and_a_notice_says_how_they_become_images(mlp, fl
     assert "image" not in quiet
 
 
+def test_so_does_one_of_a_table_some_of_whose_pixels_are_always_black(mlp, flat) -> None:
+    said = mlp.ok("train", "--data", "kaggle.csv", "--label-column", "label", *QUICK[:4]).err
+    assert "left out: pixel0, pixel32, pixel39 (constant); label: label\n" in said
+    assert (
+        "kaggle.csv: its 64 columns of bytes are taken for a table's; if each row is an image, "
+        "give --image-shape 8,8\n"
+    ) in said
+    options = ("--label-column", "label", "--image-shape", "8,8", *QUICK[:4])
+    assert "of bytes" not in mlp.ok("train", "--data", "kaggle.csv", *options).err
+
+
+@pytest.mark.parametrize(
+    "other", [lambda X: X % 11, lambda X: X / 16, lambda X: X - 1, lambda X: X * 16]
+)
+def test_answers_fractions_and_other_whole_numbers_are_not_taken_for_bytes(
+    mlp, flat, other
+) -> None:
+    np.savez("other.npz", X=other(flat[0].astype(np.float64)), y=flat[1])
+    assert "of bytes" not in mlp.ok("train", "--data", "other.npz", *QUICK[:4]).err
+
+
 def test_an_array_is_taken_for_images_where_that_is_said(mlp, flat, checkpoints) -> None:
     mlp.ok("train", "--data", "flat.npz", "--image-shape", "8,8", *QUICK)
     meta = checkpoints.meta("model.npz")

@@ -18,7 +18,8 @@ SMALL = ("--hidden", "8", "--epochs", "3", "-o", "m.npz")
 
 def test_penguins_are_classified_by_default(mlp) -> None:
     said = mlp.ok("train", "--data", "penguins", *SMALL)
-    assert "columns: 5 numbers, 2 categories (island, sex)" in said.err
+    assert "columns: 5 numbers, 2 categories (island, sex); label: species\n" in said.err
+    assert "3 classes of species: Adelie Chinstrap Gentoo\n" in mlp.ok("show", "m.npz").out
     out = json.loads(mlp.ok("evaluate", "m.npz", "--json").out)
     assert (out["samples"], out["task"]) == (69, "classification")
 
@@ -26,7 +27,9 @@ def test_penguins_are_classified_by_default(mlp) -> None:
 def test_penguins_are_a_table_whose_label_can_be_chosen(mlp) -> None:
     said = mlp.ok("train", "--data", "penguins", "--label-column", "body_mass_g", *SMALL)
     assert "penguins: 2 rows without a label left out" in said.err
-    assert "columns: 4 numbers, 3 categories (species, island, sex)" in said.err
+    assert (
+        "columns: 4 numbers, 3 categories (species, island, sex); label: body_mass_g\n" in said.err
+    )
     out = json.loads(mlp.ok("evaluate", "m.npz", "--json").out)
     assert out["task"] == "regression"
     assert out["rmse"] > 0

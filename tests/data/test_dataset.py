@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -82,6 +84,15 @@ def test_one_class_only_is_refused() -> None:
     assert str(refused.value) == (
         "points.csv: every training row has the label cat; a classifier needs at least two classes"
     )
+
+
+@pytest.mark.parametrize(("name", "shown"), [("kind", "kind"), (None, "column 4")])
+@pytest.mark.parametrize("labels", [np.array(["cat"] * 5), np.array([2.5] * 5)])
+def test_equal_labels_of_a_table_may_be_of_the_wrong_column(labels, name, shown) -> None:
+    data = replace(data_of(labels), label_name=name, label_position=3)
+    task = "auto" if labels.dtype.kind == "U" else "regression"
+    with pytest.raises(DataError, match=f"; give another --label-column than {shown}$"):
+        split(data, task=task)
 
 
 def test_no_rows_are_refused() -> None:
