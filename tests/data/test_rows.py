@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import os
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -58,7 +59,9 @@ def test_the_label_column_is_the_last_or_another(table: Path) -> None:
         opened(table, label_column="c")
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".CSV", ".tsv", ".txt", ".data", ".TSV"])
+@pytest.mark.parametrize(
+    "suffix", [".csv", ".CSV", ".tsv", ".txt", ".data", ".TSV", ".tab", ".train", ".test", ".tes"]
+)
 @pytest.mark.parametrize("packed", [False, True])
 def test_suffixes_of_text(tmp_path: Path, suffix: str, packed: bool) -> None:
     mark = "\t" if suffix.lower() == ".tsv" else " " if suffix == ".data" else ","
@@ -97,13 +100,13 @@ def test_standard_input_and_a_pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=Pipe(b"a,kind\n1,x\n2,y\n5,x\n")))
     data = opened("-")
     assert data.X.tolist() == [[1], [2], [5]]
-    fifo = tmp_path / "fifo.csv"
-    os.mkfifo(fifo)
-    if os.fork() == 0:
-        fifo.write_text("a,kind\n1,x\n2,y\n7,x\n")
-        os._exit(0)
-    assert opened(fifo).X.tolist() == [[1], [2], [7]]
-    os.wait()
+    for fifo in (tmp_path / "fifo.csv", tmp_path / "63"):
+        os.mkfifo(fifo)
+        if os.fork() == 0:
+            fifo.write_text("a,kind\n1,x\n2,y\n7,x\n")
+            os._exit(0)
+        assert opened(fifo).X.tolist() == [[1], [2], [7]]
+        os.wait()
 
 
 def test_several_files_are_one_table(tmp_path: Path) -> None:
@@ -246,3 +249,23 @@ def test_rows_to_predict_may_lack_labels(tmp_path: Path) -> None:
     assert rows.labelled is not None
     assert rows.labels[rows.labelled].tolist() == ["x", "y"]
     assert rows.labelled.tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("x.xlsx", "x.xlsx: is an Excel workbook; save the sheet as CSV"),
+        ("x.npz", "x.npz: is no table beside a table; give a table (.csv"),
+        ("gone.csv", "gone.csv: does not exist; give a table (.csv"),
+    ],
+)
+@pytest.mark.parametrize("part", ["test", "val"])
+def test_what_is_no_table_beside_a_table_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str, name: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("t.csv").write_text("a,kind\n1,x\n2,y\n")
+    if "gone" not in name:
+        Path(name).touch()
+    with pytest.raises(DataError, match="^" + re.escape(message)):
+        open_paths(["t.csv"], TableOptions(), **{part: name})

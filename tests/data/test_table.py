@@ -513,6 +513,15 @@ def test_lines_before_the_header_are_left_out_and_that_is_said(before: str, said
     assert table.notices == (f"t.csv: {said} left out: the columns' names come after",)
 
 
+@pytest.mark.parametrize("before", ["|1x3 Cross validator\n", "Sales of\n2024\n"])
+def test_so_are_lines_before_the_first_sample_if_they_have_not_as_many_cells(before: str) -> None:
+    table = read(f"{before}1,2,x\n3,4,y\n1,5,x\n")
+    assert table.X.tolist() == [[1, 2], [3, 4], [1, 5]]
+    what = "line is" if before.count("\n") == 1 else "2 lines are"
+    assert table.notices == (f"t.csv: the first {what} left out: the samples come after",)
+    assert "row 2 has 3 columns, expected 2" in refusal("of,2024\n1,2,x\n3,4,y\n")
+
+
 def test_a_first_row_with_gaps_is_no_title() -> None:
     table = read("9,,\n2,5,x\n3,6,y\n4,7,x\n")
     assert table.X[:, 0].tolist() == [2, 3, 4]  # the first has no label

@@ -6,6 +6,8 @@ reads it for its help.
 
 from __future__ import annotations
 
+import os
+import stat
 from importlib import import_module
 from typing import Any, Literal
 
@@ -43,7 +45,8 @@ class Format:
         return bool(self.table or self.data)
 
 
-_TEXT = (".csv", ".tsv", ".txt", ".data", ".dat", ".arff")
+_PARTS = (".train", ".test", ".trn", ".tst", ".tra", ".tes")  # as the UCI's archive names them
+_TEXT = (".csv", ".tsv", ".tab", ".txt", ".data", ".dat", ".arff", *_PARTS)
 _OWN = "mlpcli.data.formats"
 
 FORMATS = [
@@ -65,6 +68,11 @@ FORMATS = [
 
 STDIN = "-"
 """Stands for a table on standard input."""
+
+
+def table_formats() -> str:
+    """The files that are tables."""
+    return " or ".join(form.shown for form in FORMATS if form.table)
 
 
 def training_formats() -> str:
@@ -132,15 +140,26 @@ _REMEDIES = {
 
 
 def format_of(source: str) -> Format | None:
-    """The kind of file that a path leads to, by its suffix; None if it is not one that is read."""
+    """The kind of file that a path leads to, by its suffix; None if it is not one that is read.
+
+    A pipe, as `<(command)` names one, is a table like standard input.
+    """
     if source == STDIN:
         return FORMATS[0]
     name = source.lower()
-    return next((form for form in FORMATS if name.endswith(form.suffixes)), None)
+    form = next((form for form in FORMATS if name.endswith(form.suffixes)), None)
+    return FORMATS[0] if form is None and _is_pipe(source) else form
+
+
+def _is_pipe(source: str) -> bool:
+    try:
+        return stat.S_ISFIFO(os.stat(source).st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def is_table(source: str) -> bool:
-    """Whether a path leads to a table, by its suffix."""
+    """Whether a path leads to a table, see `format_of`."""
     form = format_of(source)
     return form is not None and bool(form.table)
 

@@ -10,7 +10,14 @@ from mlpcli.data.columns import Layout, TableOptions
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.formats import idx, numpy_files
 from mlpcli.data.formats.collect import Table, combined_digest
-from mlpcli.data.formats.registry import STDIN, format_of, is_table, training_kinds, why_not
+from mlpcli.data.formats.registry import (
+    STDIN,
+    format_of,
+    is_table,
+    table_formats,
+    training_kinds,
+    why_not,
+)
 from mlpcli.data.formats.tables import read_tables
 from mlpcli.errors import DataError, UsageError
 from mlpcli.text import quoted
@@ -43,20 +50,25 @@ def open_paths(
         UsageError: options of tables were given for something that is none.
     """
     try:
-        for source in sources:
+        beside = [path for path in (test, val) if path is not None]
+        for source in (*sources, *beside):
             if source != STDIN and not Path(source).expanduser().exists():
-                raise DataError(f"{source}: does not exist; give {training_kinds()}")
-        if all(map(_is_table, (*sources, *filter(None, (test, val))))):
+                kinds = table_formats() if source in beside else training_kinds()
+                raise DataError(f"{source}: does not exist; give {kinds}")
+        odd = [source for source in (*sources, *beside) if not _is_table(source)]
+        if not odd:
             return _open_tables(sources, options, layout, test, val)
-        for source in sources:
+        for source in odd:
             if reason := why_not(source):
                 raise DataError(f"{source}: {reason}")
+        if odd[0] in beside:
+            raise DataError(f"{odd[0]}: is no table beside a table; give {table_formats()}")
         if len(sources) > 1:
             raise UsageError(
                 "several --data can only be tables of the same columns, or one test set of them"
             )
         refuse_options(options, sources[0])
-        if test is not None or val is not None:
+        if beside:
             raise UsageError(
                 "--test-data and --val-data are tables beside a table; "
                 "put X_test and y_test into an .npz"

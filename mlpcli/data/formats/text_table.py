@@ -206,7 +206,7 @@ class TextTable:
         return [row for row in rows if not _is_stray(row[1], len(rows[0][1]))]
 
     def _without_title(self, rows: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
-        """The rows from the header on, if lines of few cells stand before it."""
+        """The rows from the header on, or the first sample, if lines of few cells stand before."""
         width = Counter(len(cells) for _, cells in rows).most_common(1)[0][0]
         titles = list(
             itertools.takewhile(
@@ -217,10 +217,12 @@ class TextTable:
         if not titles or len(rest) < 2 or len(rest[0][1]) != width:
             return rows
         texts = [cells for _, cells in rest if len(cells) == width]
-        if not is_header(texts, False, width - 1, ())[0]:
-            return rows
+        named = is_header(texts, False, width - 1, ())[0]
+        if not named and any(len(cells) == width for _, cells in titles):
+            return rows  # they may be samples that lack much
         what = "line is" if len(titles) == 1 else f"{len(titles)} lines are"
-        self.notices.append(f"the first {what} left out: the columns' names come after")
+        after = "the columns' names" if named else "the samples"
+        self.notices.append(f"the first {what} left out: {after} come after")
         return rest
 
     def _take_widths(self, rows: Sequence[list[str]]) -> None:
