@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable
 from datetime import date
 from functools import cache
@@ -36,6 +37,9 @@ def _written(point: str, marks: str) -> str:
 
 
 _compiled = cache(re.compile)  # when the first cell asks for it: many a run has no such cell
+
+_UNIT = r"(.*?[0-9][.,]?) ?((?:[^\W\d_]|[°'\"])[^\d,;]{0,19}[23]?)"
+_FACTORS = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9}
 
 _POINT, _COMMA = _written(r"\.", ","), _written(",", r"\.")
 
@@ -91,12 +95,12 @@ def parse_number(cell: str) -> float | None:
         return None
 
 
-def parse_written(cell: str, decimal_comma: bool = False) -> float | None:
+def parse_written(cell: str, decimal_comma: bool = False, unit: str = "") -> float | None:
     """The number that a person wrote, or None; NaN if it is missing.
 
     Thousands may be set apart by commas (points, with a decimal comma), spaces or apostrophes; a
-    sign of money or "%" may stand beside it, and is dropped; parentheses are a minus, which may
-    also stand last.
+    sign of money or "%" may stand beside it, and is dropped, and a column's `unit` after it, see
+    `split_unit`; parentheses are a minus, which may also stand last.
     """
     text = cell.strip()
     if text.lower() in MISSING:
@@ -108,6 +112,10 @@ def parse_written(cell: str, decimal_comma: bool = False) -> float | None:
     text = text.translate(_SPACES)
     match = _match(text, decimal_comma)
     if match is None:
+        number, own, factor = split_unit(text)
+        if unit and own == unit:
+            value = parse_written(number, decimal_comma)
+            return value and value * factor
         value = parse_number(text) or 0.0
         return value if math.isinf(value) else None
     digits = match["digits"].replace(match["mark"] or " ", "").replace(",", ".")
@@ -127,7 +135,28 @@ def _match(text: str, decimal_comma: bool) -> re.Match[str] | None:
     return match if len(signs) <= 1 and ("(" in signs) == bool(match["close"]) else None
 
 
-def read_number(cell: str, decimal_comma: bool = False) -> float | None:
+def split_unit(cell: str) -> tuple[str, str, float]:
+    """(a number as it is written, the unit after it, 1) of "80 kg"; (the text, "", 1) without one.
+
+    Upper and lower case are alike in units. Thousands, millions and billions are one unit, "k", and
+    the last is what they count for: ("1.5", "k", 1e6) of "1.5M".
+    """
+    text = cell.strip().translate(_SPACES)
+    match = _compiled(_UNIT).fullmatch(text)
+    if not match:
+        return text, "", 1.0
+    factor = _FACTORS.get(match[2], 1.0)
+    return match[1], "k" if factor > 1 else match[2].casefold(), factor
+
+
+def common_unit(cells: Iterable[str]) -> str:
+    """The unit that most cells have, if no other one is there; else ""."""
+    units = [split_unit(cell)[1] for cell in cells if not is_missing(cell)]
+    (unit, count), *others = Counter(units).most_common() or [("", 0)]
+    return unit if 2 * count > len(units) and not any(own for own, _ in others) else ""
+
+
+def read_number(cell: str, decimal_comma: bool = False, unit: str = "") -> float | None:
     """The number that a person wrote, or None; NaN if it is missing; see `parse_written`.
 
     Raises:
@@ -141,7 +170,7 @@ def read_number(cell: str, decimal_comma: bool = False) -> float | None:
         else:
             if abs(value) < FLOAT32_OVERFLOW and "_" not in cell and cell.isascii():
                 return value
-    written = parse_written(cell, decimal_comma)
+    written = parse_written(cell, decimal_comma, unit)
     if written is not None and abs(written) >= FLOAT32_OVERFLOW:
         raise ValueError(
             f"{quoted(cell.strip())} is not finite in float32; "
@@ -152,7 +181,7 @@ def read_number(cell: str, decimal_comma: bool = False) -> float | None:
 
 def decimal_mark(cell: str) -> str:
     """ "." or "," if the cell is a number with that decimal mark alone, else ""."""
-    text = cell.strip().translate(_SPACES)
+    text = split_unit(cell)[0]
     point, comma = _match(text, decimal_comma=False), _match(text, decimal_comma=True)
     return "" if (point is None) == (comma is None) else "." if point else ","
 

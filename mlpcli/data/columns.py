@@ -32,6 +32,7 @@ class Column:
         order: of a date of three numbers, what comes first: "day", "month" or "year"; "" if the
             rows do not tell.
         decimal: of a number, what its decimals come after.
+        unit: of a number, what may stand after it; see `split_unit`.
     """
 
     name: str | None
@@ -40,6 +41,7 @@ class Column:
     categories: tuple[str, ...] = ()
     order: str = ""
     decimal: DecimalMark = ""
+    unit: str = ""
 
     @property
     def shown(self) -> str:
@@ -71,7 +73,7 @@ class Layout:
 
     Attributes:
         columns: its raw columns, in their order.
-        label_name, label_position, label_decimal: of the label's column; see `Column`.
+        label_name, label_position, label_decimal, label_unit: of the label's column; see `Column`.
         width: how many columns the table had that it was trained on; None if not known.
         classes: its labels as text; None if they are numbers to predict.
         model: what to call it in messages.
@@ -85,6 +87,7 @@ class Layout:
     classes: tuple[str, ...] | None = ()
     model: str = "the model"
     label_decimal: DecimalMark = ""
+    label_unit: str = ""
     double: bool = False
 
     @property

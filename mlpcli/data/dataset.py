@@ -35,7 +35,8 @@ class Dataset:
         columns: what the columns of X are, of a table; None if all are numbers without names, as
             those of arrays and images are.
         left_out: the table's other columns, with the reasons.
-        label_name, label_position, label_decimal: of the label's column, of a table; see `Column`.
+        label_name, label_position, label_decimal, label_unit: of the label's column, of a table;
+            see `Column`.
         file_width: how many columns the table has in all.
         files: what was given, if it is several files.
         groups: (N,) intp, rows of one group stay in one part of a split; None: each by itself.
@@ -65,6 +66,7 @@ class Dataset:
     label_name: str | None = None
     label_position: int | None = None
     label_decimal: DecimalMark = ""
+    label_unit: str = ""
     file_width: int | None = None
     files: tuple[str, ...] = ()
     groups: Array | None = None
@@ -142,6 +144,7 @@ class Dataset:
             self.file_width,
             classes,
             label_decimal=self.label_decimal,
+            label_unit=self.label_unit,
             double=self.double,
         )
 

@@ -24,6 +24,7 @@ from mlpcli.schema import Bounds
 
 Position = Annotated[int, Bounds(0, 2**40)]
 Share = Annotated[float, Bounds(0, 1)]
+Unit = Annotated[str, Bounds(0, 40)]
 Side = Annotated[int, Bounds(1, 2**40)]
 Calendar = tuple[Annotated[int, Bounds(0, 23)], ...]
 
@@ -68,7 +69,7 @@ class Number:
 
     A missing one is taken for the median of the training rows, and an input says so if any of
     these misses one. `low` and `high` are their range; None in a checkpoint that does not say.
-    `decimal` is the column's; see `Column`.
+    `decimal` and `unit` are the column's; see `Column`.
     """
 
     kind: Literal["number"]
@@ -82,6 +83,7 @@ class Number:
     low: float | None = None
     high: float | None = None
     decimal: DecimalMark = ""
+    unit: Unit = ""
 
 
 @record
@@ -191,7 +193,7 @@ class Encoding:
             return None
         return tuple(
             Column(
-                part.column, part.position, part.kind, _known(part), _order(part), _decimal(part)
+                part.column, part.position, part.kind, _known(part), _order(part), *_written(part)
             )
             for part in self.parts
             if not isinstance(part, Pixels)
@@ -294,8 +296,8 @@ def _order(part: Part) -> str:
     return part.order if isinstance(part, Date) else ""
 
 
-def _decimal(part: Part) -> DecimalMark:
-    return part.decimal if isinstance(part, Number) else ""
+def _written(part: Part) -> tuple[DecimalMark, str]:
+    return (part.decimal, part.unit) if isinstance(part, Number) else ("", "")
 
 
 def _shown(column: Column, value: float) -> str:

@@ -85,7 +85,8 @@ def tell_doubtful(labels: Array, names: Sequence[str], where: str) -> list[str]:
 def _as_written(reading: LabelCells, texts: list[str], counts: Array, where: str) -> Array:
     """(len(texts),) the label of each code; anything of one that is not used ("")."""
     used = [text for text in texts if text]
-    values = {text: _value(text, reading.decimal_comma) for text in used}
+    unit = reading.unit
+    values = {text: _value(text, reading.decimal_comma, unit) for text in used}
     numbers = {text: value for text, value in values.items() if value is not None}
     if len(numbers) < len(used):
         if not reading.said:
@@ -98,7 +99,8 @@ def _as_written(reading: LabelCells, texts: list[str], counts: Array, where: str
         _CANONICAL.fullmatch(text) and -(2**63) <= int(text) < 2**63 for text in spelling.values()
     ):
         return _integers([spelling[numbers[text]] if text else "" for text in texts])
-    many = len(spelling) > MAX_NUMERIC_CLASSES and not any(map(_PADDED.match, used))
+    few = math.isqrt(counts.sum()) if unit else 0  # then they are classes as they are written
+    many = len(spelling) > max(MAX_NUMERIC_CLASSES, few) and not any(map(_PADDED.match, used))
     if many and not reading.said:
         return np.array([float(numbers.get(text, 0)) for text in texts])
     return np.array([spelling[numbers[text]] if text else "" for text in texts])
@@ -108,11 +110,11 @@ def _integers(texts: Sequence[str]) -> Array:
     return np.array([int(text) if text else 0 for text in texts], np.int64)
 
 
-def _value(text: str, decimal_comma: bool) -> float | int | None:
+def _value(text: str, decimal_comma: bool, unit: str = "") -> float | int | None:
     """The number that a text is, exactly if it is whole and has no point; None if it is none."""
     if re.fullmatch(r"[+-]?[0-9]{1,300}", text):
         return int(text)
-    value = parse_written(text, decimal_comma)
+    value = parse_written(text, decimal_comma, unit)
     return int(value) if value is not None and math.isfinite(value) and value % 1 == 0 else value
 
 

@@ -100,6 +100,7 @@ def _learn_numbers(
             low=float(numbers.low[k]),
             high=float(numbers.high[k]),
             decimal=column.decimal,
+            unit=column.unit,
         )
         if column.kind == "date":
             falls = _learn_calendar(train.X[train.rows, j])

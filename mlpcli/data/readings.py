@@ -16,6 +16,7 @@ from mlpcli.data.cells import (
     DATES,
     MISSING,
     ORDERS,
+    common_unit,
     is_date,
     is_missing,
     parse_dates,
@@ -57,6 +58,7 @@ class Reading:
     kind = ""
     wanted = ""
     in_digits = False
+    _unit = ""
 
     def __init__(self, *, fixed: bool = False) -> None:
         self.fixed = fixed
@@ -82,6 +84,11 @@ class Reading:
         """What decimals come after."""
         return ""
 
+    @property
+    def unit(self) -> str:
+        """What may stand after numbers."""
+        return self._unit
+
     def note_odd(self, where: str, cell: str, count: int = 1) -> None:
         """Count cells, all the same, at which `read` raised OddCellError."""
         self.odd += count
@@ -93,15 +100,21 @@ class Reading:
 
 
 class NumberCells(Reading):
-    """Numbers as people write them; see `parse_written`."""
+    """Numbers as people write them, see `parse_written`, and perhaps with a unit."""
 
     kind = "number"
     wanted = "a number"
 
     def __init__(
-        self, decimal_comma: bool = False, *, fixed: bool = False, lenient: bool = False
+        self,
+        decimal_comma: bool = False,
+        unit: str = "",
+        *,
+        fixed: bool = False,
+        lenient: bool = False,
     ) -> None:
         super().__init__(fixed=fixed)
+        self._unit = unit
         self.decimal_comma = decimal_comma
         self.lenient = lenient  # what is no number counts as missing
         self.in_digits = not decimal_comma
@@ -112,7 +125,7 @@ class NumberCells(Reading):
         return "," if self.decimal_comma else "." if self._grouped else ""
 
     def read(self, cell: str) -> float:
-        value = read_number(cell, self.decimal_comma)
+        value = read_number(cell, self.decimal_comma, self._unit)
         if value is None:
             if self.lenient:
                 return math.nan
@@ -124,11 +137,8 @@ class NumberCells(Reading):
         if self.fixed or not self.odd:
             return None
         numbers = len(values) - int(np.isnan(values).sum())
-        return (
-            None
-            if numbers > _MAJORITY * (numbers + self.odd)
-            else CategoryCells(decimal_comma=self.decimal_comma)
-        )
+        most = numbers > _MAJORITY * (numbers + self.odd) and not self._unit  # which all must have
+        return None if most else CategoryCells(decimal_comma=self.decimal_comma)
 
 
 class DateCells(Reading):
@@ -302,6 +312,10 @@ class LabelCells(CategoryCells):
         grouped = any("," in name for name in self.names)
         return "," if self.decimal_comma else "." if grouped else ""
 
+    @property
+    def unit(self) -> str:
+        return common_unit(self.names)
+
     def _new(self, text: str) -> float:
         if not text:
             return math.nan
@@ -355,7 +369,7 @@ def reading_of(column: Column, decimal_comma: bool = False, *, lenient: bool = F
         return CategoryCells(column.categories)
     if column.kind == "date":
         return DateCells(column.order, fixed=True)
-    return NumberCells(decimal_comma, fixed=True, lenient=lenient)
+    return NumberCells(decimal_comma, column.unit, fixed=True, lenient=lenient)
 
 
 def suit(cells: Sequence[str], decimal_comma: bool) -> Reading:
@@ -369,14 +383,18 @@ def suit(cells: Sequence[str], decimal_comma: bool) -> Reading:
         return NumberCells(decimal_comma)
     if sum(map(is_date, present)) > most:
         return DateCells()
+    unit = common_unit(present)
+    if unit and all(parse_written(cell, decimal_comma, unit) is not None for cell in present):
+        return NumberCells(decimal_comma, unit)
     return CategoryCells(decimal_comma=decimal_comma)
 
 
 def suit_labels(cells: Sequence[str], decimal_comma: bool) -> Reading:
     """The reading that suits the labels: as numbers only if they plainly are measurements."""
     texts = {cell.strip() for cell in cells if not is_missing(cell)}
-    values = {parse_written(text, decimal_comma) for text in texts}
+    unit = common_unit(texts)
+    values = {parse_written(text, decimal_comma, unit) for text in texts}
     fractional = any(value is not None and value % 1 for value in values)
     if len(values) > MAX_NUMERIC_CLASSES and fractional and None not in values:
-        return NumberCells(decimal_comma)
+        return NumberCells(decimal_comma, unit)
     return LabelCells(decimal_comma=decimal_comma)

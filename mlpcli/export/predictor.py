@@ -136,8 +136,10 @@ def _read_cell(cell: str, column: dict[str, Any], decimal_comma: bool = False) -
     """The value of a cell, or None if it is not what the column wants."""
     if column["kind"] == "category":
         return math.nan if is_missing(cell) else cell.strip()
-    is_date = column["kind"] == "date"
-    value = read_date(cell, column["order"]) if is_date else read_number(cell, decimal_comma)
+    if column["kind"] != "date":
+        value = read_number(cell, decimal_comma, column.get("unit", ""))
+    else:
+        value = read_date(cell, column["order"])
     return math.nan if value is None and column["lenient"] else value
 
 
@@ -176,11 +178,9 @@ def _open(stream: Any, source: str, has_header: str) -> tuple[TextTable, Sequenc
     """A table, and where the columns are in it."""
     about = MODEL["table"]
     layout: Any = SimpleNamespace(
+        **about,
         columns=[SimpleNamespace(**column) for column in _columns()],
         names=columns() or (),
-        label_name=about["label_name"],
-        label_position=about["label_position"],
-        width=about["width"],
         model=os.path.basename(sys.argv[0]),
     )
     table = TextTable(

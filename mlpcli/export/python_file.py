@@ -22,7 +22,7 @@ from mlpcli.tasks.regression import Regression
 
 _PLACE = "MODEL: dict[str, Any] = {}  # filled in by mlp export\n"
 _LINE = 96  # characters of base 64
-_SAID_ELSEWHERE = ("column", "position", "count", "low", "high", "largest", "decimal")
+_SAID_ELSEWHERE = ("column", "position", "count", "low", "high", "largest", "decimal", "unit")
 _BYTES = {np.dtype(np.float32): "f", np.dtype(np.float64): "d"}
 
 
@@ -50,6 +50,7 @@ def build(request: Request) -> bytes:
                 "decimal": column.decimal,
                 "lenient": column.is_among(numeric),
             }
+            | ({"unit": column.unit} if column.unit else {})
             for column in about.encoding.columns or ()
         ],
         "table": {

@@ -11,7 +11,7 @@ from mlpcli import __version__
 from mlpcli.config.config import Config
 from mlpcli.data.columns import DecimalMark
 from mlpcli.data.dataset import Dataset
-from mlpcli.data.encoding import Encoding, Part, Side
+from mlpcli.data.encoding import Encoding, Part, Side, Unit
 from mlpcli.data.split import Fold
 from mlpcli.errors import DataError
 from mlpcli.nn.layers import MAX_LAYERS, Layer, Periodic, layers_of
@@ -39,7 +39,7 @@ class DataRecord:
         path: the same as an absolute path, if it is a path.
         digest: of the contents.
         rows: how many rows X has.
-        label_name, label_position, label_decimal: of a table; see `Column`.
+        label_name, label_position, label_decimal, label_unit: of a table; see `Column`.
         file_width: how many columns the table has in all.
         double: whether its numbers are in float64, as float32 would make too many equal.
         files: the absolute paths of several files, or of --test-data and --val-data besides.
@@ -54,6 +54,7 @@ class DataRecord:
     label_name: str | None = None
     label_position: Count | None = None
     label_decimal: DecimalMark = ""
+    label_unit: Unit = ""
     file_width: Count | None = None
     double: bool = False
     files: tuple[Name, ...] = ()
@@ -71,6 +72,7 @@ class DataRecord:
             label_name=data.label_name,
             label_position=data.label_position,
             label_decimal=data.label_decimal,
+            label_unit=data.label_unit,
             file_width=data.file_width,
             double=data.double,
             files=tuple(str(Path(file).expanduser().resolve()) for file in data.files),

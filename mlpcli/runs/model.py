@@ -123,7 +123,8 @@ class Model:
         regression = not isinstance(self.task, Classification)
         texts = None if regression else tuple(map(str, classes.tolist()))
         label = record.label_name, position, width, texts
-        return Layout(columns, *label, str(self.file.path), record.label_decimal, record.double)
+        written = record.label_decimal, record.label_unit, record.double
+        return Layout(columns, *label, str(self.file.path), *written)
 
     def _guess_label(self, width: int) -> tuple[int, int | None]:
         """(width, the label's position) of the table of a checkpoint that does not say."""
@@ -281,8 +282,8 @@ def _columns(model: Model) -> object:
 def reads_alike(first: Model, other: Model) -> bool:
     """Whether what is read for the one serves the other: categories are numbered as a model has."""
     return takes_same_columns(first, other) and (
-        [(column.categories, column.decimal) for column in first.encoding.columns or ()]
-        == [(column.categories, column.decimal) for column in other.encoding.columns or ()]
+        [(c.categories, c.decimal, c.unit) for c in first.encoding.columns or ()]
+        == [(c.categories, c.decimal, c.unit) for c in other.encoding.columns or ()]
     )
 
 

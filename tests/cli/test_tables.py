@@ -6,12 +6,15 @@ import csv
 import io
 import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+
+from mlpcli import Model
 
 SMALL = ("--hidden", "8", "--epochs", "3", "-o", "m.npz")
 
@@ -332,3 +335,35 @@ def test_of_several_tables_the_first_tells_what_a_comma_means(mlp) -> None:
     one = np.load("m.npz")["W1"]
     mlp.ok("train", "--data", "1.csv", "--data", "2.csv", *SMALL, "-q")
     np.testing.assert_array_equal(np.load("m.npz")["W1"], one)
+
+
+def test_numbers_with_units_are_read_alike_by_every_command_and_by_the_exported_file(mlp) -> None:
+    rows = [(10 + i % 7 / 4, 800 + 13 * i % 500, 2 ** (i % 4), 20 + i % 37 / 8) for i in range(120)]
+    text = ["mileage,engine,memory,power"]
+    text += [f"{a} kmpl,{b} CC,{c}GB,{d:.3f} bhp" for a, b, c, d in rows]
+    plain = [text[0], *(f"{a},{b},{c},{d}" for a, b, c, d in rows)]
+    Path("cars.csv").write_text("\n".join(text) + "\n")
+    Path("plain.csv").write_text("\n".join(plain) + "\n")
+    said = mlp.ok("train", "--data", "cars.csv", "--hidden", "4", "--epochs", "2", "-o", "m.npz")
+    assert "columns: 3 numbers; label: power\n" in said.err
+    mlp.ok("train", "--data", "plain.csv", "--hidden", "4", "--epochs", "2", "-o", "p.npz")
+    own, other = (json.loads(mlp.ok("evaluate", f"{m}.npz", "--json").out) for m in "mp")
+    assert own["rmse"] == pytest.approx(other["rmse"])
+    Path("few.csv").write_text("\n".join(text[:50]) + "\n")
+    Path("bare.csv").write_text("\n".join(plain[:50]) + "\n")
+    scores = [mlp.ok("evaluate", "m.npz", "--data", f"{t}.csv", "--json") for t in ("few", "bare")]
+    assert json.loads(scores[0].out)["rmse"] == json.loads(scores[1].out)["rmse"]
+    answers = [mlp.ok("predict", "m.npz", table).out for table in ("cars.csv", "plain.csv")]
+    assert answers[0] == answers[1]
+    model = Model.load("m.npz")
+    assert model.predict([["10 kmpl", "800 cc", "1 GB"]]) == model.predict([[10, 800, 1]])
+    mlp.ok("export", "m.npz", "m.py")
+    done = subprocess.run([sys.executable, "m.py", "cars.csv"], capture_output=True, text=True)
+    assert [float(x) for x in done.stdout.split()[1:]] == pytest.approx(
+        [float(x) for x in answers[0].split()[1:]], rel=1e-5
+    )
+    Path("odd.csv").write_text(text[0] + "\n10 mpg,800 CC,1GB,20 bhp\n")
+    assert mlp.error("predict", "m.npz", "odd.csv") == (
+        3,
+        "odd.csv: row 2, column 'mileage': '10 mpg' is not a number; correct it, or leave it empty",
+    )

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpcli.data.cells import decimal_mark, is_missing, parse_date, parse_number, parse_written
+from mlpcli.data.cells import (
+    common_unit,
+    decimal_mark,
+    is_missing,
+    parse_date,
+    parse_number,
+    parse_written,
+    split_unit,
+)
 
 
 @pytest.mark.parametrize(
@@ -220,3 +228,49 @@ def test_a_plain_number_is_the_one_that_python_reads(cell: str) -> None:
     assert repr(plain) == repr(value)
     if value is not None and not is_missing(cell):
         assert repr(parse_written(cell)) == repr(value)
+
+
+@pytest.mark.parametrize(
+    ("cell", "number", "unit", "factor"),
+    [
+        ("80 kg", "80", "kg", 1),
+        ("1.5KG", "1.5", "kg", 1),
+        ("-3,5 °C", "-3,5", "°c", 1),
+        ("1,200 sq ft", "1,200", "sq ft", 1),
+        ("120 m²", "120", "m²", 1),
+        ("120 m2", "120", "m2", 1),
+        ("60 km/h", "60", "km/h", 1),
+        ("58.2k", "58.2", "k", 1e3),
+        ("3M", "3", "k", 1e6),
+        ("5 m", "5", "m", 1),
+        ("7", "7", "", 1),
+        ("12.5 %", "12.5 %", "", 1),
+        ("16:08", "16:08", "", 1),
+        ("2022Q4", "2022Q4", "", 1),
+        ("kg", "kg", "", 1),
+        ("x80 kg2020", "x80 kg2020", "", 1),
+    ],
+)
+def test_a_unit_is_apart_from_its_number(cell: str, number: str, unit: str, factor: float) -> None:
+    assert split_unit(cell) == (number, unit, factor)
+
+
+def test_a_number_with_a_columns_unit_is_that_number_and_with_another_none() -> None:
+    assert parse_written("1,200 Sq Ft", unit="sq ft") == 1200
+    assert parse_written("1.200,5 kg", decimal_comma=True, unit="kg") == 1200.5
+    assert parse_written("(0.5 kg)", unit="kg") is None
+    assert parse_written("1200", unit="kg") == 1200
+    assert parse_written("80 lb", unit="kg") is None
+    assert parse_written("80 kg") is None
+    assert [parse_written(cell, unit="k") for cell in ("900", "58.5k", "1.5M", "2B")] == [
+        *(900, 58_500, 1_500_000, 2_000_000_000)
+    ]
+    assert math.isnan(parse_written("NA", unit="kg") or 0)
+
+
+def test_the_unit_of_cells_is_the_only_one_and_most_have_it() -> None:
+    assert common_unit(["1 kg", "2KG", "3", "", "NA"]) == "kg"
+    assert common_unit(["1 kg", "2", "3"]) == ""
+    assert common_unit(["1 kg", "2 kg", "3 lb"]) == ""
+    assert common_unit(["900", "1k", "2M"]) == "k"
+    assert common_unit([]) == ""

@@ -57,6 +57,59 @@ def test_numbers(cells: list[Any], values: list[float]) -> None:
     np.testing.assert_array_equal(found, np.array(values, np.float32))
 
 
+@pytest.mark.parametrize(
+    ("cells", "values", "unit"),
+    [
+        ([f"{x} kg" for x in PLAIN], PLAIN, "kg"),
+        ([f"{x}KM/h" if i % 3 else x for i, x in enumerate(PLAIN)], PLAIN, "km/h"),
+        (
+            [f'"{i % 9 + 1},200 sq ft"' for i in range(N)],
+            [1200 + i % 9 * 1000 for i in range(N)],
+            "sq ft",
+        ),
+        (["?" if x > 8 else f"{x}°" for x in PLAIN], [np.nan if x > 8 else x for x in PLAIN], "°"),
+        (
+            [f"{x}k" if x < 8 else f"{x}M" for x in PLAIN],
+            [1e3 * x if x < 8 else 1e6 * x for x in PLAIN],
+            "k",
+        ),
+    ],
+)
+def test_numbers_that_all_have_one_unit(cells: list[Any], values: list[float], unit: str) -> None:
+    for numeric in ((), ("a",)):
+        column, found = only(read(cells, Y, names="a,kind", numeric=numeric))
+        assert (column.kind, column.unit) == ("number", unit)
+        np.testing.assert_allclose(found, np.array(values, np.float32), rtol=1e-6)
+
+
+def test_what_has_several_units_or_other_texts_is_a_category() -> None:
+    two = [f"{i % 7} {'kg' if i % 5 else 'lb'}" for i in range(N)]
+    late = [f"{i % 7} kg" if i < 35 else "none of it" for i in range(N)]
+    few = [f"{i % 7} kg" if i % 4 == 0 else f"{i % 4}" for i in range(N)]
+    feet = [f"5'{i % 12}" for i in range(N)]
+    for cells in (two, late, feet):
+        assert only(read(cells, Y, names="a,kind"))[0].kind == "category"
+    assert only(read(few, Y, names="a,kind"))[0].kind == "category"
+    with pytest.raises(DataError, match="'4 kg' is not a number, as most are"):
+        read(["4 kg" if i == 9 else i for i in range(N)], Y, names="a,kind")
+
+
+def test_labels_with_a_unit_are_numbers_if_many_are_different_and_else_classes() -> None:
+    many = read(PLAIN, [f"{10 + i * 7 % 31 / 4} kmpl" for i in range(N)], names="a,y")
+    assert many.labels is not None
+    assert many.labels.tolist() == [10 + i * 7 % 31 / 4 for i in range(N)]
+    assert many.label_unit == "kmpl"
+    whole = read(PLAIN, [f"{100 + i * 7 % 31} km" for i in range(N)], names="a,y")
+    assert whole.labels is not None
+    assert whole.labels.tolist() == [100 + i * 7 % 31 for i in range(N)]
+    few = read(PLAIN, [f"{i % 5} stars" for i in range(N)], names="a,y")
+    assert few.labels is not None
+    assert few.labels.tolist() == [f"{i % 5} stars" for i in range(N)]
+    asked = read(PLAIN, [f"{i % 5} stars" for i in range(N)], names="a,y", task="regression")
+    assert asked.labels is not None
+    assert asked.labels.tolist() == [i % 5 for i in range(N)]
+
+
 def test_decimal_commas_are_the_files() -> None:
     decimal = [f"{i // 10 + 1}.{100 + i},{i % 10}" for i in range(N)]
     short = [f"1.{100 + i}" for i in range(N)]  # 1100, 1101, … by the other column's word

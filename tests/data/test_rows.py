@@ -100,13 +100,21 @@ def test_standard_input_and_a_pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=Pipe(b"a,kind\n1,x\n2,y\n5,x\n")))
     data = opened("-")
     assert data.X.tolist() == [[1], [2], [5]]
-    for fifo in (tmp_path / "fifo.csv", tmp_path / "63"):
-        os.mkfifo(fifo)
-        if os.fork() == 0:
-            fifo.write_text("a,kind\n1,x\n2,y\n7,x\n")
-            os._exit(0)
-        assert opened(fifo).X.tolist() == [[1], [2], [7]]
-        os.wait()
+    fifo = tmp_path / "fifo.csv"
+    os.mkfifo(fifo)
+    if os.fork() == 0:
+        fifo.write_text("a,kind\n1,x\n2,y\n7,x\n")
+        os._exit(0)
+    assert opened(fifo).X.tolist() == [[1], [2], [7]]
+    os.wait()
+
+
+def test_what_a_shell_opens_for_a_command_is_a_table() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"a,kind\n1,x\n2,y\n7,x\n")
+    os.close(writing)
+    assert opened(Path(f"/dev/fd/{reading}")).X.tolist() == [[1], [2], [7]]
+    os.close(reading)
 
 
 def test_several_files_are_one_table(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from mlpcli.arrays import Array
-from mlpcli.data.cells import find_decimal_comma, is_missing, parse_written
+from mlpcli.data.cells import common_unit, find_decimal_comma, is_missing, parse_written
 from mlpcli.data.columns import UNSEEN, Column, DecimalMark, Layout, LeftOut, TableOptions
 from mlpcli.data.formats.matching import Places, match_layout, match_options
 from mlpcli.data.growing import SAMPLE, GrowingRows, is_too_coarse
@@ -68,7 +68,7 @@ class Table:
         labelled: (N,) bool, which rows have a label; None if all have.
         of_classes: whether the labels were said to be classes.
         columns: the R features.
-        label_name, label_position, label_decimal: of the label's column; see `Column`.
+        label_name, label_position, label_decimal, label_unit: of the label's column; see `Column`.
         width: how many columns the (first) file has.
         left_out: the other columns.
         groups: (N,) codes of the groups, or None.
@@ -90,6 +90,7 @@ class Table:
     label_name: str | None = None
     label_position: int | None = None
     label_decimal: DecimalMark = ""
+    label_unit: str = ""
     width: int = 0
     left_out: tuple[LeftOut, ...] = ()
     groups: Array | None = None
@@ -170,12 +171,11 @@ class _Collector:
         mark = self.layout.columns[j].decimal if self.layout is not None else ""
         comma = find_decimal_comma(cells, self.decimal_comma, mark)
         if self.layout is not None:
-            lenient = position in self.place.numeric
-            return reading_of(self.layout.columns[j], comma, lenient=lenient)
+            return reading_of(self.layout.columns[j], comma, lenient=position in self.place.numeric)
         if position in self.place.categorical:
             return CategoryCells(fixed=True)
         if position in self.place.numeric:
-            return NumberCells(comma, fixed=True, lenient=True)
+            return NumberCells(comma, common_unit(cells), fixed=True, lenient=True)
         return suit(cells, comma)
 
     def _choose_extra(self, options: TableOptions) -> list[Reading]:
@@ -196,11 +196,11 @@ class _Collector:
             if self.layout.classes is not None:
                 return LabelCells(self.layout.classes, comma)
             asked = self.first.bad_rows is not None  # a row to be answered needs no label
-            return NumberCells(comma, fixed=True, lenient=asked)
+            return NumberCells(comma, self.layout.label_unit, fixed=True, lenient=asked)
         if options.task == "classification" or label in self.place.categorical:
             return LabelCells(decimal_comma=comma, said=True)
         if options.task == "regression" or label in self.place.numeric:
-            return NumberCells(comma)
+            return NumberCells(comma, common_unit(cells))
         return suit_labels(cells, comma)
 
     def read(self) -> None:
@@ -291,6 +291,7 @@ class _Collector:
             label_name=self._name(self.place.label),
             label_position=self.place.label,
             label_decimal=self.extra[0].decimal if self.place.label is not None else "",
+            label_unit=self.extra[0].unit if self.place.label is not None else "",
             width=self.first.width,
             left_out=(*left_out, *self.place.ignored),
             groups=groups,
@@ -371,10 +372,10 @@ class _Collector:
         reading, position = self.readings[j], self.place.features[j]
         if self.layout is not None:
             return self.layout.columns[j]
+        name, kind = self._name(position), reading.kind
         if not isinstance(reading, CategoryCells):
             first = reading.order if isinstance(reading, DateCells) else ""
-            name, kind = self._name(position), reading.kind
-            return Column(name, position, kind, order=first, decimal=reading.decimal)
+            return Column(name, position, kind, (), first, reading.decimal, reading.unit)
         codes = X[:, i]
         used = np.flatnonzero(reading.count(codes)).tolist()
         by_name = sorted(used, key=reading.names.__getitem__)
@@ -383,7 +384,7 @@ class _Collector:
         known = ~np.isnan(codes)
         codes[known] = new[codes[known].astype(np.intp)]
         names = tuple(reading.names[code] for code in by_name)
-        return Column(self._name(position), position, "category", names)
+        return Column(name, position, kind, names)
 
     def _name(self, position: int | None) -> str | None:
         header = self.first.header

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 
-from mlpcli.data.cells import decimal_mark, is_missing, parse_written
+from mlpcli.data.cells import decimal_mark, is_missing, parse_written, split_unit
 from mlpcli.errors import DataError
 from mlpcli.text import CONTROL, quoted
 
@@ -218,7 +218,8 @@ def _counts(cells: Sequence[str]) -> bool:
 
 
 def _is_number(cell: str, decimal_comma: bool = False) -> bool:
-    return not is_missing(cell) and parse_written(cell, decimal_comma) is not None
+    number = split_unit(cell)[0]
+    return not is_missing(number) and parse_written(number, decimal_comma) is not None
 
 
 def clean_names(names: Sequence[str], source: str) -> tuple[tuple[str, ...], list[str]]:

@@ -6,8 +6,6 @@ reads it for its help.
 
 from __future__ import annotations
 
-import os
-import stat
 from importlib import import_module
 from typing import Any, Literal
 
@@ -65,6 +63,8 @@ FORMATS = [
     Format((".npy",), "an .npy", rows=f"{_OWN}.numpy_files:read_npy"),
     Format((".png", ".jpg", ".jpeg"), "a .png or .jpg"),
 ]
+
+_OPENED = ("/dev/fd/", "/proc/self/fd/")
 
 STDIN = "-"
 """Stands for a table on standard input."""
@@ -142,20 +142,13 @@ _REMEDIES = {
 def format_of(source: str) -> Format | None:
     """The kind of file that a path leads to, by its suffix; None if it is not one that is read.
 
-    A pipe, as `<(command)` names one, is a table like standard input.
+    What a shell names for `<(command)` is a table, as standard input is.
     """
     if source == STDIN:
         return FORMATS[0]
     name = source.lower()
     form = next((form for form in FORMATS if name.endswith(form.suffixes)), None)
-    return FORMATS[0] if form is None and _is_pipe(source) else form
-
-
-def _is_pipe(source: str) -> bool:
-    try:
-        return stat.S_ISFIFO(os.stat(source).st_mode)
-    except (OSError, ValueError):
-        return False
+    return FORMATS[0] if form is None and source.startswith(_OPENED) else form
 
 
 def is_table(source: str) -> bool:

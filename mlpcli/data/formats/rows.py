@@ -158,6 +158,7 @@ def as_dataset(table: Table, sources: Sequence[str]) -> Dataset:
         label_name=table.label_name,
         label_position=table.label_position,
         label_decimal=table.label_decimal,
+        label_unit=table.label_unit,
         file_width=table.width,
         groups=table.groups,
         weights=table.weights,

@@ -208,12 +208,9 @@ class TextTable:
     def _without_title(self, rows: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
         """The rows from the header on, or the first sample, if lines of few cells stand before."""
         width = Counter(len(cells) for _, cells in rows).most_common(1)[0][0]
-        titles = list(
-            itertools.takewhile(
-                lambda row: sum(map(bool, map(str.strip, row[1]))) <= width // 3, rows
-            )
-        )
-        rest = rows[len(titles) :]
+        few = [sum(map(bool, map(str.strip, cells))) <= width // 3 for _, cells in rows]
+        first = [*few, False].index(False)
+        titles, rest = rows[:first], rows[first:]
         if not titles or len(rest) < 2 or len(rest[0][1]) != width:
             return rows
         texts = [cells for _, cells in rest if len(cells) == width]
@@ -221,8 +218,8 @@ class TextTable:
         if not named and any(len(cells) == width for _, cells in titles):
             return rows  # they may be samples that lack much
         what = "line is" if len(titles) == 1 else f"{len(titles)} lines are"
-        after = "the columns' names" if named else "the samples"
-        self.notices.append(f"the first {what} left out: {after} come after")
+        come = "columns' names" if named else "samples"
+        self.notices.append(f"the first {what} left out: the {come} come after")
         return rest
 
     def _take_widths(self, rows: Sequence[list[str]]) -> None:
