@@ -222,6 +222,9 @@ def _match(
         shown = quoted(part.column) if part.column is not None else str(j + 1)
         if part.kind != was.kind:
             raise refuse(f"takes column {shown} for a {was.kind}, and these data for a {part.kind}")
+        units = {p.unit for p in (was, part) if isinstance(p, Number) and p.unit}
+        if len(units) > 1:
+            raise refuse(f"takes column {shown} in another unit ({' and '.join(sorted(units))})")
         if isinstance(part, Number) and isinstance(was, Number) and not _converts(was, part):
             raise refuse(f"scales its columns by --scale {was.scale}, this run by {part.scale}")
     return places

@@ -98,6 +98,20 @@ def test_other_columns_are_refused(mlp, tables, heads: list[str], said: str) -> 
     )
 
 
+def test_a_column_in_another_unit_is_refused_and_one_without_is_taken_for_the_same(mlp) -> None:
+    for name, unit in (("kg", " kg"), ("lb", " lb"), ("bare", "")):
+        rows = [f"{i % 11}{unit},{i % 7},{'ab'[i % 2]}" for i in range(40)]
+        Path(f"{name}.csv").write_text("\n".join(["a,b,kind", *rows]) + "\n")
+    mlp.ok("train", "--data", "kg.csv", *NET, "--epochs", 1, "-q", "-o", "old.npz")
+    started = ("--init-from", "old.npz", *NET, *ONE_STEP, "-q", "-o", "new.npz")
+    assert mlp.error("train", "--data", "lb.csv", *started) == (
+        3,
+        "old.npz: takes column 'a' in another unit (kg and lb); its weights would mean something "
+        "else",
+    )
+    mlp.ok("train", "--data", "bare.csv", *started)
+
+
 def test_another_activation_is_refused(mlp, tables) -> None:
     mlp.ok("train", "--data", tables[0], *NET, "--epochs", 1, "-q", "-o", "old.npz")
     command = ("train", "--data", tables[1], "--hidden", 6, "--init-from", "old.npz", "-q")
