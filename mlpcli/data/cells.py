@@ -103,6 +103,11 @@ def parse_written(cell: str, decimal_comma: bool = False, unit: str = "") -> flo
     `split_unit`; parentheses are a minus, which may also stand last.
     """
     text = cell.strip()
+    if unit:
+        text, own, factor = split_unit(text)
+        if own:
+            value = parse_written(text, decimal_comma) if own == unit else None
+            return value and value * factor
     if text.lower() in MISSING:
         return math.nan
     if not decimal_comma:
@@ -112,10 +117,6 @@ def parse_written(cell: str, decimal_comma: bool = False, unit: str = "") -> flo
     text = text.translate(_SPACES)
     match = _match(text, decimal_comma)
     if match is None:
-        number, own, factor = split_unit(text)
-        if unit and own == unit:
-            value = parse_written(number, decimal_comma)
-            return value and value * factor
         value = parse_number(text) or 0.0
         return value if math.isinf(value) else None
     digits = match["digits"].replace(match["mark"] or " ", "").replace(",", ".")
