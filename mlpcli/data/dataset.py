@@ -108,10 +108,11 @@ class Dataset:
 
     def _may_be_pixels(self) -> bool:
         """Whether its columns hold bytes, though they are a table's."""
-        if self.image_shape is not None or self.X.dtype == np.uint8:
-            return self.image_shape is None
-        if any(column.kind != "number" for column in self.columns or ()):
+        odd = any(column.kind != "number" for column in self.columns or ())
+        if self.image_shape is not None or odd:
             return False
+        if self.X.dtype == np.uint8:
+            return True
         X = self.X[:: -(-len(self.X) // _SEEN) or 1]
         return bool((np.rint(X) == X).all() and X.min() == 0 and _MARKS < X.max() <= 255)
 
