@@ -24,7 +24,7 @@ from mlpcli.schema import Bounds
 
 Position = Annotated[int, Bounds(0, 2**40)]
 Share = Annotated[float, Bounds(0, 1)]
-Unit = Annotated[str, Bounds(0, 40)]
+Unit = Annotated[str, Bounds(0, 80)]
 Side = Annotated[int, Bounds(1, 2**40)]
 Calendar = tuple[Annotated[int, Bounds(0, 23)], ...]
 
