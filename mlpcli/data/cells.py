@@ -151,10 +151,14 @@ def split_unit(cell: str) -> tuple[str, str, float]:
 
 
 def common_unit(cells: Iterable[str]) -> str:
-    """The unit that most cells have, if no other one is there; else ""."""
-    units = [split_unit(cell)[1] for cell in cells if not is_missing(cell)]
-    (unit, count), *others = Counter(units).most_common() or [("", 0)]
-    return unit if 2 * count > len(units) and not any(own for own, _ in others) else ""
+    """The unit that half of the cells have, or more, if no other one is there; else "".
+
+    For "k" a fifth is enough: 2 and 2k are different numbers, where 2 and 2a may be classes.
+    """
+    counts = Counter(split_unit(cell)[1] for cell in cells if not is_missing(cell))
+    without, units = counts.pop("", 0), [*counts]
+    enough = without / 4 if "k" in units else without
+    return units[0] if len(units) == 1 and counts[units[0]] >= enough else ""
 
 
 def read_number(cell: str, decimal_comma: bool = False, unit: str = "") -> float | None:

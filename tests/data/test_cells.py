@@ -268,9 +268,11 @@ def test_a_number_with_a_columns_unit_is_that_number_and_with_another_none() -> 
     assert math.isnan(parse_written("NA", unit="kg") or 0)
 
 
-def test_the_unit_of_cells_is_the_only_one_and_most_have_it() -> None:
+def test_the_unit_of_cells_is_the_only_one_and_enough_of_them_have_it() -> None:
     assert common_unit(["1 kg", "2KG", "3", "", "NA"]) == "kg"
-    assert common_unit(["1 kg", "2", "3"]) == ""
+    assert common_unit(["2a", "2", "3"]) == ""
+    assert common_unit(["1k", "2", "3", "4", "5"]) == "k"
+    assert common_unit(["1k", "2", "3", "4", "5", "6"]) == ""
     assert common_unit(["1 kg", "2 kg", "3 lb"]) == ""
     assert common_unit(["900", "1k", "2M"]) == "k"
     assert common_unit([]) == ""
