@@ -346,6 +346,7 @@ def test_numbers_with_units_are_read_alike_by_every_command_and_by_the_exported_
     Path("plain.csv").write_text("\n".join(plain) + "\n")
     said = mlp.ok("train", "--data", "cars.csv", "--hidden", "4", "--epochs", "2", "-o", "m.npz")
     assert "columns: 3 numbers; label: power\n" in said.err
+    assert "from 10 to 11.5 kmpl" in mlp.ok("show", "m.npz").out
     mlp.ok("train", "--data", "plain.csv", "--hidden", "4", "--epochs", "2", "-o", "p.npz")
     own, other = (json.loads(mlp.ok("evaluate", f"{m}.npz", "--json").out) for m in "mp")
     assert own["rmse"] == pytest.approx(other["rmse"])
