@@ -47,7 +47,7 @@ def _learned(part: Number | Date | Category) -> str:
         return f"{count:,}{rare}: {', '.join(part.categories)}"
     bounds = [part.median, part.low, part.high]
     middle, low, high = (_shown(part, value) for value in bounds)
-    unit = "" if part.unit in ("", "k") else f" {printable(part.unit)}"
+    unit = {"": "", "k": "", ":": " h"}.get(part.unit, f" {printable(part.unit)}")
     known = f"median {middle}, from {low} to {high}{unit}" if part.low is not None else ""
     if isinstance(part, Date):
         falls = [of for of in ("month", "weekday", "hour") if part.calendar(of)]

@@ -140,9 +140,14 @@ def split_unit(cell: str) -> tuple[str, str, float]:
     """(a number as it is written, the unit after it, 1) of "80 kg"; (the text, "", 1) without one.
 
     Upper and lower case are alike in units. Thousands, millions and billions are one unit, "k", and
-    the last is what they count for: ("1.5", "k", 1e6) of "1.5M".
+    the last is what they count for: ("1.5", "k", 1e6) of "1.5M". The unit of times of day is ":",
+    and they are hours: ("5400000", ":", 1/3,600,000) of "1:30".
     """
     text = cell.strip().translate(_SPACES)
+    clock = _compiled(_TIME).fullmatch(" " + text)
+    days = _days(clock, "1970", "1", "1") if clock else None
+    if days is not None:
+        return str(round(days * 864e5)), ":", 1 / 36e5
     match = _compiled(_UNIT).fullmatch(text)
     if not match:
         return text, "", 1.0

@@ -91,9 +91,9 @@ def _answers(rows: Iterable[list[Any]]) -> Iterator[tuple[Any, list[float]]]:
 def _columns() -> list[dict[str, Any]]:
     """The columns, also those of pixels, which are numbers."""
     positions = MODEL["table"]["positions"]
-    pixel = {"name": None, "kind": "number", "decimal": "", "lenient": False}
-    named = MODEL["columns"] or [pixel] * len(positions)
-    return [{**column, "position": position} for column, position in zip(named, positions)]
+    plain = {"name": None, "kind": "number", "order": "", "decimal": "", "unit": "", "lenient": 0}
+    named = MODEL["columns"] or [plain] * len(positions)
+    return [{**plain, **column, "position": j} for column, j in zip(named, positions)]
 
 
 def _read(rows: Iterable[Any]) -> Iterator[list[Any]]:
@@ -137,7 +137,7 @@ def _read_cell(cell: str, column: dict[str, Any], decimal_comma: bool = False) -
     if column["kind"] == "category":
         return math.nan if is_missing(cell) else cell.strip()
     if column["kind"] != "date":
-        value = read_number(cell, decimal_comma, column.get("unit", ""))
+        value = read_number(cell, decimal_comma, column["unit"])
     else:
         value = read_date(cell, column["order"])
     return math.nan if value is None and column["lenient"] else value

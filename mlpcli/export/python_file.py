@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlpcli.arrays import Array
+from mlpcli.data.columns import Column
 from mlpcli.data.encoding import Number, Part
 from mlpcli.data.formats.inputs import numbers_only
 from mlpcli.errors import UsageError
@@ -43,14 +44,7 @@ def build(request: Request) -> bytes:
         "data digest": first.data.digest,
         "inputs": about.encoding.raw_width,
         "columns": [
-            {
-                "name": column.name,
-                "kind": column.kind,
-                "order": column.order,
-                "decimal": column.decimal,
-                "lenient": column.is_among(numeric),
-            }
-            | ({"unit": column.unit} if column.unit else {})
+            _of_column(column, lenient=column.is_among(numeric))
             for column in about.encoding.columns or ()
         ],
         "table": {
@@ -89,6 +83,13 @@ def _network(network: Network) -> dict[str, Any]:
         "type": _BYTES[network.layers[0][0].dtype],
         "layers": [(*W.shape, f, _packed(W), _packed(b)) for W, b, f in layers],
     }
+
+
+def _of_column(column: Column, *, lenient: bool) -> dict[str, Any]:
+    """What the file's code needs to read a column; what is not there is as `_columns` has it."""
+    kind = {"kind": column.kind, "order": column.order, "decimal": column.decimal}
+    said = kind | {"unit": column.unit, "lenient": lenient}
+    return {"name": column.name} | {name: value for name, value in said.items() if value}
 
 
 def _facts(part: Part) -> dict[str, Any]:

@@ -245,7 +245,9 @@ def test_a_plain_number_is_the_one_that_python_reads(cell: str) -> None:
         ("5 m", "5", "m", 1),
         ("7", "7", "", 1),
         ("12.5 %", "12.5 %", "", 1),
-        ("16:08", "16:08", "", 1),
+        ("1:30", "5400000", ":", 1 / 3_600_000),
+        ("25:10", "25:10", "", 1),
+        ("2:1", "2:1", "", 1),
         ("2022Q4", "2022Q4", "", 1),
         ("kg", "kg", "", 1),
         ("x80 kg2020", "x80 kg2020", "", 1),
@@ -261,6 +263,9 @@ def test_a_number_with_a_columns_unit_is_that_number_and_with_another_none() -> 
     assert parse_written("(0.5 kg)", unit="kg") is None
     assert parse_written("1200", unit="kg") == 1200
     assert parse_written("80 lb", unit="kg") is None
+    for cell, hours in (("16:12", 16.2), ("12:30 am", 0.5), ("1:30:18 PM", 13.505)):
+        assert parse_written(cell, unit=":") == pytest.approx(hours, rel=1e-14)
+        assert parse_written(cell, True, unit=":") == pytest.approx(hours, rel=1e-14)
     assert parse_written("80 kg") is None
     assert [parse_written(cell, unit="k") for cell in ("900", "58.5k", "1.5M", "2B")] == [
         *(900, 58_500, 1_500_000, 2_000_000_000)

@@ -67,6 +67,11 @@ def test_numbers(cells: list[Any], values: list[float]) -> None:
             [1200 + i % 9 * 1000 for i in range(N)],
             "sq ft",
         ),
+        (
+            [f"{int(x)}:{int(x * 5 % 60):02d}" for x in PLAIN],
+            [int(x) + int(x * 5 % 60) / 60 for x in PLAIN],
+            ":",
+        ),
         (["?" if x > 8 else f"{x}°" for x in PLAIN], [np.nan if x > 8 else x for x in PLAIN], "°"),
         (
             [f"{x}k" if x < 8 else f"{x}M" for x in PLAIN],
