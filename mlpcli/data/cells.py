@@ -103,17 +103,17 @@ def parse_written(cell: str, decimal_comma: bool = False, unit: str = "") -> flo
     `split_unit`; parentheses are a minus, which may also stand last.
     """
     text = cell.strip()
-    if unit:
-        text, own, factor = split_unit(text)
-        if own:
-            value = parse_written(text, decimal_comma) if own == unit else None
-            return value and value * factor
     if text.lower() in MISSING:
         return math.nan
     if not decimal_comma:
         value = parse_number(text)
         if value is not None:
             return value
+    if unit:
+        text, own, factor = split_unit(text)
+        if own:
+            value = parse_written(text, decimal_comma) if own == unit else None
+            return value and value * factor
     text = text.translate(_SPACES)
     match = _match(text, decimal_comma)
     if match is None:

@@ -262,6 +262,7 @@ def test_a_number_with_a_columns_unit_is_that_number_and_with_another_none() -> 
     assert parse_written("1.200,5 kg", decimal_comma=True, unit="kg") == 1200.5
     assert parse_written("(0.5 kg)", unit="kg") is None
     assert parse_written("1200", unit="kg") == 1200
+    assert parse_written("1e3", unit="kg") == 1000
     assert parse_written("80 lb", unit="kg") is None
     for cell, hours in (("16:12", 16.2), ("12:30 am", 0.5), ("1:30:18 PM", 13.505)):
         assert parse_written(cell, unit=":") == pytest.approx(hours, rel=1e-14)
