@@ -38,7 +38,7 @@ def _written(point: str, marks: str) -> str:
 
 _compiled = cache(re.compile)  # when the first cell asks for it: many a run has no such cell
 
-_UNIT = r"(.*?[0-9][.,]?) ?((?:[^\W\d_]|[°'\"])[^\d,;]{0,19}[23]?)"
+_UNIT = r"(.*?[0-9][.,]?|null) ?((?:[^\W\d_]|[°'\"])[^\d,;|\t^~]{0,19}[23]?)"
 _FACTORS = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9}
 
 _POINT, _COMMA = _written(r"\.", ","), _written(",", r"\.")
@@ -110,9 +110,9 @@ def parse_written(cell: str, decimal_comma: bool = False, unit: str = "") -> flo
         if value is not None:
             return value
     if unit:
-        text, own, factor = split_unit(text)
-        if own:
-            value = parse_written(text, decimal_comma) if own == unit else None
+        number, own, factor = split_unit(text)
+        if own == unit:
+            value = parse_written(number, decimal_comma)
             return value and value * factor
     text = text.translate(_SPACES)
     match = _match(text, decimal_comma)

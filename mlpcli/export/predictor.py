@@ -132,12 +132,12 @@ def _value(value: Any, number: int, column: dict[str, Any]) -> Any:
     return read
 
 
-def _read_cell(cell: str, column: dict[str, Any], decimal_comma: bool = False) -> Any:
+def _read_cell(cell: str, column: dict[str, Any], comma: bool = False) -> Any:
     """The value of a cell, or None if it is not what the column wants."""
     if column["kind"] == "category":
         return math.nan if is_missing(cell) else cell.strip()
     if column["kind"] != "date":
-        value = read_number(cell, decimal_comma, column["unit"])
+        value = read_number(cell, comma, column["unit"])
     else:
         value = read_date(cell, column["order"])
     return math.nan if value is None and column["lenient"] else value
@@ -204,11 +204,10 @@ def _rows(table: TextTable, places: Sequence[int]) -> Iterator[list[Any]]:
     for number, cells in table.rows():
         values = []
         for place, column, comma in columns:
-            cell = cells[place]
             try:
-                value = _read_cell(cell, column, comma)
+                value = _read_cell(cells[place], column, comma)
                 if value is None:
-                    what = f"{quoted(cell.strip())} is not {_wanted(column)}"
+                    what = f"{quoted(cells[place].strip())} is not {_wanted(column)}"
                     raise ValueError(f"{what}; correct it, or leave it empty")
             except ValueError as error:
                 raise DataError(f"{table.where(number, place)}: {error}") from None

@@ -244,6 +244,7 @@ def test_a_plain_number_is_the_one_that_python_reads(cell: str) -> None:
         ("3M", "3", "k", 1e6),
         ("5 m", "5", "m", 1),
         ("7", "7", "", 1),
+        ("80 kg|red", "80 kg|red", "", 1),
         ("12.5 %", "12.5 %", "", 1),
         ("1:30", "5400000", ":", 1 / 3_600_000),
         ("25:10", "25:10", "", 1),
@@ -272,6 +273,8 @@ def test_a_number_with_a_columns_unit_is_that_number_and_with_another_none() -> 
         *(900, 58_500, 1_500_000, 2_000_000_000)
     ]
     assert math.isnan(parse_written("NA", unit="kg") or 0)
+    assert math.isnan(parse_written("null kg", unit="kg") or 0)
+    assert parse_written("900 USD", unit="k") == 900
 
 
 def test_the_unit_of_cells_is_the_only_one_and_enough_of_them_have_it() -> None:

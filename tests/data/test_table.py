@@ -522,6 +522,15 @@ def test_so_are_lines_before_the_first_sample_if_they_have_not_as_many_cells(bef
     assert "row 2 has 3 columns, expected 2" in refusal("of,2024\n1,2,x\n3,4,y\n")
 
 
+def test_a_number_with_a_unit_is_a_name_above_numbers_and_a_sample_above_others() -> None:
+    rows = "".join(f"{i % 7},{i % 5},{i % 3}\n" for i in range(20))
+    table = read(f"7d,30d,90d\n{rows}")
+    assert (names_of(table), table.label_name, table.notices) == (("7d", "30d"), "90d", ())
+    units = "".join(f"{i % 7} kg,{i % 5}d,{i % 3}\n" for i in range(20))
+    bare = read(units)
+    assert (names_of(bare), len(bare.X)) == ((None, None), 20)
+
+
 def test_a_first_row_with_gaps_is_no_title() -> None:
     table = read("9,,\n2,5,x\n3,6,y\n4,7,x\n")
     assert table.X[:, 0].tolist() == [2, 3, 4]  # the first has no label

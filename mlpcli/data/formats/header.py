@@ -122,7 +122,7 @@ def has_names(cells: Iterable[str], known: Iterable[str]) -> bool:
 
 def _holds_another(cell: str, delimiter: str) -> bool:
     """Whether a cell looks as if it should have been split, by another delimiter."""
-    text = cell.strip()
+    text = split_unit(cell)[0]
     if "," in text and (_is_number(text) or _is_number(text, decimal_comma=True)):
         return delimiter == WHITE_SPACE and "." in text
     others = [mark for mark in _DELIMITERS[:-1] if mark != delimiter and mark in text]
@@ -182,13 +182,17 @@ def is_header(
 
 
 def _vote(first: Sequence[str], below: Sequence[Sequence[str]], j: int, decimal_comma: bool) -> int:
-    """Whether the first cell of a column speaks for a header (1), against one (-1) or neither."""
+    """Whether the first cell of a column speaks for a header (1), against one (-1) or neither.
+
+    Above numbers, 7d is a name; above 1d, 2d, … it is a number.
+    """
     cells = [row[j].strip() for row in below if j < len(row) and not is_missing(row[j])]
     if is_missing(first[j]) or not cells:
         return 0
-    numbers = sum(_is_number(cell, decimal_comma) for cell in cells)
+    unit = split_unit(cells[0])[1]
+    numbers = sum(_is_number(cell, decimal_comma, unit) for cell in cells)
     if 2 * numbers > len(cells):
-        return -1 if _is_number(first[j], decimal_comma) else 1
+        return -1 if _is_number(first[j], decimal_comma, unit) else 1
     if first[j] in cells:
         return -1
     return 1 if min(Counter(cells).values()) > 1 else 0
@@ -217,9 +221,8 @@ def _counts(cells: Sequence[str]) -> bool:
     return len(names) > 1 and names == [str(j) for j in range(len(names))]
 
 
-def _is_number(cell: str, decimal_comma: bool = False) -> bool:
-    number = split_unit(cell)[0]
-    return not is_missing(number) and parse_written(number, decimal_comma) is not None
+def _is_number(cell: str, decimal_comma: bool = False, unit: str = "") -> bool:
+    return not is_missing(cell) and parse_written(cell, decimal_comma, unit) is not None
 
 
 def clean_names(names: Sequence[str], source: str) -> tuple[tuple[str, ...], list[str]]:

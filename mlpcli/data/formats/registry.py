@@ -64,7 +64,7 @@ FORMATS = [
     Format((".png", ".jpg", ".jpeg"), "a .png or .jpg"),
 ]
 
-_OPENED = ("/dev/fd/", "/proc/self/fd/")
+_OPENED = ("/dev/fd/", "/proc/self/fd/")  # what a shell names for `<(command)`
 
 STDIN = "-"
 """Stands for a table on standard input."""
@@ -142,7 +142,7 @@ _REMEDIES = {
 def format_of(source: str) -> Format | None:
     """The kind of file that a path leads to, by its suffix; None if it is not one that is read.
 
-    What a shell names for `<(command)` is a table, as standard input is.
+    What a shell has opened is a table, as standard input is.
     """
     if source == STDIN:
         return FORMATS[0]
