@@ -100,11 +100,11 @@ def measure_importance(
     Raises:
         UsageError: the rows are images.
     """
-    keys = [_keys(encoding) for _, encoding in members]
+    columns = _columns([encoding for _, encoding in members])
     if orders is None:
         rng = np.random.default_rng(0)
         units = sum(sum(net.sizes) for net, _ in members)
-        most = min(_MOST, _UNITS // units) // (REPEATS * len(keys[0]))
+        most = min(_MOST, _UNITS // units) // (REPEATS * len(columns))
         n = min(len(splits[0]), max(1, most))
         orders = [rng.permutation(n) for _ in range(REPEATS)]
     parts = [_copied(split, len(orders[0])) for split in splits]
@@ -115,11 +115,8 @@ def measure_importance(
 
     base, sign = score(), task.upward
     found: list[Importance] = []
-    for place, column in enumerate(keys[0]):
-        places = [
-            (part, own.index(column) if column in own else place)
-            for part, own in zip(parts, keys, strict=True)
-        ]
+    for column, where in columns:
+        places = [(parts[member], j) for member, j in where.items()]
         kept = [part.X[:, j].copy() for part, j in places]
         lost = []
         for order in orders:
@@ -139,15 +136,23 @@ def importance_table(found: Importances) -> str:
     return f"{aligned(rows)}\n({REPEATS} times, over {found.samples:,} samples)"
 
 
-def _keys(encoding: Encoding) -> list[str]:
-    """What to call the columns, each another name."""
-    names: list[str] = []
-    for part in encoding.parts:
-        if isinstance(part, Pixels):
-            raise UsageError("--importance is of the columns of a table; these rows are images")
-        named = part.column is not None and part.column not in names
-        names.append(str(part.column) if named else f"column {part.position + 1}")
-    return names
+def _columns(encodings: Sequence[Encoding]) -> list[tuple[str, dict[int, int]]]:
+    """(what to call it, {member: where it has it}) of every column that any of them takes.
+
+    They are the same by name; by position if one of them has no names.
+    """
+    columns: list[tuple[int, int, str | None, int]] = []
+    for member, encoding in enumerate(encodings):
+        for j, part in enumerate(encoding.parts):
+            if isinstance(part, Pixels):
+                raise UsageError("--importance is of the columns of a table; these rows are images")
+            columns.append((member, j, part.column, part.position))
+    by_name = all(name is not None for *_, name, _ in columns)
+    found: dict[int | str | None, tuple[str, dict[int, int]]] = {}
+    for member, j, name, position in columns:
+        shown = f"column {position + 1}" if name is None else name
+        found.setdefault(name if by_name else position, (shown, {}))[1][member] = j
+    return list(found.values())
 
 
 def _copied(split: Split, n: int) -> Split:

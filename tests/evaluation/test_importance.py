@@ -80,6 +80,24 @@ def test_a_committees_columns_are_found_by_name() -> None:
     assert {c.column: c.mean for c in found.columns} == {"a": 1.0, "b": 0.0}
 
 
+@pytest.mark.parametrize("names", [["b", "c"], [None, None]], ids=["named", "without names"])
+def test_a_column_is_shuffled_in_every_model_that_takes_it(names: list[str | None]) -> None:
+    # one model takes a and b, the other b and c; they are wrong where b is, and only if it is for
+    # both: σ(1) + σ(-2) < 1, but σ(5) + σ(-2) > 1 and σ(1) + σ(6) > 1
+    first = encode_numbers([0, 0], [1, 1], [Column("a", 0), Column("b", 1)])
+    other = encode_numbers([0, 0], [1, 1], [Column(name, i) for i, name in enumerate(names, 1)])
+    members = [
+        (linear([[-1.5, 1.5], [-1, 1]]), first),
+        (linear([[-2.0, 2], [-1, 1]]), other),
+    ]
+    X, y = np.array([[1.0, 1, 1], [-1, -1, -1]]), [1, 0]
+    splits = [rows(X[:, :2], y), rows(X[:, 1:], y)]
+    for step in (1, -1):
+        found = measure_importance(members[::step], splits[::step], TWO, [np.array([1, 0])])
+        lost = {c.column.replace("column 2", "b"): c.mean for c in found.columns}
+        assert lost == {"a": 0.0, "b": 1.0, names[1] or "column 3": 0.0}
+
+
 def test_images_have_no_columns() -> None:
     members = [(linear([[1.0, 0]]), Encoding((Pixels("pixels", 1),)))]
     with pytest.raises(UsageError, match="these rows are images"):
