@@ -69,7 +69,9 @@ VARIANTS = {
         *(*DIGITS, "--optimizer", "nesterov", "--class-weight", "balanced", "--clip-norm", "0.05"),
         *("--max-norm", "0.9", "--label-smoothing", "0.1", "--batch-size", "100"),
     ),
-    "distorted and averaged": (*DIGITS, "--augment", "affine", "--average", "ema", "--deslant"),
+    "distorted and averaged": (
+        *(*DIGITS, "--augment", "affine", "--average", "ema", "--deslant", "--digit-width", "6"),
+    ),
     "mixup": (*DIGITS, "--mixup", "0.4"),
     "adversarial": (*DIGITS, "--adversarial", "virtual:0.5"),
     "embedded": (

@@ -128,7 +128,7 @@ def shared(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
         {"average": "ema", "max_norm": (0.7, 1.0, 2.0)},
         {"average": "tail", "average_from": 0.4, "batch_size": 4},
         {"augment": "elastic", "mirror_images": True, "gentle_classes": ("1",)},
-        {"augment": "affine", "deslant": True},
+        {"augment": "affine", "deslant": True, "digit_width": 5.5},
         {"data": many},
         {"mixup": 0.4},
         {"mixup": 0.4, "augment": "affine", "label_smoothing": 0.1},

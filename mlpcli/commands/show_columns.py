@@ -37,7 +37,10 @@ def column_table(encoding: Encoding) -> list[str]:
 def _pixels(pixels: Pixels) -> str:
     largest = "" if pixels.largest is None else f" from 0 to {pixels.largest:g}"
     scaled = "" if pixels.factor == 1 else f", times {pixels.factor:.6g}"
-    return f"{pixels.count:,} pixels{largest}{scaled}{', deslanted' if pixels.upright else ''}"
+    pose = pixels.pose
+    deslanted = ", deslanted" if pose and pose.deslant else ""
+    width = f", brought to a width of {pose.width:g}" if pose and pose.width else ""
+    return f"{pixels.count:,} pixels{largest}{scaled}{deslanted}{width}"
 
 
 def _learned(part: Number | Date | Category) -> str:

@@ -225,6 +225,14 @@ class DataConfig:
         also="deskew deskewing deslanting",
         fixed=True,
     )
+    digit_width: float | None = _option(
+        None,
+        Number(above=0, at_most=MANY, metavar="PIXELS"),
+        "Bring what is on each image to this width, and centre it; committees gain by members of "
+        "other widths. Default: as wide as it is.",
+        also="width_normalization box_width",
+        fixed=True,
+    )
     val_fraction: float = _option(
         0.1,
         PROBABILITY,

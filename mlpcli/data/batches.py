@@ -9,10 +9,10 @@ import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.data.augment import Augmenter, Distortions
-from mlpcli.data.deslant import Deslanter
 from mlpcli.data.encoder import Encoder
 from mlpcli.data.encoding import Encoding
 from mlpcli.data.input_order import InputOrder, choose_order, count_used
+from mlpcli.data.pose import Poser
 from mlpcli.data.split import Split
 
 _ORDER_STREAM = 1  # which of the streams of random numbers under a seed
@@ -63,8 +63,8 @@ class Batches:
         self._seed = seed
         self._dtype = np.dtype(dtype)
         self._raw = np.empty((self.size, split.X.shape[1]), split.X.dtype)
-        upright = encoding.upright
-        self._deslanter = Deslanter(upright, self.size, dtype) if upright else None
+        pose = encoding.pose
+        self._poser = Poser(pose, self.size, dtype) if pose else None
         self._unsorted: Array | None = None
         self._dense = dense
         D, K = self.widths
@@ -85,7 +85,7 @@ class Batches:
     @property
     def cut_quickly(self) -> bool:
         """Whether to cut a row costs no more than to read what another process has cut."""
-        return self._augmenter is None and self._deslanter is None
+        return self._augmenter is None and self._poser is None
 
     @property
     def widths(self) -> tuple[int, int]:
@@ -127,11 +127,11 @@ class Batches:
         return used
 
     def _take(self, rows: Array) -> Array:
-        """(n, R) these rows, upright if they are images that are to be, until the next call."""
+        """(n, R) these rows, until the next call; images in their pose."""
         raw = self._raw[: len(rows)]
         # "clip" writes to `out` directly, where "raise" would go through a copy; rows are valid
         np.take(self.split.X, rows, axis=0, out=raw, mode="clip")
-        return self._deslanter.apply(raw) if self._deslanter else raw
+        return self._poser.apply(raw) if self._poser else raw
 
     def count_used(self, X: Array) -> int:
         """Return k, of which X (n, D) as it was cut is 0 from column k on; D in no order."""

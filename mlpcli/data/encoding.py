@@ -18,6 +18,7 @@ import numpy as np
 from mlpcli import schema
 from mlpcli.arrays import Array
 from mlpcli.data.columns import Column, DecimalMark
+from mlpcli.data.pose import Pose
 from mlpcli.data.scalings import SCALINGS
 from mlpcli.records import record
 from mlpcli.schema import Bounds
@@ -42,25 +43,27 @@ class Pixels:
     largest: float | None = None
 
     @property
-    def upright(self) -> tuple[int, int] | None:
-        """Height and width of the images, if they are made upright before."""
+    def pose(self) -> Pose | None:
+        """What images are brought into before, if they are."""
         return None
 
 
 @record
-class Upright(Pixels):
-    """Pixels of images that are made upright before; see `mlpcli.data.deslant`."""
+class Posed(Pixels):
+    """Pixels of images that are brought into a pose before; see `mlpcli.data.pose`."""
 
     kind: Literal["upright"]  # type: ignore[assignment]
     shape: tuple[Side, Side] = (1, 1)
+    deslant: bool = True
+    width: Annotated[float, Bounds(0, 2**40)] | None = None
 
     def __post_init__(self) -> None:
         if math.prod(self.shape) != self.count:
             raise ValueError(f"has images of {self.shape} in rows of {self.count} pixels")
 
     @property
-    def upright(self) -> tuple[int, int] | None:
-        return self.shape
+    def pose(self) -> Pose | None:
+        return Pose(self.shape, self.deslant, self.width)
 
 
 @record
@@ -120,7 +123,7 @@ class Category:
     missing: Share = 0.0
 
 
-Part = Pixels | Upright | Number | Date | Category
+Part = Pixels | Posed | Number | Date | Category
 
 
 @record
@@ -169,9 +172,9 @@ class Encoding:
         return next((part for part in self.parts if isinstance(part, Pixels)), None)
 
     @property
-    def upright(self) -> tuple[int, int] | None:
-        """Height and width of the images that are made upright before; None if none are."""
-        return self.pixels.upright if self.pixels else None
+    def pose(self) -> Pose | None:
+        """What images are brought into before; None if they stay as they are."""
+        return self.pixels.pose if self.pixels else None
 
     @property
     def raw_width(self) -> int:

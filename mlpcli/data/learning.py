@@ -11,7 +11,8 @@ from mlpcli.data.cells import FLOAT32_OVERFLOW
 from mlpcli.data.columns import Column
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.encoder import fall_on
-from mlpcli.data.encoding import CALENDAR, Category, Date, Encoding, Number, Part, Pixels, Upright
+from mlpcli.data.encoding import CALENDAR, Category, Date, Encoding, Number, Part, Pixels, Posed
+from mlpcli.data.pose import Pose
 from mlpcli.data.scalings import SCALINGS, Numbers
 from mlpcli.data.split import Split
 from mlpcli.errors import DataError
@@ -23,8 +24,8 @@ _CHUNK = 8192  # rows at a time
 _LEAST = float(np.finfo(np.float32).tiny)  # smaller numbers lose digits in float32
 
 
-def learn_encoding(kind: str, data: Dataset, train: Split, *, deslant: bool = False) -> Encoding:
-    """The encoding of a data set's columns, as `--scale kind` and `--deslant` ask for.
+def learn_encoding(kind: str, data: Dataset, train: Split, pose: Pose | None = None) -> Encoding:
+    """The encoding of a data set's columns, as `--scale kind` asks for; of images in a pose.
 
     "auto" divides images by the largest value of the training images, leaves alone what is not to
     be standardised, and standardises other numbers.
@@ -41,8 +42,10 @@ def learn_encoding(kind: str, data: Dataset, train: Split, *, deslant: bool = Fa
                 "hold; rescale them"
             )
         factor = 1 / largest if kind == "auto" and largest > 0 else 1.0
-        if deslant:
-            return Encoding((Upright("upright", R, factor, largest, data.image_shape),))
+        if pose:
+            return Encoding(
+                (Posed("upright", R, factor, largest, pose.shape, pose.deslant, pose.width),)
+            )
         return Encoding((Pixels("pixels", R, factor, largest),))
     if kind == "auto":
         kind = "standard" if data.standardise else "none"

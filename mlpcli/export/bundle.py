@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from functools import cache, cached_property
 from importlib import import_module
+from itertools import pairwise
 from types import ModuleType
 
 _OURS = "mlpcli."
@@ -45,7 +46,11 @@ def bundle(module: ModuleType, before: str) -> str:
             raise ValueError(f"{name} is defined twice")
     more = sorted(imports.difference(lines))
     text = "".join(lines).replace("import sys\n", "".join(["import sys\n", *more]), 1)
-    return text.replace(before, "".join(f"{taken[key]}\n\n\n" for key in sorted(taken)) + before)
+    texts = [taken[key] for key in sorted(taken)]
+    spaced = [
+        one + ("\n\n\n" if "\n" in one + below else "\n") for one, below in pairwise([*texts, "\n"])
+    ]
+    return text.replace(before, "".join(spaced) + before)
 
 
 class _Module:
@@ -103,11 +108,12 @@ class _Module:
         decorators = getattr(node, "decorator_list", [])
         first = min([node.lineno, *(d.lineno for d in decorators)])
         lines: list[str | None] = list(self.source.splitlines())
+        variables = set(_annotations_of_variables(node))
         for said in sorted(_annotations(node), key=lambda part: -part.col_offset):
             if said.lineno == said.end_lineno:
                 line = str(lines[said.lineno - 1]).encode()
                 before, after = line[: said.col_offset], line[said.end_col_offset :]
-                after = re.sub(rb"^ = ", b"=", after)
+                after = after if said in variables else re.sub(rb"^ = ", b"=", after)
                 lines[said.lineno - 1] = (before.rstrip(b" ->:") + after).decode()
         for part in ast.walk(node):
             if isinstance(part, ast.FunctionDef | ast.ClassDef):
@@ -140,12 +146,22 @@ def _names(node: ast.stmt) -> Iterator[str]:
 
 
 def _annotations(node: ast.stmt) -> Iterator[ast.expr]:
-    """Those of functions' arguments and results."""
+    """Those of functions' arguments and results, and of variables."""
+    yield from _annotations_of_variables(node)
     for part in ast.walk(node):
         if isinstance(part, ast.FunctionDef):
             arguments = [*part.args.posonlyargs, *part.args.args, *part.args.kwonlyargs]
             found = (part.returns, *(argument.annotation for argument in arguments))
             yield from filter(None, found)
+
+
+def _annotations_of_variables(node: ast.stmt) -> Iterator[ast.expr]:
+    """Those beside a value; but for a class's own, which may be read."""
+    parts = [*ast.walk(node)]
+    own = {field for part in parts if isinstance(part, ast.ClassDef) for field in part.body}
+    for part in parts:
+        if isinstance(part, ast.AnnAssign) and part.value and part not in own:
+            yield part.annotation
 
 
 def _used(node: ast.stmt) -> set[str]:

@@ -10,7 +10,6 @@ import numpy as np
 from mlpcli.arrays import Array
 from mlpcli.data.columns import UNSEEN
 from mlpcli.data.dataset import Dataset
-from mlpcli.data.deslant import Deslanter
 from mlpcli.data.encoding import (
     CALENDAR,
     Category,
@@ -22,6 +21,7 @@ from mlpcli.data.encoding import (
     encode_numbers,
 )
 from mlpcli.data.formats.inputs import frame_of
+from mlpcli.data.pose import Poser
 from mlpcli.data.scalings import SCALINGS
 from mlpcli.data.split import Split
 from mlpcli.runs.model import Model
@@ -32,7 +32,7 @@ _USUAL = (2, 98)  # percentiles of a column's usual range
 
 def describe_image(model: Model) -> dict[str, Any] | None:
     """The size and the values of the images; None for a table."""
-    shape, scale = model.data.image_shape, model.encoding.largest
+    shape, scale, pose = model.data.image_shape, model.encoding.largest, model.encoding.pose
     if shape is None:
         return None
     return {
@@ -40,7 +40,7 @@ def describe_image(model: Model) -> dict[str, Any] | None:
         "width": shape[1],
         "fullScale": scale,
         "frame": frame_of(model.data.source),
-        "upright": model.encoding.upright is not None,
+        "pose": {"deslant": pose.deslant, "width": pose.width} if pose else None,
     }
 
 
@@ -54,7 +54,7 @@ def describe_encoding(model: Model) -> dict[str, Any]:
 
 
 def _described(part: Part) -> dict[str, Any]:
-    if isinstance(part, Pixels):  # which the page has upright, if they are to be
+    if isinstance(part, Pixels):  # which the page has in their pose
         return {"kind": "pixels", "factor": part.factor}
     if isinstance(part, Category):
         rest = {"rare": part.rare, "missing": part.missing > 0}
@@ -95,7 +95,7 @@ def describe_columns(model: Model, train: tuple[Dataset, Split] | None) -> list[
 def recoded(model: Model, data: Dataset, rows: Split) -> Array:
     """(n, R) float64 raw rows, at most 20,000, evenly.
 
-    Categories are by the model's codes, images upright if it makes them so.
+    Categories are by the model's codes, images in the model's pose.
     """
     chosen = rows.rows[:: math.ceil(len(rows.rows) / _ENOUGH)]
     raw: Array = np.asarray(rows.X[chosen]).astype(np.float64)
@@ -105,8 +105,8 @@ def recoded(model: Model, data: Dataset, rows: Split) -> Array:
             codes = [known.get(text, UNSEEN) for text in data.columns[j].categories]
             seen = raw[:, j] >= 0
             raw[seen, j] = np.array(codes)[raw[seen, j].astype(np.intp)]
-    upright = model.encoding.upright
-    return Deslanter(upright, len(raw), np.float64).apply(raw) if upright else raw
+    pose = model.encoding.pose
+    return Poser(pose, len(raw), np.float64).apply(raw) if pose else raw
 
 
 def _number(part: Number, values: Array) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from mlpcli.data.cells import MISSING, parse_number
-from mlpcli.data.deslant import STEEPEST, powers
 from mlpcli.data.encoding import Block, Category, Date, Encoding, Number
+from mlpcli.data.pose import MOST, STEEPEST, Pose, powers
 from mlpcli.errors import UsageError
 from mlpcli.export.onnx_dates import FALL_ON, Days
 from mlpcli.export.onnx_graph import Graph
@@ -51,8 +51,8 @@ def encode(columns: Columns, encoding: Encoding, dtype: Any) -> str:
     """The inputs (N, D) of a network, in order."""
     if encoding.pixels:
         X, factor = columns.graph.cast(columns.pixels, dtype), encoding.pixels.factor
-        if encoding.upright:
-            X = _upright(columns.graph, X, encoding.upright, dtype)
+        if encoding.pose:
+            X = _posed(columns.graph, X, encoding.pose, dtype)
         return X if factor == 1 else columns.graph.scaled(X, factor, dtype)
     numbers = [block.part for block in encoding.blocks if block.of == "number"]
     parts = [_scaled(columns, encoding, numbers, dtype)] if numbers else []
@@ -63,28 +63,55 @@ def encode(columns: Columns, encoding: Encoding, dtype: Any) -> str:
     return columns.graph.concat(parts)
 
 
-def _upright(graph: Graph, X: str, shape: tuple[int, int], dtype: Any) -> str:
-    """Images (N, D) made upright; the equations are in `mlpcli.data.deslant`."""
-    (h, w), f64 = shape, np.float64
+def _posed(graph: Graph, X: str, pose: Pose, dtype: Any) -> str:
+    """Images (N, D) in their pose; the equations are in `mlpcli.data.pose`."""
+    (h, w), f64 = pose.shape, np.float64
 
     def number(value: Any) -> str:
         return graph.constant(value, f64)
 
-    sums = graph.add("MatMul", graph.cast(X, f64), number(powers(shape)))
-    sums = graph.add("Reshape", sums, graph.constant([-1, 5, 1, 1], np.int64))
-    mass, *moments = (
-        graph.add("Gather", sums, graph.constant(k, np.int64), axis=1) for k in range(5)
-    )
-    x, y, xy, yy = (graph.add("Div", moment, mass) for moment in moments)
-    leaning = graph.add("Sub", xy, graph.add("Mul", x, y))
-    slope = graph.add("Div", leaning, graph.add("Sub", yy, graph.add("Mul", y, y)))
-    there = graph.add("LessOrEqual", graph.add("Abs", slope), number(STEEPEST))  # NaN is not
-    slope, y = (graph.add("Where", there, value, number(0)) for value in (slope, y))
+    def product(a: str, b: str) -> str:
+        return graph.add("Mul", a, b)
 
-    rows, places = np.arange(h)[:, None] - (h - 1) / 2, np.arange(w)
-    away = graph.add("Mul", slope, graph.add("Sub", number(rows), y))
-    place = graph.add("Max", graph.add("Add", number(places), away), number(0))
-    place = graph.add("Min", place, number(w - 1))
+    def where(condition: str, value: str, otherwise: float) -> str:
+        return graph.add("Where", condition, value, number(otherwise))
+
+    sums = graph.add("MatMul", graph.cast(X, f64), number(powers(pose.shape)))
+    sums = graph.add("Reshape", sums, graph.constant([-1, 6, 1, 1], np.int64))
+    mass, *moments = (
+        graph.add("Gather", sums, graph.constant(k, np.int64), axis=1) for k in range(6)
+    )
+    x, y, *squares = (graph.add("Div", moment, mass) for moment in moments)
+    means = (product(x, x), product(x, y), product(y, y))
+    xx, xy, yy = (graph.add("Sub", a, b) for a, b in zip(squares, means, strict=True))
+    slope = graph.add("Div", xy, yy)
+    there = graph.add("LessOrEqual", graph.add("Abs", slope), number(STEEPEST))  # NaN is not
+    there = graph.add("And", there, graph.constant(pose.deslant, np.bool_))
+    slope, y = where(there, slope, 0), where(there, y, 0)
+
+    rows, columns = np.arange(h)[:, None] - (h - 1) / 2, np.arange(w) - (w - 1) / 2
+    across = number(columns)
+    if pose.width is not None:
+        leaning = graph.add("Sub", product(slope, yy), product(number(2), xy))
+        square = graph.add("Add", xx, product(slope, leaning))
+        has_width = graph.add("Greater", square, number(0))
+        step = product(graph.add("Sqrt", square), number(4 / pose.width))
+        step = graph.add("Min", graph.add("Max", step, number(1 / MOST)), number(MOST))
+        across = product(across, where(has_width, step, 1))
+        across = graph.add("Add", across, where(has_width, x, 0))
+    away = product(slope, graph.add("Sub", number(rows), y))
+    across = graph.add("Add", across, number((w - 1) / 2))
+    return _sampled(graph, X, graph.add("Add", across, away), pose.shape, dtype)
+
+
+def _sampled(graph: Graph, X: str, place: str, shape: tuple[int, int], dtype: Any) -> str:
+    """Images (N, D) as they are at `place` (…, h, w) of their rows, between two of its pixels."""
+    h, w = shape
+
+    def number(value: Any) -> str:
+        return graph.constant(value, np.float64)
+
+    place = graph.add("Min", graph.add("Max", place, number(0)), number(w - 1))
     left = graph.add("Floor", place)
     share = graph.cast(graph.add("Sub", place, left), dtype)
     right = graph.add("Min", graph.add("Add", left, number(1)), number(w - 1))

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mlpcli.data.cells import parse_number
-from mlpcli.data.deslant import STEEPEST
+from mlpcli.data.pose import MOST, STEEPEST
 
 Part = dict[str, Any]
 
@@ -21,29 +21,33 @@ Part = dict[str, Any]
 def encoder_of(parts: list[Part]) -> Callable[[list[Any]], list[float]]:
     """What makes a network's inputs of a row of values."""
     first = parts[0]
-    if first["kind"] == "pixels":
-        return lambda row: [first["factor"] * x for x in row]
-    if first["kind"] == "upright":
-        return lambda row: [first["factor"] * x for x in upright(row, first["shape"][1])]
+    if first["kind"] in ("pixels", "upright"):
+        pose = posed if "shape" in first else (lambda row, _: row)
+        return lambda row: [first["factor"] * x for x in pose(row, first)]
     found = [(j, block(part)) for block in BLOCKS for j, part in enumerate(parts)]
     blocks = [(j, encode) for j, encode in found if encode]
     return lambda row: [x for j, encode in blocks for x in encode(row[j])]
 
 
-def upright(pixels: Sequence[float], width: int) -> list[float]:
-    """An image made upright; the equations are in `mlpcli.data.deslant`."""
-    places, mass = [divmod(k, width) for k in range(len(pixels))], sum(pixels) or math.nan
+def posed(pixels: Sequence[float], part: Part) -> list[float]:
+    """An image in its pose; the equations are in `mlpcli.data.pose`."""
+    width, mass = part["shape"][1], sum(pixels) or math.nan
+    places = [divmod(k, width) for k in range(len(pixels))]
 
     def mean(f: Callable[[int, int], float]) -> float:
         return sum(p * f(*place) for p, place in zip(pixels, places)) / mass
 
     x, y = mean(lambda r, c: c), mean(lambda r, c: r)
     slope = mean(lambda r, c: (c - x) * (r - y)) / (mean(lambda r, c: (r - y) ** 2) or math.nan)
-    if not abs(slope) <= STEEPEST:
-        return list(pixels)
+    slope = slope if part["deslant"] and abs(slope) <= STEEPEST else 0
+    square = mean(lambda r, c: (c - x - slope * (r - y)) ** 2)
+    step = 4 * math.sqrt(max(square, 0)) / (part["width"] or math.nan)
+    middle = (width - 1) / 2
+    x, step = (x, min(max(step, 1 / MOST), MOST)) if step > 0 else (middle, 1)
     moved = []
     for r, c in places:
-        left, share = divmod(min(max(c + slope * (r - y), 0), width - 1), 1)
+        place = x + step * (c - middle) + (slope and slope * (r - y))
+        left, share = divmod(min(max(place, 0), width - 1), 1)
         k = r * width + int(left)
         moved.append(pixels[k] + (share and share * (pixels[k + 1] - pixels[k])))
     return moved

@@ -7,10 +7,10 @@ import numpy as np
 from mlpcli.arrays import Array
 from mlpcli.config import kinds
 from mlpcli.config.config import Config
-from mlpcli.config.options import AugmentConfig, ModelConfig
+from mlpcli.config.options import AugmentConfig, DataConfig, ModelConfig
 from mlpcli.data.augment import Augmenter, Distortions
 from mlpcli.data.dataset import Dataset
-from mlpcli.data.deslant import Deslanter
+from mlpcli.data.pose import Pose, Poser
 from mlpcli.data.split import Splits
 from mlpcli.errors import UsageError
 from mlpcli.nn.adversarial import Attack
@@ -40,6 +40,23 @@ def attack(
             "them out"
         )
     return Attack(*parsed) if parsed else None
+
+
+def pose(config: DataConfig, data: Dataset) -> Pose | None:
+    """What images are brought into, or None if they stay as they are.
+
+    Raises:
+        UsageError: the data hold no images, or are scaled column by column.
+    """
+    width = config.digit_width
+    if not config.deslant and width is None:
+        return None
+    flag = "--deslant" if config.deslant else f"--digit-width {width:g}"
+    if data.image_shape is None:
+        raise UsageError(f"{flag}: {data.source} holds no images; leave it out")
+    if config.scale not in ("auto", "none"):
+        raise UsageError(f"{flag}: is for --scale auto or none")
+    return Pose(data.image_shape, config.deslant, width)
 
 
 def distortions(augment: AugmentConfig, data: Dataset, task: Task) -> Distortions | None:
@@ -85,8 +102,9 @@ def distorted_samples(config: Config, data: Dataset, splits: Splits) -> tuple[Ar
     classes, first = np.unique(train.y[train.rows], return_index=True)
     rows = train.rows[first[:_SHOWN_CLASSES]]
     images = np.repeat(train.X[rows], _SHOWN_WAYS, axis=0)
-    if config.data.deslant:
-        images = Deslanter(data.image_shape, len(images)).apply(images)
+    posed = pose(config.data, data)
+    if posed:
+        images = Poser(posed, len(images)).apply(images)
     out = np.empty(images.shape, np.float32)
     rng = np.random.default_rng(config.train.seed)
     labels = np.repeat(classes[: len(rows)], _SHOWN_WAYS)

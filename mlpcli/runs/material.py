@@ -18,6 +18,7 @@ from mlpcli.data.learning import learn_encoding
 from mlpcli.data.split import Fold, Split, Splits, split
 from mlpcli.errors import DataError, UsageError
 from mlpcli.records import record
+from mlpcli.runs.images import pose
 from mlpcli.tasks.classification import Classification, balanced_weights
 from mlpcli.tasks.task import Task
 
@@ -93,15 +94,7 @@ def prepare_opened(config: Config, data: Dataset, member: int | None = None) -> 
     scale = config.data.scale
     if scale == "auto" and data.standardise and data.image_shape is None:
         scale = DEFAULTS[TABLES]["scale"]
-    deslant = config.data.deslant
-    encoding = learn_encoding(scale, data, splits.train, deslant=deslant)
-    if deslant and not encoding.pixels:
-        reason = (
-            f"{data.source} holds no images; leave it out"
-            if data.image_shape is None
-            else "is for --scale auto or none"
-        )
-        raise UsageError(f"--deslant: {reason}")
+    encoding = learn_encoding(scale, data, splits.train, pose(config.data, data))
     return Material(data, splits, encoding)
 
 

@@ -27,6 +27,7 @@ from mlpcli.data.encoding import (
     Pixels,
     scales_differ,
 )
+from mlpcli.data.pose import Pose
 from mlpcli.data.scalings import SCALINGS
 from mlpcli.errors import CheckpointError
 from mlpcli.nn.embeddings import OUTPUTS
@@ -38,6 +39,8 @@ from mlpcli.runs.seen import lineage
 from mlpcli.tasks.choice import same_answers
 from mlpcli.tasks.regression import Regression
 from mlpcli.text import dashed, quoted
+
+_AS_IT_IS = Pose((0, 0), deslant=False)
 
 
 def start_from(model: Model, net: MLP, material: Material) -> tuple[Ancestor, ...]:
@@ -142,8 +145,11 @@ def _pixels(
             if old.largest and new.largest
             else "was trained on pixels of another scale than these"
         )
-    if old.upright != new.upright:
+    was, now = (part.pose or _AS_IT_IS for part in (old, new))
+    if was.deslant != now.deslant:
         raise refuse("was trained with --deslant, or this is and it was not")
+    if was.width != now.width:
+        raise refuse("was trained with --digit-width, or this is, and not with the same")
     if not new.factor or not old.factor:
         raise refuse("has pixels that are scaled to zero")
     return W * (old.factor / new.factor)

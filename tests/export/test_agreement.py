@@ -64,10 +64,20 @@ def test_every_loss_and_depth(mlp, compare, table, loss: str, hidden: str) -> No
     compare(table.of(X[::9]), "model.npz")
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_images_that_are_made_upright_before(mlp, compare, table, dtype: str) -> None:
+@pytest.mark.parametrize(
+    ("dtype", "pose"),
+    [
+        ("float32", ("--deslant",)),
+        ("float64", ("--deslant",)),
+        ("float32", ("--deslant", "--digit-width", 5)),
+        ("float64", ("--digit-width", 7.5)),
+    ],
+)
+def test_images_that_are_brought_into_a_pose_before(
+    mlp, compare, table, dtype: str, pose: tuple[object, ...]
+) -> None:
     train = ("train", "--data", "digits", "--hidden", 16, "--epochs", 20, "--dtype", dtype, "-q")
-    mlp.ok(*train, "--deslant")
+    mlp.ok(*train, *pose)
     digits = open_data("digits", data_dir=mlp.folder).X[::9]
     corner, row, column, steep = np.zeros((4, 8, 8))
     corner[0, 0], row[3, 2:], column[:, 6] = 5, 9, 3

@@ -48,7 +48,7 @@ VARIANTS = {
     "average of the tail": ("--average", "tail", "--average-from", "0.4"),
     "average, few steps": ("--average", "ema", "--batch-size", "full"),
     "norms by layer": ("--max-norm", "0.5,2"),
-    "deslanted": ("--deslant", "--augment", "affine"),
+    "posed": ("--deslant", "--digit-width", "6", "--augment", "affine"),
     "mixup": ("--mixup", "0.4", "--augment", "affine"),
     "adversarial": ("--adversarial", "virtual:1.0", "--dropout", "0.2"),
     "embeddings": ("--data", "penguins", "--embedding", "periodic", "--input-dropout", "0.1"),

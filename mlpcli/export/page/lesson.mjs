@@ -25,7 +25,7 @@ import { lossesOf, oneHot } from "./derivation.mjs";
  * @property {{sizes: number[], activation: string, loss: string, reg: number, params: Record<string, Packed>}} network
  * @property {string[]} classes
  * @property {{name: string, shift: number, factor: number} | null} target of a regression
- * @property {{height: number, width: number, fullScale: number | null, frame: number, upright: boolean} | null} image
+ * @property {{height: number, width: number, fullScale: number | null, frame: number, pose: {deslant: boolean, width: number | null} | null} | null} image
  * @property {Column[]} columns
  * @property {import("./decode.mjs").Encoding} encoding
  * @property {{row: number, label: number, raw: Packed}[]} samples

@@ -2,7 +2,7 @@
 
 import { button, h } from "./dom.mjs";
 import { matrix, maximum } from "./matrix.mjs";
-import { prepare, upright } from "./prepare.mjs";
+import { posed, prepare } from "./prepare.mjs";
 import { painted } from "./tiles.mjs";
 
 /** @typedef {import("./lesson.mjs").Lesson} Lesson */
@@ -22,7 +22,7 @@ export function pad(lesson) {
     const pixels = prepare({ height: SIDE, width: SIDE, data: grey }, [image.height, image.width], image.frame);
     const scale = Number(image.fullScale) / 255;
     const made = pixels ? pixels.map((v) => Math.fround(v * scale)) : new Float64Array(image.height * image.width);
-    lesson.look(image.upright ? upright(made, image.height, image.width) : made);
+    lesson.look(image.pose ? posed(made, image.height, image.width, image.pose) : made);
   });
   lesson.watch(() => lesson.sample >= 0 && surface.clear());
   const before = h("figure", { class: "drawn" }, surface.element,

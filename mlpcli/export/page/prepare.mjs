@@ -7,6 +7,7 @@ import { maximum } from "./matrix.mjs";
 const TIE = 0.01; // of a pixel: what is symmetric lies between two, and noise is not to say where
 const FAINT = 16; // of 255: what differs less from its background shows nothing
 const STEEPEST = 2; // of a slope: what is steeper has no upright
+const MOST = 2; // images are made at most so many times as wide, or as narrow
 
 /** Cut out what is drawn, fit it into a `frame`-th of the image, and centre it by its mass.
  * @param {Grey} grey @param {[number, number]} shape (height, width) of the image to make
@@ -28,9 +29,10 @@ export function prepare(grey, [height, width], frame) {
   return placed(fitted, height, width, frame < 1 ? 0 : -0.5);
 }
 
-/** An image sheared so that its second moment across and down is 0: `Deslanter` of mlpcli/data/deslant.
- * @param {Float64Array} pixels @param {number} height @param {number} width */
-export function upright(pixels, height, width) {
+/** An image brought into a pose by its moments: `Poser` of mlpcli/data/pose.
+ * @param {Float64Array} pixels @param {number} height @param {number} width
+ * @param {{deslant: boolean, width: number | null}} pose */
+export function posed(pixels, height, width, pose) {
   /** @param {number} i */
   const across = (i) => (i % width) - (width - 1) / 2;
   /** @param {number} i */
@@ -39,10 +41,15 @@ export function upright(pixels, height, width) {
   /** @param {(i: number) => number} f */
   const mean = (f) => pixels.reduce((a, v, i) => a + v * f(i), 0) / mass;
   const [x, y] = [mean(across), mean(down)];
-  const slope = (mean((i) => across(i) * down(i)) - x * y) / (mean((i) => down(i) ** 2) - y * y);
-  if (!(Math.abs(slope) <= STEEPEST)) return pixels;
+  const lean = (mean((i) => across(i) * down(i)) - x * y) / (mean((i) => down(i) ** 2) - y * y);
+  const slope = pose.deslant && Math.abs(lean) <= STEEPEST ? lean : 0;
+  const square = mean((i) => (across(i) - x - slope * (down(i) - y)) ** 2);
+  const stretched = pose.width && square > 0;
+  const step = stretched ? Math.min(Math.max((4 * Math.sqrt(square)) / Number(pose.width), 1 / MOST), MOST) : 1;
+  const centre = (stretched ? x : 0) + (width - 1) / 2;
   return pixels.map((_, i) => {
-    const place = Math.min(Math.max((i % width) + slope * (down(i) - y), 0), width - 1);
+    const away = slope ? slope * (down(i) - y) : 0;
+    const place = Math.min(Math.max(centre + step * across(i) + away, 0), width - 1);
     const left = Math.floor(place);
     const row = i - (i % width);
     const [a, b] = [pixels[row + left], pixels[row + Math.min(left + 1, width - 1)]];

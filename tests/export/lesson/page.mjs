@@ -7,7 +7,7 @@ const load = (name) => import(new URL(`${name}.mjs`, folder));
 const network = await load("network");
 const { matrix, stacked } = await load("matrix");
 const { encodedRows, readNetwork, unpacked } = await load("decode");
-const { prepare, upright } = await load("prepare");
+const { posed, prepare } = await load("prepare");
 const { judge, judgeAlone, flipped, puzzles } = await load("shapes");
 const { forwardLines, backwardLines, shapesOf } = await load("derivation");
 
@@ -45,7 +45,7 @@ const JOBS = {
     const pixels = prepare({ height, width, data: Float64Array.from(data) }, shape, frame);
     return pixels && [...pixels];
   },
-  upright: ({ images, height, width }) => images.map((row) => [...upright(Float64Array.from(row), height, width)]),
+  posed: ({ images, height, width, pose }) => images.map((row) => [...posed(Float64Array.from(row), height, width, pose)]),
   /** Every way to lay two cards of every puzzle, and which of them is let in. */
   puzzles: ({ sizes, samples }) => puzzles(sizes, samples).map(({ target, cards }) => {
     const hand = cards.flatMap((card) => [card, flipped(card)]);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import itertools
 import math
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,9 +15,9 @@ import pytest
 
 from mlpcli import MLP, Model
 from mlpcli.data.catalog import open_data
-from mlpcli.data.deslant import Deslanter
 from mlpcli.data.encoder import Encoder
 from mlpcli.data.encoding import Category, Date, Encoding, Number
+from mlpcli.data.pose import Pose, Poser
 from mlpcli.export.lesson_inputs import describe_encoding
 from mlpcli.nn.activations import ACTIVATIONS
 from mlpcli.nn.losses import LOSSES, OF_TASK
@@ -347,28 +348,37 @@ def test_a_drawing_is_prepared_as_mlp_predict_prepares_a_picture(node, tmp_path:
         np.testing.assert_allclose(np.reshape(pixels, picture.shape), picture, rtol=0, atol=1e-3)
 
 
-def test_images_are_made_upright_as_in_training(node) -> None:
+@pytest.mark.parametrize(
+    "pose", [Pose((8, 8)), Pose((8, 8), True, 5.5), Pose((8, 8), False, 9.0)], ids=str
+)
+def test_images_are_brought_into_their_pose_as_in_training(node, pose: Pose) -> None:
     from mlpcli.data.builtin import digits
 
     shapes = (digits().X[::40].astype(float).tolist(), 8, 8), (np.eye(3, 12).tolist(), 3, 4)
-    jobs = [{"job": "upright", "images": r, "height": h, "width": w} for r, h, w in shapes]
+    asked = {"job": "posed", "pose": {"deslant": pose.deslant, "width": pose.width}}
+    jobs = [asked | {"images": r, "height": h, "width": w} for r, h, w in shapes]
     for found, (rows, h, w) in zip(node(*jobs), shapes, strict=True):
-        wanted = Deslanter((h, w), len(rows), np.float64).apply(np.array(rows))
+        poser = Poser(replace(pose, shape=(h, w)), len(rows), np.float64)
+        wanted = poser.apply(np.array(rows))
         np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-9)
         assert np.abs(np.array(found) - rows).max() > 0.01 or h == 3
 
 
-def test_a_deslanted_models_samples_are_upright_and_answered_as_by_mlp_predict(node, mlp) -> None:
-    mlp.ok("train", "--data", "digits", "--hidden", "12", "--epochs", "9", "--deslant", "-q")
+@pytest.mark.parametrize("width", [(), ("--digit-width", "6")], ids=["upright", "6 wide"])
+def test_a_models_samples_have_its_pose_and_are_answered_as_by_mlp_predict(
+    node, mlp, width: tuple[str, ...]
+) -> None:
+    train = ("train", "--data", "digits", "--hidden", "12", "--epochs", "9", "--deslant", "-q")
+    mlp.ok(*train, *width)
     mlp.ok("export", "model.npz", "lesson.html")
     path = str(mlp.folder / "lesson.html")
     (facts,) = node({"job": "facts", "path": path})
-    assert facts["image"]["upright"]
+    assert facts["image"]["pose"] == {"deslant": True, "width": 6 if width else None}
     raw = np.array(node(*({"job": "unpacked", "packed": s["raw"]} for s in facts["samples"])))
     rows = [sample["row"] - 1 for sample in facts["samples"]]
     own = open_data("digits", data_dir=mlp.folder).X[rows].astype(float)
-    upright = Deslanter((8, 8), len(own), np.float64).apply(own)
-    np.testing.assert_allclose(raw, upright, rtol=1e-6, atol=1e-6)
+    posed = Poser(Pose((8, 8), True, 6.0 if width else None), len(own), np.float64).apply(own)
+    np.testing.assert_allclose(raw, posed, rtol=1e-6, atol=1e-6)
     Y = np.eye(10)[[0] * len(raw)].tolist()
     job = {"job": "lesson", "path": path, "raw": raw.tolist(), "Y": Y, "reg": 0.0, "rate": 0.1}
     (found,) = node(job)

@@ -1,4 +1,4 @@
-"""Images made upright: by hand, by definition, and before everything else that is done to them."""
+"""The pose of images: by hand, by definition, and before everything else that is done to them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from mlpcli import MLP, Model
 from mlpcli.arrays import Array
 from mlpcli.config.config import make_config
 from mlpcli.data.batches import Batches
-from mlpcli.data.deslant import Deslanter
-from mlpcli.data.encoding import Encoding, Upright
+from mlpcli.data.encoding import Encoding, Posed
+from mlpcli.data.pose import Pose, Poser
 from mlpcli.data.split import Split
 from mlpcli.runs.material import prepare
 
@@ -27,7 +27,7 @@ def stroke(slope: float) -> Array:
 
 def slope_of(image: Array) -> float:
     """By the definition, one pixel after the other."""
-    points = [(x, y, image[y, x]) for y in range(H) for x in range(W)]
+    points = [(x, y, mass) for (y, x), mass in np.ndenumerate(image)]
     mass = sum(p for _, _, p in points)
     mx, my = sum(x * p for x, _, p in points) / mass, sum(y * p for _, y, p in points) / mass
     return float(
@@ -40,7 +40,7 @@ def test_a_small_case_by_hand() -> None:
     """Three pixels on a diagonal: the rows beside the middle one move by a column each."""
     image = np.zeros((3, 5))
     image[0, 1] = image[1, 2] = image[2, 3] = 6
-    upright = Deslanter((3, 5), 1, np.float64).apply(image.reshape(1, -1)).reshape(3, 5)
+    upright = Poser(Pose((3, 5)), 1, np.float64).apply(image.reshape(1, -1)).reshape(3, 5)
     expected = np.zeros((3, 5))
     expected[:, 2] = 6
     np.testing.assert_allclose(upright, expected)
@@ -49,31 +49,70 @@ def test_a_small_case_by_hand() -> None:
 @pytest.mark.parametrize("slope", [-1.0, -0.4, 0.0, 0.3, 0.9])
 def test_the_slope_is_that_of_the_definition_and_gone_afterwards(slope: float) -> None:
     image = stroke(slope)
-    deslanter = Deslanter((H, W), 2, np.float64)
+    poser = Poser(Pose((H, W)), 2, np.float64)
     both = np.stack([image, np.roll(image, 1, axis=0)]).reshape(2, -1)
-    found, middle = deslanter.slopes(both)
+    _, found, moved = poser.maps(both)[0]
     np.testing.assert_allclose(found, [slope_of(image)] * 2, atol=1e-12)
-    np.testing.assert_allclose(middle, [0, 1], atol=1e-12)
-    upright = deslanter.apply(both)
+    np.testing.assert_allclose(moved, [0, -slope_of(image)], atol=1e-12)
+    upright = poser.apply(both)
     assert abs(slope_of(upright[0].reshape(H, W))) < 0.05
     np.testing.assert_allclose(upright.sum(axis=1), both.sum(axis=1), rtol=1e-9)  # nothing is lost
 
 
-def test_an_image_without_a_slope_stays() -> None:
+@pytest.mark.parametrize("column", [3, 4, 5])
+@pytest.mark.parametrize(("width", "step"), [(8, 0.5), (16, 0.5), (4, 1.0), (2, 2.0), (1, 2.0)])
+def test_a_width_by_hand(column: int, width: float, step: float) -> None:
+    """Two columns beside `column` have deviation 1: so they are 4 wide, brought to 2 to 8."""
+    image = np.zeros((2, 9))
+    image[:, [column - 1, column + 1]] = 6
+    posed = Poser(Pose((2, 9), False, width), 1, np.float64).apply(image.reshape(1, -1))
+    expected = {
+        0.5: [0, 3, 6, 3, 0, 3, 6, 3, 0],
+        1.0: [0, 0, 0, 6, 0, 6, 0, 0, 0],
+        2.0: [0, 0, 0, 0, 0, 0, 0, 0, 0],
+    }
+    np.testing.assert_allclose(posed.reshape(2, 9), [expected[step]] * 2, atol=1e-12)
+
+
+@pytest.mark.parametrize("deslant", [False, True])
+@pytest.mark.parametrize("slope", [-0.6, 0.0, 0.4])
+def test_an_image_is_as_wide_as_asked_in_its_middle_and_leans_as_asked(
+    slope: float, deslant: bool
+) -> None:
+    y, x = np.indices((15, 31))
+    image = np.clip(5.5 - abs(x - 17 - slope * (y - 7)), 0, 1) * (abs(y - 7) <= 3)
+    for width in (8.0, 14.0):
+        pose = Pose((15, 31), deslant, width)
+        posed = Poser(pose, 1, np.float64).apply(image.reshape(1, -1)).reshape(15, 31)
+        x = np.arange(31) - 15
+        mean = float((posed * x).sum() / posed.sum())
+        assert abs(mean) < 0.02
+        assert 4 * np.sqrt((posed * (x - mean) ** 2).sum() / posed.sum()) == pytest.approx(
+            width, rel=0.03
+        )
+        leans = abs(slope_of(posed)) > 0.05
+        assert leans == (slope != 0 and not deslant)
+
+
+@pytest.mark.parametrize("width", [None, 5.0])
+def test_an_image_without_a_slope_stays(width: float | None) -> None:
     rng = np.random.default_rng(0)
     level = np.zeros((H, W))
     level[4] = rng.random(W)  # one row: no second moment down
-    odd = [np.zeros((H, W)), level, np.full((H, W), 1e30), -stroke(0.0)]
-    images = np.stack(odd).reshape(len(odd), -1)
-    np.testing.assert_allclose(Deslanter((H, W), 9, np.float64).apply(images), images)
+    odd = [np.zeros((H, W)), np.full((H, W), 1e30), level, -stroke(0.0)]
+    images = np.stack(odd[: 2 if width else 4]).reshape(-1, H * W)
+    np.testing.assert_allclose(
+        Poser(Pose((H, W), True, width), 9, np.float64).apply(images), images
+    )
 
 
-def test_images_are_upright_before_they_are_scaled_and_each_by_itself() -> None:
+@pytest.mark.parametrize("width", [None, 7.0])
+def test_images_are_posed_before_they_are_scaled_and_each_by_itself(width: float | None) -> None:
     images = np.stack([stroke(0.1 * k) for k in range(7)]).reshape(7, -1)
     raw = np.rint(100 * images).astype(np.uint8)
     split = Split("train", raw, np.zeros(7, np.intp), np.arange(7))
-    encoding = Encoding((Upright("upright", H * W, 0.01, 150.0, (H, W)),))
-    expected = 0.01 * Deslanter((H, W), 7, np.float64).apply(raw)
+    encoding = Encoding((Posed("upright", H * W, 0.01, 150.0, (H, W), True, width),))
+    expected = 0.01 * Poser(Pose((H, W), True, width), 7, np.float64).apply(raw)
     for size in (7, 3):
         batches = Batches(split, encoding, size, np.float64)
         X, y = np.empty((size, H * W)), np.empty(size, np.intp)
@@ -84,7 +123,7 @@ def test_images_are_upright_before_they_are_scaled_and_each_by_itself() -> None:
 
 def test_an_encoding_of_another_size_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^has images of \(3, 3\) in rows of 8 pixels$"):
-        Upright("upright", 8, shape=(3, 3))
+        Posed("upright", 8, shape=(3, 3))
 
 
 def test_a_checkpoint_says_so_and_makes_images_upright_wherever_it_is_used(
@@ -95,12 +134,15 @@ def test_a_checkpoint_says_so_and_makes_images_upright_wherever_it_is_used(
     (part,) = checkpoints.meta("model.npz")["encoding"]
     assert (part["kind"], part["count"], part["shape"]) == ("upright", 64, [8, 8])
     assert "64 pixels from 0 to 16, times 0.0625, deslanted" in mlp.ok("show", "model.npz").out
+    mlp.ok(*options, "--deslant", "--digit-width", "5.5", "-o", "wide.npz")
+    shown = mlp.ok("show", "wide.npz").out
+    assert "64 pixels from 0 to 16, times 0.0625, deslanted, brought to a width of 5.5" in shown
 
     material = prepare(make_config({"data": "digits"}), Path())
     test = material.splits.test
     assert test is not None
     raw, y = test.X[test.rows], test.y[test.rows]
-    upright = Deslanter((8, 8), len(raw), np.float64).apply(raw) / 16
+    upright = Poser(Pose((8, 8)), len(raw), np.float64).apply(raw) / 16
     expected = MLP.load("model.npz").predict_proba(upright)
     said = Model.load("model.npz").predict_proba(raw)
     np.testing.assert_allclose(said, expected, atol=1e-5)
@@ -121,6 +163,16 @@ def test_a_checkpoint_says_so_and_makes_images_upright_wherever_it_is_used(
          "--deslant: penguins holds no images; leave it out"),
         (("train", "--data", "digits", "--deslant", "--scale", "standard"),
          "--deslant: is for --scale auto or none"),
+        (("train", "--data", "penguins", "--digit-width", "16"),
+         "--digit-width 16: penguins holds no images; leave it out"),
+        (("train", "--data", "digits", "--digit-width", "5", "--scale", "robust"),
+         "--digit-width 5: is for --scale auto or none"),
+        (("train", "--data", "digits", "--digit-width", "0"),
+         "--digit-width 0: expected a number above 0 and at most 1000000000"),
+        (("train", "--data", "digits", "--init-from", "model.npz", "--hidden", "16", "--deslant",
+          "--digit-width", "5", "-o", "new.npz"),
+         "model.npz: was trained with --digit-width, or this is, and not with the same; its "
+         "weights would mean something else"),
         (("train", "--data", "digits", "--init-from", "model.npz", "--hidden", "16",
           "-o", "new.npz"),
          "model.npz: was trained with --deslant, or this is and it was not; its weights would mean "
