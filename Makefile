@@ -136,6 +136,12 @@ ingredients: $(VENV)/installed  ## what each part of the recipes gains, measured
 	$(BIN)/python tests/bench/ingredients.py
 
 OF := committee
+
+# Each member sees the digits in its own way; so does tests/bench/reproduce.py.
+committee_0 := --no-deslant
+committee_2 := --digit-width 16
+committee_3 := --digit-width 18
+committee_4 := --digit-width 20
 COMMITTEE := $(foreach seed,0 1 2 3 4,runs/$(OF)/$(seed).npz)
 
 committee: $(COMMITTEE)  ## train five networks with different seeds and average them; OF=fashion-best
@@ -143,7 +149,7 @@ committee: $(COMMITTEE)  ## train five networks with different seeds and average
 
 runs/$(OF)/%.npz: | $(VENV)/installed
 	$(BIN)/mlp download mnist fashion-mnist
-	$(BIN)/mlp train --config configs/$(OF).toml --seed $* -o $@
+	$(BIN)/mlp train --config configs/$(OF).toml --seed $* $($(OF)_$*) -o $@
 
 scaling: $(VENV)/installed-dev  ## what several ranks cost and gain, and a model of more machines
 	$(BIN)/python tests/bench/scaling.py

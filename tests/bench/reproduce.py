@@ -59,6 +59,7 @@ class Row:
         seeds: how many runs, with the seeds 0, 1, ….
         alone: whether nothing else may run beside it, with every core its own.
         committees: how many disjoint ones, of so many seeds each, are counted; 0: each run is.
+        own: options that its members have besides, by turns.
     """
 
     config: str
@@ -71,6 +72,7 @@ class Row:
     seeds: int = 5
     alone: bool = False
     committees: int = 0
+    own: tuple[dict[str, Any], ...] = ()
 
     @property
     def path(self) -> Path:
@@ -85,6 +87,15 @@ class Row:
     def reaches(self, value: float, figure: float) -> bool:
         return value <= figure if self.counts == "error" else value >= figure
 
+
+IN_ITS_WAY: tuple[dict[str, Any], ...] = (
+    {"deslant": False},
+    {},
+    {"digit_width": 16.0},
+    {"digit_width": 18.0},
+    {"digit_width": 20.0},
+)
+"""How each member of a committee sees the digits; the Makefile has the same."""
 
 ROWS = [
     Row("spiral-linear", "CS231n, softmax regression", "train", 49.0, 49.0),
@@ -105,7 +116,7 @@ ROWS = [
     Row("srivastava-maxnorm", "Srivastava 2014, 3×1024", "error", 1.06, 1.05, 0.95, True, 1, True),
     Row("adversarial", "Goodfellow 2015, maxout", "error", 0.782, 0.85, 0.64, True, 3),
     Row("ciresan", "Cireşan 2010, 2500-…-500", "error", 0.35, 0.41, 0.35, True, 1, True),
-    Row("committee", "25 of 784-800-10", "error", 0.39, 0.39, 0.30, True, committees=1),
+    Row("committee", "25 of 784-800-10", "error", 0.39, 0.39, 0.30, True, 5, False, 2, IN_ITS_WAY),
     Row("fashion-best", "repositories' claims", "accuracy", 90.0, 91.5, 92.3, True, committees=1),
 ]
 
@@ -136,7 +147,15 @@ def run(row: Row, seed: int, threads: int | None) -> dict[str, Any]:
 
 def train(row: Row, seed: int) -> list[str]:
     config = row.path.relative_to(ROOT)
-    return ["train", "--config", str(config), "--seed", str(seed)]
+    words = ["train", "--config", str(config), "--seed", str(seed)]
+    for name, value in _own(row, seed).items():
+        flag = OPTIONS[name].flag
+        words += [flag.replace("--", "--no-")] if value is False else [flag, f"{value:g}"]
+    return words
+
+
+def _own(row: Row, seed: int) -> dict[str, Any]:
+    return row.own[seed % len(row.own)] if row.own else {}
 
 
 def evaluate(row: Row, checkpoints: list[Path]) -> float:
@@ -157,7 +176,7 @@ def _output(command: list[str]) -> str:
 
 
 def _config(row: Row, seed: int) -> Config:
-    return make_config(read_config(row.path) | {"seed": seed})
+    return make_config(read_config(row.path) | {"seed": seed} | _own(row, seed))
 
 
 def is_of(checkpoint: Path, row: Row, seed: int) -> bool:

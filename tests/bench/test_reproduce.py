@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -146,8 +147,19 @@ def test_a_committee_is_counted_as_one(reproduce: Any, monkeypatch: pytest.Monke
     assert reproduce.line(row, [result]) == (
         "| `committee` |  | error | 0.39 | 0.50 | 0.40 | 3 together | 15 |"
     )
-    # its members are runs of the first row of the same options
-    assert [path.name for path in seen] == [f"simard-elastic-{seed}.npz" for seed in range(3)]
+    assert [path.name for path in seen] == [f"committee-{seed}.npz" for seed in range(3)]
+
+
+def test_members_have_their_own_options_by_turns_as_in_the_makefile(reproduce: Any) -> None:
+    row = next(row for row in reproduce.ROWS if row.config == "committee")
+    makefile = (reproduce.ROOT / "Makefile").read_text()
+    assert row.committees * row.seeds == 10
+    for seed in range(10):
+        (flags,) = re.findall(rf"^committee_{seed % 5} := (.*)$", makefile, re.M) or [""]
+        words = reproduce.train(row, seed)
+        assert words == [
+            *("train", "--config", "configs/committee.toml", "--seed", str(seed), *flags.split())
+        ]
 
 
 def test_committees_of_one_row_share_no_member(
