@@ -228,8 +228,8 @@ class DataConfig:
     digit_width: float | None = _option(
         None,
         Number(above=0, at_most=MANY, metavar="PIXELS"),
-        "Bring what is on each image to this width, and centre it; committees gain by members of "
-        "other widths. Default: as wide as it is.",
+        "Bring what is on each image to this width, in the middle; committees gain by members "
+        "of different widths. Default: as wide as it is.",
         also="width_normalization box_width",
         fixed=True,
     )
