@@ -75,7 +75,7 @@ class Poser:
     def maps(self, pixels: Array) -> Array:
         """(2, 3, n): where each image's pixels come from, as `Augmenter.warp` takes it.
 
-        What an image without mass, or of a single row or column, has no measure of stays.
+        An image without mass stays; one of a single row does not lean, or too far.
         """
         masses, pose = self._pixels[: len(pixels)], self.pose
         np.copyto(masses, pixels, casting="unsafe")
@@ -87,10 +87,11 @@ class Poser:
             xx, xy, yy = xx / mass - x * x, xy / mass - x * y, yy / mass - y * y
             slope = xy / yy
             slope[~(np.abs(slope) <= STEEPEST) | (not pose.deslant)] = 0
-            step = 4 * np.sqrt(xx - 2 * slope * xy + slope**2 * yy) / (pose.width or np.nan)
-        leans, has_width = slope != 0, step > 0
+            square = np.maximum(xx - 2 * slope * xy + slope**2 * yy, 0)
+            step = np.clip(4 * np.sqrt(square) / (pose.width or np.nan), 1 / MOST, MOST)
+        leans, has_width = slope != 0, np.isfinite(step)
         maps[0, 1, leans], maps[0, 2, leans] = slope[leans], -(slope * y)[leans]
-        maps[0, 0, has_width] = np.clip(step[has_width], 1 / MOST, MOST)
+        maps[0, 0, has_width] = step[has_width]
         maps[0, 2, has_width] += x[has_width]
         return maps
 

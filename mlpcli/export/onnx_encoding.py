@@ -93,8 +93,8 @@ def _posed(graph: Graph, X: str, pose: Pose, dtype: Any) -> str:
     across = number(columns)
     if pose.width is not None:
         leaning = graph.add("Sub", product(slope, yy), product(number(2), xy))
-        square = graph.add("Add", xx, product(slope, leaning))
-        has_width = graph.add("Greater", square, number(0))
+        square = graph.add("Max", graph.add("Add", xx, product(slope, leaning)), number(0))
+        has_width = graph.add("Not", graph.add("IsNaN", x))
         step = product(graph.add("Sqrt", square), number(4 / pose.width))
         step = graph.add("Min", graph.add("Max", step, number(1 / MOST)), number(MOST))
         across = product(across, where(has_width, step, 1))

@@ -43,7 +43,7 @@ def posed(pixels: Sequence[float], part: Part) -> list[float]:
     square = mean(lambda r, c: (c - x - slope * (r - y)) ** 2)
     step = 4 * math.sqrt(max(square, 0)) / (part["width"] or math.nan)
     middle = (width - 1) / 2
-    x, step = (x, min(max(step, 1 / MOST), MOST)) if step > 0 else (middle, 1)
+    x, step = (x, min(max(step, 1 / MOST), MOST)) if step >= 0 else (middle, 1)
     moved = []
     for r, c in places:
         place = x + step * (c - middle) + (slope and slope * (r - y))

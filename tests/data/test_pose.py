@@ -74,6 +74,18 @@ def test_a_width_by_hand(column: int, width: float, step: float) -> None:
     np.testing.assert_allclose(posed.reshape(2, 9), [expected[step]] * 2, atol=1e-12)
 
 
+def test_a_single_column_is_stretched_as_far_as_any_whatever_its_values_are() -> None:
+    rng = np.random.default_rng(0)
+    image = np.zeros((2, 5, 9))
+    image[0, :, 2], image[1, :, 6] = rng.random(5), [7, 7, 7, 7, 7]
+    posed = Poser(Pose((5, 9), False, 8.0), 2, np.float64).apply(image.reshape(2, -1))
+    expected = np.zeros((2, 5, 9))
+    for k, column in enumerate((2, 6)):
+        expected[k, :, 4] = image[k, :, column]
+        expected[k, :, [3, 5]] = image[k, :, column] / 2
+    np.testing.assert_allclose(posed.reshape(2, 5, 9), expected, atol=1e-7)
+
+
 @pytest.mark.parametrize("deslant", [False, True])
 @pytest.mark.parametrize("slope", [-0.6, 0.0, 0.4])
 def test_an_image_is_as_wide_as_asked_in_its_middle_and_leans_as_asked(

@@ -80,7 +80,7 @@ def test_images_that_are_brought_into_a_pose_before(
     mlp.ok(*train, *pose)
     digits = open_data("digits", data_dir=mlp.folder).X[::9]
     corner, row, column, steep = np.zeros((4, 8, 8))
-    corner[0, 0], row[3, 2:], column[:, 6] = 5, 9, 3
+    corner[0, 0], row[3, 2:], column[:, 6] = 5, 9, np.arange(8) / 7
     steep[3, 0], steep[4, 7] = 16, 16  # more than can be sheared away
     odd = [np.zeros(64), *(image.reshape(64) for image in (corner, row, column, steep))]
     compare(table.of(np.concatenate([digits, odd])), "model.npz")

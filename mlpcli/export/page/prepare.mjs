@@ -43,8 +43,8 @@ export function posed(pixels, height, width, pose) {
   const [x, y] = [mean(across), mean(down)];
   const lean = (mean((i) => across(i) * down(i)) - x * y) / (mean((i) => down(i) ** 2) - y * y);
   const slope = pose.deslant && Math.abs(lean) <= STEEPEST ? lean : 0;
-  const square = mean((i) => (across(i) - x - slope * (down(i) - y)) ** 2);
-  const stretched = pose.width && square > 0;
+  const square = Math.max(mean((i) => (across(i) - x - slope * (down(i) - y)) ** 2), 0);
+  const stretched = pose.width && square >= 0;
   const step = stretched ? Math.min(Math.max((4 * Math.sqrt(square)) / Number(pose.width), 1 / MOST), MOST) : 1;
   const centre = (stretched ? x : 0) + (width - 1) / 2;
   return pixels.map((_, i) => {
