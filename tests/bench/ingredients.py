@@ -103,8 +103,18 @@ STUDIES = [
         seeds=3,
         shared="--hidden 300 --reg 1e-5",
     ),
-    Study("lecun-300", 20, {"upright digits": "--deslant"}, seeds=3),
-    Study("upright", 30, {"as they lean": "--no-deslant"}, seeds=3),
+    Study(
+        "lecun-300",
+        20,
+        {"upright digits": "--deslant", "18 pixels wide, too": "--deslant --digit-width 18"},
+        seeds=3,
+    ),
+    Study(
+        "upright",
+        30,
+        {"as they lean": "--no-deslant", "18 pixels wide, too": "--digit-width 18"},
+        seeds=3,
+    ),
     Study(
         "fashion-wide",
         60,
