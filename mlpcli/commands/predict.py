@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,9 +16,8 @@ import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.commands.console import Console
-from mlpcli.data.columns import TableOptions
+from mlpcli.data.columns import UNSEEN, Column, TableOptions
 from mlpcli.data.formats.inputs import Inputs, Opened, is_image, open_images, open_inputs
-from mlpcli.data.formats.registry import is_table
 from mlpcli.data.mismatch import compare_scale
 from mlpcli.errors import CheckpointError, DataError, UsageError
 from mlpcli.evaluation.conformal import PERCENT
@@ -83,6 +82,31 @@ class _Job:
     answers: list[Any] = field(default_factory=list)
     bad: dict[int, str] = field(default_factory=dict)
     width: float | None = None
+
+    @property
+    def unread(self) -> dict[int, str]:
+        """{row: why some member cannot read it}: all of them answer it, or none."""
+        return {row: why for rows in reversed(self.inputs) for row, why in rows.bad.items()}
+
+    @property
+    def readings(self) -> list[tuple[Model, Inputs]]:
+        """Each way in which the rows are read, with the first model that reads them so."""
+        found: list[tuple[Model, Inputs]] = []
+        for model, rows in zip(self.members, self.inputs, strict=True):
+            if all(model.encoding.columns != other.encoding.columns for other, _ in found):
+                found.append((model, rows))
+        return found
+
+    def count(self, is_counted: Callable[[Array, Column | None], Array]) -> int:
+        """The cells that are counted, (N,) of a column, as any of the members reads them."""
+        found: dict[str | int | None, Array] = {}
+        for model, rows in self.readings:
+            columns = model.encoding.columns or [None] * rows.X.shape[1]
+            for j, (values, column) in enumerate(zip(rows.X.T, columns, strict=True)):
+                key = column.name if column and column.name is not None else j
+                hits = is_counted(values, column)
+                found[key] = found[key] | hits if key in found else hits
+        return sum(int(np.count_nonzero(hits)) for hits in found.values())
 
 
 def predict(console: Console, request: Request) -> None:
@@ -159,7 +183,7 @@ def _open(
     members: Sequence[Model],
     sources: Sequence[str],
 ) -> _Job:
-    first, source = members[0], sources[0]
+    source = sources[0]
     if all(map(is_image, sources)):
         if request.label_column is not None:
             raise UsageError("--label-column is for tables, and pictures have no columns")
@@ -174,11 +198,7 @@ def _open(
         raise UsageError("several inputs can only be pictures; call mlp predict for each table")
     if request.no_prepare:
         raise UsageError(f"--no-prepare is for pictures, and {source} is not one")
-    options = TableOptions(
-        label_column=request.label_column,
-        header=request.header,
-        numeric=first.config.data.numeric if is_table(source) else (),
-    )
+    options = TableOptions(label_column=request.label_column, header=request.header)
     wanted = [model.wanted for model in members]
     opened = stack.enter_context(open_inputs(source, wanted, options))
     for model, rows in zip(members, opened.inputs, strict=True):
@@ -201,7 +221,7 @@ def _kept(opened: Opened, request: Request) -> tuple[Sequence[str], Iterator[Seq
 
 def _table(job: _Job, *, probabilities: bool) -> Iterator[str]:
     """The table as CSV, some rows at a time; `job` learns the answers."""
-    first, unread = job.members[0], job.inputs[0].bad
+    first, unread = job.members[0], job.unread
     names, task = first.data.class_names, first.task
     head = task.answer_columns(names) + ["low", "high"] * (job.width is not None)
     head = [f"predicted_{name}" if name in job.beside else name for name in head]
@@ -242,7 +262,10 @@ def _csv(lines: list[list[Any]]) -> str:
 def _tell(console: Console, job: _Job) -> None:
     """What there is to say of the rows."""
     rows = job.inputs[0]
-    for line in (*rows.notices, *count_unseen(rows.unseen, job.source, job.members[0])):
+    lines = [line for _, read in job.readings for line in read.notices]
+    for model, read in job.readings:
+        lines += count_unseen(read.unseen, job.source, model)
+    for line in dict.fromkeys(lines):
         console.notice(line)
     there = np.array([answer is not None for answer in job.answers], bool)
     if rows.labels is not None:
@@ -286,14 +309,21 @@ def _outcome(job: _Job, predicted: Array, labels: Array) -> str:
 def _as_json(job: _Job, request: Request) -> dict[str, Any]:
     """The shape of `predict --json`; without a file to write, the answers are there."""
     paths, first = list(dict.fromkeys(str(m.file.path) for m in job.members)), job.members[0]
-    rows = job.inputs[0]
-    read = np.delete(rows.X, list(rows.bad), axis=0) if rows.bad else rows.X
+    answered = np.array([row not in job.unread for row in range(len(job.answers))], bool)
+    none = np.zeros(1, bool)
+
+    def is_missing(values: Array, column: Column | None) -> Array:
+        return np.isnan(values) & answered if values.dtype.kind == "f" else none
+
+    def is_unseen(values: Array, column: Column | None) -> Array:
+        return np.equal(values, UNSEEN) if column and column.kind == "category" else none
+
     about: dict[str, Any] = {
         "model": paths[0] if len(paths) == 1 else paths,
         "rows": len(job.answers),
         "output": str(request.output) if request.output else None,
-        "unseen": rows.unseen,
-        "missing": int(np.isnan(read).sum()) if read.dtype.kind == "f" else 0,
+        "unseen": job.count(is_unseen),
+        "missing": job.count(is_missing),
     }
     if job.width is not None:
         about["interval"] = {"share": PERCENT / 100, "half_width": job.width}

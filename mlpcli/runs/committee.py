@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mlpcli.arrays import Array
 from mlpcli.data.columns import TableOptions
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.encoding import Encoding, Part, Pixels, scales_differ
@@ -67,13 +68,15 @@ def open_committee(
         together=first.file.member is not None and len(members) > 1,
     )
     options = TableOptions(label_column=label_column, header=header)
-    splits = [
-        rows
-        if reads_alike(first, other)
-        else _same_rows(first, other, data, rows, data_dir, options)
-        for other in members
-    ]
-    notices = [*_remarks(first, data), *refuse_seen(members, data, rows)]
+    splits, remarks = [], _remarks(first, data)
+    for other in members:
+        if reads_alike(first, other):
+            splits.append(rows)
+            continue
+        own, X = _same_rows(first, other, data, rows, data_dir, options)
+        splits.append(replace(rows, X=X))
+        remarks += _remarks(other, own)
+    notices = [*dict.fromkeys(remarks), *refuse_seen(members, data, rows)]
     if data.digest != first.data.digest:
         for member, split in zip(members, splits, strict=True):
             said = compare_scale(member.encoding, split.X, data.source, member.file.path)
@@ -139,19 +142,18 @@ def _same_rows(
     rows: Split,
     data_dir: Path,
     options: TableOptions,
-) -> Split:
-    """The rows in the columns that the other model takes."""
+) -> tuple[Dataset, Array]:
+    """The data as the other model takes them, and of it what has the rows."""
     why = f"{other.file.path}: cannot be asked what {first.file.path} is asked"
     try:
         own = open_as_own(other, first, data, data_dir, options)
         refuse_width(other, own)
     except InputError as error:
         raise CheckpointError(f"{why}: {error}") from None
-    tested = rows.X is not data.X
-    X, labels = (own.X_test, own.y_test) if tested else (own.X, own.y)
-    given = data.y_test if tested else data.y
+    part = next(part for part in ("", "_test", "_val") if getattr(data, f"X{part}") is rows.X)
+    X, labels, given = getattr(own, f"X{part}"), getattr(own, f"y{part}"), getattr(data, f"y{part}")
     if X is None or labels is None or given is None or len(X) != len(rows.X):
         raise CheckpointError(f"{why}: it finds other rows in {data.source}")
     if not np.array_equal(labels, given):
         raise CheckpointError(f"{why}: it takes its labels from another column of {data.source}")
-    return replace(rows, X=X)
+    return own, X

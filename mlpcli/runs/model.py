@@ -149,6 +149,7 @@ class Model:
             layout=self.layout,
             image_shape=self.data.image_shape,
             full_scale=self.encoding.largest,
+            numeric=self.config.data.numeric,
         )
 
     @classmethod
@@ -227,8 +228,7 @@ class Model:
 
     def _read(self, rows: Any) -> Array:
         kinds = {part.kind for part in self.encoding.parts}
-        only_numbers, numeric = kinds <= {"number", "pixels"}, self.config.data.numeric
-        X = read_rows(rows, self.wanted, only_numbers=only_numbers, numeric=numeric)
+        X = read_rows(rows, self.wanted, only_numbers=kinds <= {"number", "pixels"})
         if self.encoding.pixels and (lacking := lacking_pixels(X)):
             raise DataError(next(iter(lacking.values())))
         return X

@@ -91,6 +91,75 @@ def test_a_table_for_testing_is_opened_for_each_member_too(mlp) -> None:
         assert (found["samples"], found["loss"]) == (30, pytest.approx(loss, rel=1e-4))
 
 
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_each_split_is_opened_for_each_member(mlp, rows, split: str) -> None:
+    for name, part in (("t", rows[:60]), ("v", rows[60:90]), ("s", rows[90:])):
+        write(f"{name}.csv", ["small", "large", "kind"], part)
+    tables = ("--data", "t.csv", "--val-data", "v.csv", "--test-data", "s.csv")
+    mlp.ok("train", *tables, "--ignore", "large", *NET, "-o", "small.npz")
+    mlp.ok("train", *tables, "--ignore", "small", *NET, "-o", "large.npz")
+    alone = [mlp.ok("evaluate", f"{m}.npz", "--split", split).out for m in ("small", "large")]
+    both = mlp.ok("evaluate", "small.npz", "large.npz", "--split", split).out.splitlines()
+    assert both[1:3] == [said.splitlines()[1] for said in alone]
+
+
+@pytest.fixture
+def apart(mlp, rows) -> tuple[str, str]:
+    """Two models, each of one column of the table, and of a category or of none."""
+    table = write("t.csv", ["small", "large", "other", "kind"], rows)
+    mlp.ok("train", "--data", table, "--only", "small", *NET, "-o", "small.npz")
+    mlp.ok("train", "--data", table, "--ignore", "small", *NET, "-o", "large.npz")
+    return "small.npz", "large.npz"
+
+
+def test_a_row_is_answered_by_all_members_or_by_none_in_any_order(mlp, apart) -> None:
+    lines = ["1,900,u", "1,x,u", "y,900,v", "1,,w", "z,900,q", ",1,u"]
+    Path("new.csv").write_text("\n".join(["small,large,other", *lines]) + "\n")
+    for files in (apart, apart[::-1]):
+        outcome = mlp("predict", *files, "new.csv", "-q", "--probabilities")
+        assert outcome.code == 3
+        answers = outcome.out.splitlines()[1:]
+        assert [answer == ",,," for answer in answers] == [False, True, True, False, True, False]
+        *warnings, last = mlp("predict", *files, "new.csv").err.splitlines()
+        assert last == (
+            "mlp: 3 of 6 have no answer; the first: new.csv: row 3, column 'large': 'x' is not a "
+            "number; correct it, or leave it empty"
+        )
+        assert warnings == [
+            "new.csv: 2 cells have categories that large.npz does not know",
+            "warning: new.csv: row 4, column 'small': 'y' is not a number; correct it, or leave it "
+            "empty",
+            "warning: new.csv: row 6, column 'small': 'z' is not a number; correct it, or leave it "
+            "empty",
+        ]
+        said = mlp("predict", *files, "new.csv", "-q", "--json").json
+        assert (said["unseen"], said["missing"]) == (2, 2)
+
+
+def test_what_a_table_has_that_only_a_later_member_takes_is_said(mlp, apart, rows) -> None:
+    rows[3]["other"] = "w"
+    other = write("other.csv", ["small", "large", "other", "kind"], rows)
+    for files in (apart, apart[::-1]):
+        said = mlp.ok("evaluate", *files, "--data", other).err
+        assert said == "warning: other.csv: 1 cell has a category that large.npz does not know\n"
+
+
+def test_a_column_that_one_member_takes_for_lenient_numbers_is_read_so_for_it_alone(
+    mlp, rows
+) -> None:
+    rows[0]["large"] = "none so far"
+    table = write("t.csv", ["small", "large", "kind"], rows)
+    plain = write("plain.csv", ["small", "large", "kind"], rows[1:])
+    mlp.ok("train", "--data", plain, "--only", "small", *NET, "-o", "small.npz")
+    mlp.ok("train", "--data", plain, "--ignore", "small", *NET, "-o", "strict.npz")
+    numeric = ("--numeric", "large", "--ignore", "small")
+    mlp.ok("train", "--data", table, *numeric, *NET, "-o", "lenient.npz")
+    for files in (("small.npz", "lenient.npz"), ("lenient.npz", "small.npz")):
+        assert mlp.ok("predict", *files, table).out.count("\n") == 121
+    for files in (("strict.npz", "lenient.npz"), ("lenient.npz", "strict.npz")):
+        assert mlp("predict", *files, table).code == 3
+
+
 def test_the_committees_answer_is_the_mean_of_the_members(mlp, rows) -> None:
     one = write("one.csv", ["small", "large", "kind"], rows)
     two = write("two.csv", ["kind", "large", "small"], rows)

@@ -18,9 +18,7 @@ from mlpcli.text import quoted
 _SOURCE = "rows"
 
 
-def read_rows(
-    rows: Any, wanted: Wanted, *, only_numbers: bool, numeric: Sequence[str] = ()
-) -> Array:
+def read_rows(rows: Any, wanted: Wanted, *, only_numbers: bool) -> Array:
     """The raw columns X (N, R) that a model takes, of rows in memory.
 
     Args:
@@ -29,7 +27,6 @@ def read_rows(
             mapping or a data frame. None and NaN are missing values.
         wanted: what the model takes.
         only_numbers: whether all of its columns are numbers, which then need no reading.
-        numeric: those in which what is no number is missing; see `TableOptions`.
 
     Raises:
         DataError: a column is missing, a row has another number of values than the model takes, or
@@ -54,7 +51,7 @@ def read_rows(
     if array is not None and only_numbers and np.isfinite(array).all():
         return array
     columns = (wanted.layout or numbers_only(wanted.D, str(wanted.model))).columns
-    readings = [reading_of(column, lenient=column.is_among(numeric)) for column in columns]
+    readings = [reading_of(column, lenient=column.is_among(wanted.numeric)) for column in columns]
     X = np.empty((len(listed), wanted.D))
     for number, row in enumerate(listed):
         for j, (value, reading) in enumerate(zip(row, readings, strict=True)):

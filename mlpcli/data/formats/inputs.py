@@ -34,6 +34,7 @@ class Wanted:
         source: what it was trained on.
         layout: of a table; None of images.
         image_shape, full_scale: of images.
+        numeric: columns of a table in which what is no number is missing.
     """
 
     model: Path
@@ -42,6 +43,7 @@ class Wanted:
     layout: Layout | None
     image_shape: tuple[int, int] | None
     full_scale: float | None
+    numeric: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...] | None:
@@ -128,12 +130,16 @@ def _open(
     if source != STDIN and path.is_dir():
         raise DataError(f"{source}: is a folder; give {prediction_kinds()}")
     if is_table(source):
-        layouts = [w.layout or numbers_only(w.D, str(w.model)) for w in wanted]
-        known = [name for layout in layouts for name in layout.names]
+        options = options or TableOptions()
+        ways = [(w.layout or numbers_only(w.D, str(w.model)), w.numeric) for w in wanted]
+        known = [name for layout, _ in ways for name in layout.names]
         (table,) = stack.enter_context(open_tables([source], options, known))
         table.bad_rows = {}
-        first = [layouts.index(layout) for layout in layouts]  # of those that are equal
-        read = {k: _of_table(table, options, layouts[k]) for k in dict.fromkeys(first)}
+        first = [ways.index(way) for way in ways]  # of those that are equal
+        read = {}
+        for k in dict.fromkeys(first):
+            layout, numeric = ways[k]
+            read[k] = _of_table(table, replace(options, numeric=numeric), layout)
         inputs = [_complete(read[k], w) for k, w in zip(first, wanted, strict=True)]
         names = table.header or [f"column {j + 1}" for j in range(table.width)]
         return Opened(source, inputs, names, table.header, lambda: (c for _, c in table.rows()))
@@ -150,7 +156,7 @@ def _open(
     return Opened(source, [found] * len(wanted), names, names, lambda: _texts(found.X))
 
 
-def _of_table(table: RawTable, options: TableOptions | None, layout: Layout) -> Inputs:
+def _of_table(table: RawTable, options: TableOptions, layout: Layout) -> Inputs:
     read = collect([table], options, layout, labelled=False)
     bad = dict(table.bad_rows or {})
     if len(bad) == len(read.X):
