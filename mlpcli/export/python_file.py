@@ -36,7 +36,7 @@ def build(request: Request) -> bytes:
     about = describe(request)
     first = request.members[0]
     layout = first.layout or numbers_only(about.encoding.raw_width, str(first.file.path))
-    numeric = first.config.data.numeric
+    numeric = {name for model in request.members for name in model.config.data.numeric}
     positions = [column.position for column in layout.columns]
     model = {
         "repeat": list(request.commands),
@@ -44,7 +44,10 @@ def build(request: Request) -> bytes:
         "data digest": first.data.digest,
         "inputs": about.encoding.raw_width,
         "columns": [
-            _of_column(column, lenient=column.is_among(numeric))
+            _of_column(
+                column,
+                lenient=all(column.is_among(m.config.data.numeric) for m in request.members),
+            )
             for column in about.encoding.columns or ()
         ],
         "table": {
@@ -52,7 +55,7 @@ def build(request: Request) -> bytes:
             "label_name": layout.label_name,
             "label_position": layout.label_position,
             "width": len(positions) + 1 if layout.width is None else layout.width,
-            "numeric": numeric,
+            "numeric": sorted(numeric),
         },
         "task": first.task.kind,
         **({"digits": first.task.digits} if isinstance(first.task, Regression) else {}),

@@ -130,16 +130,17 @@ def _open(
     if source != STDIN and path.is_dir():
         raise DataError(f"{source}: is a folder; give {prediction_kinds()}")
     if is_table(source):
-        options = options or TableOptions()
         ways = [(w.layout or numbers_only(w.D, str(w.model)), w.numeric) for w in wanted]
         known = [name for layout, _ in ways for name in layout.names]
+        numeric = tuple(name for _, names in ways for name in names)
+        options = replace(options or TableOptions(), numeric=numeric)
         (table,) = stack.enter_context(open_tables([source], options, known))
         table.bad_rows = {}
         first = [ways.index(way) for way in ways]  # of those that are equal
-        read = {}
-        for k in dict.fromkeys(first):
-            layout, numeric = ways[k]
-            read[k] = _of_table(table, replace(options, numeric=numeric), layout)
+        read = {
+            k: _of_table(table, replace(options, numeric=ways[k][1]), ways[k][0])
+            for k in dict.fromkeys(first)
+        }
         inputs = [_complete(read[k], w) for k, w in zip(first, wanted, strict=True)]
         names = table.header or [f"column {j + 1}" for j in range(table.width)]
         return Opened(source, inputs, names, table.header, lambda: (c for _, c in table.rows()))
