@@ -16,7 +16,8 @@ import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.commands.console import Console
-from mlpcli.data.columns import UNSEEN, Column, TableOptions
+from mlpcli.data.columns import UNSEEN, TableOptions
+from mlpcli.data.encoding import Category, Part, columns_of
 from mlpcli.data.formats.inputs import Inputs, Opened, is_image, open_images, open_inputs
 from mlpcli.data.mismatch import compare_scale
 from mlpcli.errors import CheckpointError, DataError, UsageError
@@ -27,7 +28,7 @@ from mlpcli.nn.model_file import is_checkpoint
 from mlpcli.records import record
 from mlpcli.runs.committee import refuse_other_question
 from mlpcli.runs.model import Model, interval_width, load, networks_of
-from mlpcli.runs.own_data import count_unseen
+from mlpcli.runs.own_data import say_unseen
 from mlpcli.tasks.regression import Regression
 
 _BAD = 10  # rows that cannot be read, of which each is told
@@ -88,25 +89,25 @@ class _Job:
         """{row: why some member cannot read it}: all of them answer it, or none."""
         return {row: why for rows in reversed(self.inputs) for row, why in rows.bad.items()}
 
-    @property
-    def readings(self) -> list[tuple[Model, Inputs]]:
-        """Each way in which the rows are read, with the first model that reads them so."""
-        found: list[tuple[Model, Inputs]] = []
-        for model, rows in zip(self.members, self.inputs, strict=True):
-            if all(model.encoding.columns != other.encoding.columns for other, _ in found):
-                found.append((model, rows))
-        return found
+    def count(self, is_counted: Callable[[Array, Part], Array]) -> int:
+        """The cells of which it is true, (N,) of a column, as any of the members reads them."""
+        encodings = [model.encoding for model in self.members]
+        cells = 0
+        for _, where in columns_of(encodings):
+            hits = [
+                is_counted(self.inputs[member].X[:, j], encodings[member].parts[j])
+                for member, j in where.items()
+            ]
+            cells += int(np.count_nonzero(np.logical_or.reduce(hits)))
+        return cells
 
-    def count(self, is_counted: Callable[[Array, Column | None], Array]) -> int:
-        """The cells that are counted, (N,) of a column, as any of the members reads them."""
-        found: dict[str | int | None, Array] = {}
-        for model, rows in self.readings:
-            columns = model.encoding.columns or [None] * rows.X.shape[1]
-            for j, (values, column) in enumerate(zip(rows.X.T, columns, strict=True)):
-                key = column.name if column and column.name is not None else j
-                hits = is_counted(values, column)
-                found[key] = found[key] | hits if key in found else hits
-        return sum(int(np.count_nonzero(hits)) for hits in found.values())
+    def count_unseen(self) -> int:
+        """The cells with a category that some member does not know."""
+
+        def is_unseen(values: Array, part: Part) -> Array:
+            return np.equal(values, UNSEEN) & isinstance(part, Category)
+
+        return self.count(is_unseen)
 
 
 def predict(console: Console, request: Request) -> None:
@@ -262,10 +263,10 @@ def _csv(lines: list[list[Any]]) -> str:
 def _tell(console: Console, job: _Job) -> None:
     """What there is to say of the rows."""
     rows = job.inputs[0]
-    lines = [line for _, read in job.readings for line in read.notices]
-    for model, read in job.readings:
-        lines += count_unseen(read.unseen, job.source, model)
-    for line in dict.fromkeys(lines):
+    paths = {model.file.path for model in job.members}
+    who = str(job.members[0].file.path) if len(paths) == 1 else "a model of the committee"
+    lines = [line for read in job.inputs for line in read.notices]
+    for line in dict.fromkeys([*lines, *say_unseen(job.count_unseen(), job.source, who)]):
         console.notice(line)
     there = np.array([answer is not None for answer in job.answers], bool)
     if rows.labels is not None:
@@ -310,19 +311,16 @@ def _as_json(job: _Job, request: Request) -> dict[str, Any]:
     """The shape of `predict --json`; without a file to write, the answers are there."""
     paths, first = list(dict.fromkeys(str(m.file.path) for m in job.members)), job.members[0]
     answered = np.array([row not in job.unread for row in range(len(job.answers))], bool)
-    none = np.zeros(1, bool)
 
-    def is_missing(values: Array, column: Column | None) -> Array:
-        return np.isnan(values) & answered if values.dtype.kind == "f" else none
-
-    def is_unseen(values: Array, column: Column | None) -> Array:
-        return np.equal(values, UNSEEN) if column and column.kind == "category" else none
+    def is_missing(values: Array, part: Part) -> Array:
+        missing: Array = np.isnan(values) & answered
+        return missing
 
     about: dict[str, Any] = {
         "model": paths[0] if len(paths) == 1 else paths,
         "rows": len(job.answers),
         "output": str(request.output) if request.output else None,
-        "unseen": job.count(is_unseen),
+        "unseen": job.count_unseen(),
         "missing": job.count(is_missing),
     }
     if job.width is not None:

@@ -272,6 +272,25 @@ class Encoding:
         return cls(schema.read(tuple[Part, ...], value))
 
 
+def columns_of(encodings: Sequence[Encoding]) -> list[tuple[str, dict[int, int]]]:
+    """(what to call it, {encoding: where it has it}) of every column that any of them has.
+
+    They are the same by name; by position if one of them has no names. Pixels are none.
+    """
+    columns = [
+        (number, j, part.column, part.position)
+        for number, encoding in enumerate(encodings)
+        for j, part in enumerate(encoding.parts)
+        if not isinstance(part, Pixels)
+    ]
+    by_name = all(name is not None for *_, name, _ in columns)
+    found: dict[int | str | None, tuple[str, dict[int, int]]] = {}
+    for number, j, name, position in columns:
+        shown = f"column {position + 1}" if name is None else name
+        found.setdefault(name if by_name else position, (shown, {}))[1][number] = j
+    return list(found.values())
+
+
 CALENDAR = ("month", "weekday", "hour")
 OTHER_SCALE = 8.0
 """By more than this factor largest values are taken to be of different scales."""

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from mlpcli.arrays import Array
-from mlpcli.data.encoding import Encoding, Pixels
+from mlpcli.data.encoding import Encoding, columns_of
 from mlpcli.data.split import Split
 from mlpcli.errors import UsageError
 from mlpcli.evaluation.metrics import score_members
@@ -100,7 +100,9 @@ def measure_importance(
     Raises:
         UsageError: the rows are images.
     """
-    columns = _columns([encoding for _, encoding in members])
+    if any(encoding.pixels for _, encoding in members):
+        raise UsageError("--importance is of the columns of a table; these rows are images")
+    columns = columns_of([encoding for _, encoding in members])
     if orders is None:
         rng = np.random.default_rng(0)
         units = sum(sum(net.sizes) for net, _ in members)
@@ -134,25 +136,6 @@ def importance_table(found: Importances) -> str:
     """The importances as text, with what they are."""
     rows: list[tuple[str, ...]] = [("column shuffled", found.heading), *found.rows()]
     return f"{aligned(rows)}\n({REPEATS} times, over {found.samples:,} samples)"
-
-
-def _columns(encodings: Sequence[Encoding]) -> list[tuple[str, dict[int, int]]]:
-    """(what to call it, {member: where it has it}) of every column that any of them takes.
-
-    They are the same by name; by position if one of them has no names.
-    """
-    columns: list[tuple[int, int, str | None, int]] = []
-    for member, encoding in enumerate(encodings):
-        for j, part in enumerate(encoding.parts):
-            if isinstance(part, Pixels):
-                raise UsageError("--importance is of the columns of a table; these rows are images")
-            columns.append((member, j, part.column, part.position))
-    by_name = all(name is not None for *_, name, _ in columns)
-    found: dict[int | str | None, tuple[str, dict[int, int]]] = {}
-    for member, j, name, position in columns:
-        shown = f"column {position + 1}" if name is None else name
-        found.setdefault(name if by_name else position, (shown, {}))[1][member] = j
-    return list(found.values())
 
 
 def _copied(split: Split, n: int) -> Split:

@@ -18,7 +18,7 @@ from mlpcli.errors import CheckpointError, InputError
 from mlpcli.nn.network import MLP
 from mlpcli.records import record
 from mlpcli.runs.model import Model, networks_of, reads_alike
-from mlpcli.runs.own_data import count_unseen, open_as_own, open_rows, refuse_width
+from mlpcli.runs.own_data import open_as_own, open_rows, refuse_width, say_unseen
 from mlpcli.runs.seen import refuse_seen
 from mlpcli.tasks.choice import same_answers
 
@@ -68,15 +68,15 @@ def open_committee(
         together=first.file.member is not None and len(members) > 1,
     )
     options = TableOptions(label_column=label_column, header=header)
-    splits, remarks = [], _remarks(first, data)
+    splits, opened = [], [(first, data)]
     for other in members:
         if reads_alike(first, other):
             splits.append(rows)
             continue
         own, X = _same_rows(first, other, data, rows, data_dir, options)
         splits.append(replace(rows, X=X))
-        remarks += _remarks(other, own)
-    notices = [*dict.fromkeys(remarks), *refuse_seen(members, data, rows)]
+        opened.append((other, own))
+    notices = [*_remarks(opened), *refuse_seen(members, data, rows)]
     if data.digest != first.data.digest:
         for member, split in zip(members, splits, strict=True):
             said = compare_scale(member.encoding, split.X, data.source, member.file.path)
@@ -84,11 +84,18 @@ def open_committee(
     return Committee(data.source, networks_of(members), splits, notices)
 
 
-def _remarks(model: Model, data: Dataset) -> list[str]:
-    """What a person should know of how other data than the model's own were read."""
-    if data.digest == model.data.digest:
-        return []
-    return [*data.notices, *count_unseen(data.unseen, data.source, model)]
+def _remarks(opened: Sequence[tuple[Model, Dataset]]) -> list[str]:
+    """What a person should know of how other data than a model's own were read."""
+    lines: list[str] = []
+    unseen: dict[str, int] = {}
+    for model, data in opened:
+        if data.digest != model.data.digest:
+            lines += data.notices
+            path = str(model.file.path)
+            unseen[path] = max(data.unseen, unseen.get(path, 0))
+    for path, cells in unseen.items():
+        lines += say_unseen(cells, opened[0][1].source, path)
+    return list(dict.fromkeys(lines))
 
 
 def refuse_other_question(first: Model, other: Model) -> None:

@@ -252,9 +252,9 @@ def _moved(model: Model, config: Config) -> str | Sequence[str] | None:
     return given if given != model.config.data.data else None
 
 
-def count_unseen(cells: int, source: str, model: Model) -> list[str]:
-    """A line on the cells of categories that the model does not know, if there are any."""
+def say_unseen(cells: int, source: str, model: str) -> list[str]:
+    """A line on the cells of categories that a model does not know, if there are any."""
     if not cells:
         return []
     what = "1 cell has a category" if cells == 1 else f"{cells:,} cells have categories"
-    return [f"{source}: {what} that {model.file.path} does not know"]
+    return [f"{source}: {what} that {model} does not know"]

@@ -126,7 +126,7 @@ def test_a_row_is_answered_by_all_members_or_by_none_in_any_order(mlp, apart) ->
             "number; correct it, or leave it empty"
         )
         assert warnings == [
-            "new.csv: 2 cells have categories that large.npz does not know",
+            "new.csv: 2 cells have categories that a model of the committee does not know",
             "warning: new.csv: row 4, column 'small': 'y' is not a number; correct it, or leave it "
             "empty",
             "warning: new.csv: row 6, column 'small': 'z' is not a number; correct it, or leave it "
