@@ -31,6 +31,7 @@ class Dataset:
         y: (N,) labels as they were written: int64, float64, or text (dtype `<U…`).
         X_test, y_test: a test set that comes with the data, or None.
         digest: SHA-256 of the contents (`Dataset.digest` of a checkpoint is compared with it).
+        digests, digests_test, digests_val: of each table that X, X_test and X_val are of.
         image_shape: (height, width) of an image's pixels in a row of X; None for a table.
         columns: what the columns of X are, of a table; None if all are numbers without names, as
             those of arrays and images are.
@@ -77,6 +78,9 @@ class Dataset:
     X_val: Array | None = None
     y_val: Array | None = None
     weights_val: Array | None = None
+    digests: tuple[str, ...] = ()
+    digests_test: tuple[str, ...] = ()
+    digests_val: tuple[str, ...] = ()
     unseen: int = 0
     notices: tuple[str, ...] = ()
     class_names: tuple[str, ...] | None = None

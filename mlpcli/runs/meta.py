@@ -38,6 +38,7 @@ class DataRecord:
         source: as it was given to `--data`.
         path: the same as an absolute path, if it is a path.
         digest: of the contents.
+        digests: of each table of the training rows, if the contents are more than one of them.
         rows: how many rows X has.
         label_name, label_position, label_decimal, label_unit: of a table; see `Column`.
         file_width: how many columns the table has in all.
@@ -60,6 +61,7 @@ class DataRecord:
     files: tuple[Name, ...] = ()
     image_shape: tuple[Side, Side] | None = None
     class_names: tuple[str, ...] | None = None
+    digests: tuple[Digest, ...] = ()
 
     @classmethod
     def of(cls, data: Dataset) -> DataRecord:
@@ -78,6 +80,7 @@ class DataRecord:
             files=tuple(str(Path(file).expanduser().resolve()) for file in data.files),
             image_shape=data.image_shape,
             class_names=data.class_names,
+            digests=() if data.digests == (data.digest,) else data.digests,
         )
 
 
@@ -128,7 +131,7 @@ class Ancestor:
     Attributes:
         path: where it was.
         saw: "train", the training rows of its split; "unknown" if it did not say.
-        digest: of its data.
+        digest, digests: of its data; see `DataRecord`.
         split: how they were split.
     """
 
@@ -136,6 +139,7 @@ class Ancestor:
     saw: Literal["train", "unknown"]
     digest: Digest | None = None
     split: SplitRecord | None = None
+    digests: tuple[Digest, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.saw == "unknown") != (self.digest is None or self.split is None):

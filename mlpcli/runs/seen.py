@@ -27,7 +27,7 @@ def lineage(model: Model) -> tuple[Ancestor, ...]:
         group=data.group,
         fold=fold_of(model.config, model.file.member),
     )
-    own = Ancestor(model.file.name, "train", model.data.digest, record)
+    own = Ancestor(model.file.name, "train", model.data.digest, record, model.data.digests)
     return (*model.ancestors, own)
 
 
@@ -71,6 +71,11 @@ def refuse_seen(members: Sequence[Model], data: Dataset, rows: Split) -> list[st
                         + (", or each model by itself" if len(members) > 1 else "")
                     )
                 notices.append(f"{text}: on new rows it will do worse")
+            elif _shares_a_table(ancestor, data, rows):
+                notices.append(
+                    f"{who} was trained on rows of the same table, perhaps on these: on new rows "
+                    "it may do worse"
+                )
     return list(dict.fromkeys(notices))
 
 
@@ -97,11 +102,25 @@ def warn_of_seen(
             if ancestor.split.test_fraction is not None:
                 flags.append(f"--test-fraction {ancestor.split.test_fraction:g}")
             return f"{text}; {' '.join(flags)} keeps them apart"
+        if _shares_a_table(ancestor, data, rows):
+            return (
+                f"{ancestor.path} was trained on rows of the same table, perhaps on the "
+                f"{rows.name} rows, whose figures may be too good"
+            )
     return None
 
 
 def _share(seen: int, rows: Split) -> str:
     return f"all {seen:,}" if seen == len(rows) else f"{seen:,} of the {len(rows):,}"
+
+
+def _shares_a_table(ancestor: Ancestor, data: Dataset, rows: Split) -> bool:
+    """Whether the rows are of a table that it was trained on, which had others beside it."""
+    if ancestor.digest == data.digest:
+        return False
+    parts = (data.X, data.digests), (data.X_test, data.digests_test), (data.X_val, data.digests_val)
+    digests = {digest for X, of_part in parts if X is rows.X for digest in of_part}
+    return not digests.isdisjoint(ancestor.digests or (ancestor.digest,))
 
 
 def _count_seen(ancestor: Ancestor, label_column: str | None, data: Dataset, rows: Split) -> int:

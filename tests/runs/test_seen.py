@@ -49,6 +49,54 @@ def test_after_init_from_a_model_that_saw_all_no_figure_of_noise_looks_good(mlp,
     assert mlp.ok("evaluate", "all.npz", "--split", "train").err == ""
 
 
+@pytest.fixture
+def parts(noise) -> tuple[str, str, str]:
+    """The rows in three tables."""
+    head, *lines = noise.read_text().splitlines()
+    for name, some in (("t.csv", lines[:60]), ("v.csv", lines[60:80]), ("s.csv", lines[80:])):
+        Path(name).write_text("\n".join([head, *some]) + "\n")
+    return "t.csv", "v.csv", "s.csv"
+
+
+SAME = "was trained on rows of the same table, perhaps on"
+
+
+def test_a_table_that_had_others_beside_it_is_known_again_by_itself(mlp, parts) -> None:
+    t, v, s = parts
+    train(mlp, t, "apart.npz", "--val-data", v, "--test-data", s, "--epochs", 1)
+    train(mlp, t, "joined.npz", "--data", v, "--epochs", 1)
+    warning = f"warning: {{}} {SAME} these: on new rows it may do worse\n"
+    for model, source, seen in (
+        ("apart.npz", t, True),
+        ("apart.npz", v, False),
+        ("apart.npz", s, False),
+        ("joined.npz", t, True),
+        ("joined.npz", v, True),
+        ("joined.npz", s, False),
+    ):
+        Path("copy.csv").write_bytes(Path(source).read_bytes())
+        said = mlp.ok("evaluate", model, "--data", "copy.csv").err
+        assert said == (warning.format(model) if seen else "")
+    assert mlp.ok("evaluate", "apart.npz").err == ""
+    for split, source in (("val", v), ("test", s)):
+        train(mlp, source, "other.npz", "--epochs", 1)
+        said = mlp.ok("evaluate", "apart.npz", "other.npz", "--split", split).err
+        assert said == warning.format("other.npz")
+
+
+def test_a_run_from_a_model_that_saw_its_table_beside_others_says_so(mlp, parts) -> None:
+    t, v, s = parts
+    train(mlp, t, "apart.npz", "--val-data", v, "--test-data", s, "--epochs", 1)
+    again = (*NET[:-1], "--init-from", "apart.npz", "--epochs", 1, "-o", "new.npz")
+    said = mlp.ok("train", "--data", t, *again).err
+    assert f"warning: apart.npz {SAME} the val rows, whose figures may be too good\n" in said
+    said = mlp.ok("evaluate", "new.npz").err
+    assert said.startswith(f"warning: new.npz: started from apart.npz, which {SAME} these")
+    said = mlp.ok("train", "--data", t, "--val-data", v, "--test-data", s, *again).err
+    assert "warning" not in said
+    assert mlp.ok("evaluate", "new.npz").err == ""
+
+
 def test_training_says_which_held_out_rows_were_trained_on_before(mlp, noise) -> None:
     train(mlp, noise, "one.npz", "--epochs", 1, "--seed", 1)
     options = ("--data", noise, *NET[:-1], "--epochs", 1, "--init-from", "one.npz")

@@ -78,13 +78,13 @@ class Table:
         dropped_as: what is written there instead, if anything is.
         unseen: cells of categories that the model does not know.
         notices: what there is to say of it.
-        digest: SHA-256 of the bytes read.
+        digests: SHA-256 of the bytes read, of each file.
     """
 
     X: Array
     labels: Array | None
     columns: tuple[Column, ...]
-    digest: str
+    digests: tuple[str, ...]
     labelled: Array | None = None
     of_classes: bool = False
     label_name: str | None = None
@@ -100,6 +100,11 @@ class Table:
     dropped_as: tuple[str, ...] = ()
     unseen: int = 0
     notices: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Of all files."""
+        return self.digests[0] if len(self.digests) == 1 else combined_digest(self.digests)
 
 
 def collect(
@@ -287,7 +292,7 @@ class _Collector:
             labelled=labelled if keep_unlabelled else None,
             of_classes=any(isinstance(r, LabelCells) and r.said for r in self.extra),
             columns=columns,
-            digest=self._digest(),
+            digests=tuple(table.digest for table in self.tables),
             label_name=self._name(self.place.label),
             label_position=self.place.label,
             label_decimal=self.extra[0].decimal if self.place.label is not None else "",
@@ -389,10 +394,6 @@ class _Collector:
     def _name(self, position: int | None) -> str | None:
         header = self.first.header
         return header[position] if header is not None and position is not None else None
-
-    def _digest(self) -> str:
-        digests = [table.digest for table in self.tables]
-        return digests[0] if len(digests) == 1 else combined_digest(digests)
 
 
 def combined_digest(digests: Sequence[str]) -> str:

@@ -107,12 +107,13 @@ def _open_tables(
     if test is not None:
         rows, data = _beside(data, test, _for_other_rows(options), own)
         data = replace(data, X_test=rows.X, y_test=rows.labels, file_rows_test=rows.file_rows)
+        data = replace(data, digests_test=rows.digests)
     if val is not None:
         weight = options.sample_weight if options else None
         said = replace(_for_other_rows(options), sample_weight=weight)
         rows, data = _beside(data, val, said, own)
         data = replace(data, X_val=rows.X, y_val=rows.labels, file_rows_val=rows.file_rows)
-        data = replace(data, weights_val=rows.weights)
+        data = replace(data, weights_val=rows.weights, digests_val=rows.digests)
         if weight is not None and rows.weights is None:
             missing = f"{val}: has no column {quoted(weight)}: its rows weigh the same"
             data = replace(data, notices=(*data.notices, missing))
@@ -153,6 +154,7 @@ def as_dataset(table: Table, sources: Sequence[str]) -> Dataset:
         y=table.labels,
         of_classes=table.of_classes,
         digest=table.digest,
+        digests=table.digests,
         columns=table.columns,
         left_out=table.left_out,
         label_name=table.label_name,
