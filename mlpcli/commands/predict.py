@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ class _Job:
     bad: dict[int, str] = field(default_factory=dict)
     width: float | None = None
 
-    @property
+    @cached_property
     def unread(self) -> dict[int, str]:
         """{row: why some member cannot read it}: all of them answer it, or none."""
         return {row: why for rows in reversed(self.inputs) for row, why in rows.bad.items()}
@@ -310,10 +311,11 @@ def _outcome(job: _Job, predicted: Array, labels: Array) -> str:
 def _as_json(job: _Job, request: Request) -> dict[str, Any]:
     """The shape of `predict --json`; without a file to write, the answers are there."""
     paths, first = list(dict.fromkeys(str(m.file.path) for m in job.members)), job.members[0]
-    answered = np.array([row not in job.unread for row in range(len(job.answers))], bool)
+    read = np.ones(len(job.answers), bool)
+    read[list(job.unread)] = False
 
     def is_missing(values: Array, part: Part) -> Array:
-        missing: Array = np.isnan(values) & answered
+        missing: Array = np.isnan(values) & read
         return missing
 
     about: dict[str, Any] = {

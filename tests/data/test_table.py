@@ -71,7 +71,7 @@ def test_one_table_in_many_hands(content: str) -> None:
     assert table.X.tolist() == [[1, 2.5], [-30, 4]]
     assert table.labels is not None
     assert table.labels.tolist() == ["x", "y"]
-    assert table.digest == hashlib.sha256(content.encode()).hexdigest()
+    assert table.digests == (hashlib.sha256(content.encode()).hexdigest(),)
 
 
 def test_quoted_cells_may_hold_the_delimiter_and_quotes() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
@@ -100,11 +99,6 @@ class Table:
     dropped_as: tuple[str, ...] = ()
     unseen: int = 0
     notices: tuple[str, ...] = ()
-
-    @property
-    def digest(self) -> str:
-        """Of all files."""
-        return self.digests[0] if len(self.digests) == 1 else combined_digest(self.digests)
 
 
 def collect(
@@ -394,8 +388,3 @@ class _Collector:
     def _name(self, position: int | None) -> str | None:
         header = self.first.header
         return header[position] if header is not None and position is not None else None
-
-
-def combined_digest(digests: Sequence[str]) -> str:
-    """SHA-256 of several SHA-256 digests."""
-    return hashlib.sha256("".join(digests).encode()).hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from mlpcli.data.columns import Layout, TableOptions
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.formats import idx, numpy_files
-from mlpcli.data.formats.collect import Table, combined_digest
+from mlpcli.data.formats.collect import Table
 from mlpcli.data.formats.registry import (
     STDIN,
     format_of,
@@ -126,7 +127,7 @@ def _beside(
     """The rows of a table that is read like the data set's, which knows of it by its digest."""
     rows = read_tables([source], options, layout)
     notices = (*data.notices, *rows.notices, *_count_dropped(rows, source))
-    digest = combined_digest([data.digest, rows.digest])
+    digest = _joined([data.digest, _joined(rows.digests)])
     return rows, replace(data, digest=digest, notices=notices)
 
 
@@ -153,7 +154,7 @@ def as_dataset(table: Table, sources: Sequence[str]) -> Dataset:
         X=table.X,
         y=table.labels,
         of_classes=table.of_classes,
-        digest=table.digest,
+        digest=_joined(table.digests),
         digests=table.digests,
         columns=table.columns,
         left_out=table.left_out,
@@ -167,6 +168,13 @@ def as_dataset(table: Table, sources: Sequence[str]) -> Dataset:
         file_rows=table.file_rows,
         unseen=table.unseen,
         notices=(*table.notices, *_count_dropped(table, source)),
+    )
+
+
+def _joined(digests: Sequence[str]) -> str:
+    """SHA-256 of several SHA-256 digests; one alone is itself."""
+    return (
+        digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
     )
 
 
