@@ -12,7 +12,7 @@ from mlpcli.data.augment import Augmenter, Distortions
 from mlpcli.data.encoder import Encoder
 from mlpcli.data.encoding import Encoding
 from mlpcli.data.input_order import InputOrder, choose_order, count_used
-from mlpcli.data.pose import Poser
+from mlpcli.data.pose import PoseNormaliser
 from mlpcli.data.split import Split
 
 _ORDER_STREAM = 1  # which of the streams of random numbers under a seed
@@ -64,7 +64,7 @@ class Batches:
         self._dtype = np.dtype(dtype)
         self._raw = np.empty((self.size, split.X.shape[1]), split.X.dtype)
         pose = encoding.pose
-        self._poser = Poser(pose, self.size, dtype) if pose else None
+        self._normaliser = PoseNormaliser(pose, self.size, dtype) if pose else None
         self._unsorted: Array | None = None
         self._dense = dense
         D, K = self.widths
@@ -85,7 +85,7 @@ class Batches:
     @property
     def cut_quickly(self) -> bool:
         """Whether to cut a row costs no more than to read what another process has cut."""
-        return self._augmenter is None and self._poser is None
+        return self._augmenter is None and self._normaliser is None
 
     @property
     def widths(self) -> tuple[int, int]:
@@ -131,7 +131,7 @@ class Batches:
         raw = self._raw[: len(rows)]
         # "clip" writes to `out` directly, where "raise" would go through a copy; rows are valid
         np.take(self.split.X, rows, axis=0, out=raw, mode="clip")
-        return self._poser.apply(raw) if self._poser else raw
+        return self._normaliser.apply(raw) if self._normaliser else raw
 
     def count_used(self, X: Array) -> int:
         """Return k, of which X (n, D) as it was cut is 0 from column k on; D in no order."""

@@ -47,7 +47,7 @@ class Pose:
     width: float | None = None
 
 
-class Poser:
+class PoseNormaliser:
     """Brings images into a pose, in buffers that are allocated once.
 
     Args:

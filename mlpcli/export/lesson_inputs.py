@@ -21,7 +21,7 @@ from mlpcli.data.encoding import (
     encode_numbers,
 )
 from mlpcli.data.formats.inputs import frame_of
-from mlpcli.data.pose import Poser
+from mlpcli.data.pose import PoseNormaliser
 from mlpcli.data.scalings import SCALINGS
 from mlpcli.data.split import Split
 from mlpcli.runs.model import Model
@@ -106,7 +106,7 @@ def recoded(model: Model, data: Dataset, rows: Split) -> Array:
             seen = raw[:, j] >= 0
             raw[seen, j] = np.array(codes)[raw[seen, j].astype(np.intp)]
     pose = model.encoding.pose
-    return Poser(pose, len(raw), np.float64).apply(raw) if pose else raw
+    return PoseNormaliser(pose, len(raw), np.float64).apply(raw) if pose else raw
 
 
 def _number(part: Number, values: Array) -> dict[str, Any]:

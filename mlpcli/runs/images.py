@@ -10,7 +10,7 @@ from mlpcli.config.config import Config
 from mlpcli.config.options import AugmentConfig, DataConfig, ModelConfig
 from mlpcli.data.augment import Augmenter, Distortions
 from mlpcli.data.dataset import Dataset
-from mlpcli.data.pose import Pose, Poser
+from mlpcli.data.pose import Pose, PoseNormaliser
 from mlpcli.data.split import Splits
 from mlpcli.errors import UsageError
 from mlpcli.nn.adversarial import Attack
@@ -104,7 +104,7 @@ def distorted_samples(config: Config, data: Dataset, splits: Splits) -> tuple[Ar
     images = np.repeat(train.X[rows], _SHOWN_WAYS, axis=0)
     posed = pose(config.data, data)
     if posed:
-        images = Poser(posed, len(images)).apply(images)
+        images = PoseNormaliser(posed, len(images)).apply(images)
     out = np.empty(images.shape, np.float32)
     rng = np.random.default_rng(config.train.seed)
     labels = np.repeat(classes[: len(rows)], _SHOWN_WAYS)

@@ -12,7 +12,7 @@ from mlpcli.arrays import Array
 from mlpcli.config.config import make_config
 from mlpcli.data.batches import Batches
 from mlpcli.data.encoding import Encoding, Posed
-from mlpcli.data.pose import Pose, Poser
+from mlpcli.data.pose import Pose, PoseNormaliser
 from mlpcli.data.split import Split
 from mlpcli.runs.material import prepare
 
@@ -40,7 +40,7 @@ def test_a_small_case_by_hand() -> None:
     """Three pixels on a diagonal: the rows beside the middle one move by a column each."""
     image = np.zeros((3, 5))
     image[0, 1] = image[1, 2] = image[2, 3] = 6
-    upright = Poser(Pose((3, 5)), 1, np.float64).apply(image.reshape(1, -1)).reshape(3, 5)
+    upright = PoseNormaliser(Pose((3, 5)), 1, np.float64).apply(image.reshape(1, -1)).reshape(3, 5)
     expected = np.zeros((3, 5))
     expected[:, 2] = 6
     np.testing.assert_allclose(upright, expected)
@@ -49,12 +49,12 @@ def test_a_small_case_by_hand() -> None:
 @pytest.mark.parametrize("slope", [-1.0, -0.4, 0.0, 0.3, 0.9])
 def test_the_slope_is_that_of_the_definition_and_gone_afterwards(slope: float) -> None:
     image = stroke(slope)
-    poser = Poser(Pose((H, W)), 2, np.float64)
+    normaliser = PoseNormaliser(Pose((H, W)), 2, np.float64)
     both = np.stack([image, np.roll(image, 1, axis=0)]).reshape(2, -1)
-    _, found, moved = poser.maps(both)[0]
+    _, found, moved = normaliser.maps(both)[0]
     np.testing.assert_allclose(found, [slope_of(image)] * 2, atol=1e-12)
     np.testing.assert_allclose(moved, [0, -slope_of(image)], atol=1e-12)
-    upright = poser.apply(both)
+    upright = normaliser.apply(both)
     assert abs(slope_of(upright[0].reshape(H, W))) < 0.05
     np.testing.assert_allclose(upright.sum(axis=1), both.sum(axis=1), rtol=1e-9)  # nothing is lost
 
@@ -65,7 +65,7 @@ def test_a_width_by_hand(column: int, width: float, step: float) -> None:
     """Two columns beside `column` have deviation 1: so they are 4 wide, brought to 2 to 8."""
     image = np.zeros((2, 9))
     image[:, [column - 1, column + 1]] = 6
-    posed = Poser(Pose((2, 9), False, width), 1, np.float64).apply(image.reshape(1, -1))
+    posed = PoseNormaliser(Pose((2, 9), False, width), 1, np.float64).apply(image.reshape(1, -1))
     expected = {
         0.5: [0, 3, 6, 3, 0, 3, 6, 3, 0],
         1.0: [0, 0, 0, 6, 0, 6, 0, 0, 0],
@@ -78,7 +78,7 @@ def test_a_single_column_is_stretched_as_far_as_any_whatever_its_values_are() ->
     rng = np.random.default_rng(0)
     image = np.zeros((2, 5, 9))
     image[0, :, 2], image[1, :, 6] = rng.random(5), [7, 7, 7, 7, 7]
-    posed = Poser(Pose((5, 9), False, 8.0), 2, np.float64).apply(image.reshape(2, -1))
+    posed = PoseNormaliser(Pose((5, 9), False, 8.0), 2, np.float64).apply(image.reshape(2, -1))
     expected = np.zeros((2, 5, 9))
     for k, column in enumerate((2, 6)):
         expected[k, :, 4] = image[k, :, column]
@@ -95,7 +95,7 @@ def test_an_image_is_as_wide_as_asked_in_its_middle_and_leans_as_asked(
     image = np.clip(5.5 - abs(x - 17 - slope * (y - 7)), 0, 1) * (abs(y - 7) <= 3)
     for width in (8.0, 14.0):
         pose = Pose((15, 31), deslant, width)
-        posed = Poser(pose, 1, np.float64).apply(image.reshape(1, -1)).reshape(15, 31)
+        posed = PoseNormaliser(pose, 1, np.float64).apply(image.reshape(1, -1)).reshape(15, 31)
         x = np.arange(31) - 15
         mean = float((posed * x).sum() / posed.sum())
         assert abs(mean) < 0.02
@@ -114,7 +114,7 @@ def test_an_image_without_a_slope_stays(width: float | None) -> None:
     odd = [np.zeros((H, W)), np.full((H, W), 1e30), level, -stroke(0.0)]
     images = np.stack(odd[: 2 if width else 4]).reshape(-1, H * W)
     np.testing.assert_allclose(
-        Poser(Pose((H, W), True, width), 9, np.float64).apply(images), images
+        PoseNormaliser(Pose((H, W), True, width), 9, np.float64).apply(images), images
     )
 
 
@@ -124,7 +124,7 @@ def test_images_are_posed_before_they_are_scaled_and_each_by_itself(width: float
     raw = np.rint(100 * images).astype(np.uint8)
     split = Split("train", raw, np.zeros(7, np.intp), np.arange(7))
     encoding = Encoding((Posed("upright", H * W, 0.01, 150.0, (H, W), True, width),))
-    expected = 0.01 * Poser(Pose((H, W), True, width), 7, np.float64).apply(raw)
+    expected = 0.01 * PoseNormaliser(Pose((H, W), True, width), 7, np.float64).apply(raw)
     for size in (7, 3):
         batches = Batches(split, encoding, size, np.float64)
         X, y = np.empty((size, H * W)), np.empty(size, np.intp)
@@ -154,7 +154,7 @@ def test_a_checkpoint_says_so_and_makes_images_upright_wherever_it_is_used(
     test = material.splits.test
     assert test is not None
     raw, y = test.X[test.rows], test.y[test.rows]
-    upright = Poser(Pose((8, 8)), len(raw), np.float64).apply(raw) / 16
+    upright = PoseNormaliser(Pose((8, 8)), len(raw), np.float64).apply(raw) / 16
     expected = MLP.load("model.npz").predict_proba(upright)
     said = Model.load("model.npz").predict_proba(raw)
     np.testing.assert_allclose(said, expected, atol=1e-5)

@@ -29,7 +29,7 @@ export function prepare(grey, [height, width], frame) {
   return placed(fitted, height, width, frame < 1 ? 0 : -0.5);
 }
 
-/** An image brought into a pose by its moments: `Poser` of mlpcli/data/pose.
+/** An image brought into a pose by its moments: `PoseNormaliser` of mlpcli/data/pose.
  * @param {Float64Array} pixels @param {number} height @param {number} width
  * @param {{deslant: boolean, width: number | null}} pose */
 export function posed(pixels, height, width, pose) {

@@ -17,7 +17,7 @@ from mlpcli import MLP, Model
 from mlpcli.data.catalog import open_data
 from mlpcli.data.encoder import Encoder
 from mlpcli.data.encoding import Category, Date, Encoding, Number
-from mlpcli.data.pose import Pose, Poser
+from mlpcli.data.pose import Pose, PoseNormaliser
 from mlpcli.export.lesson_inputs import describe_encoding
 from mlpcli.nn.activations import ACTIVATIONS
 from mlpcli.nn.losses import LOSSES, OF_TASK
@@ -358,8 +358,8 @@ def test_images_are_brought_into_their_pose_as_in_training(node, pose: Pose) -> 
     asked = {"job": "posed", "pose": {"deslant": pose.deslant, "width": pose.width}}
     jobs = [asked | {"images": r, "height": h, "width": w} for r, h, w in shapes]
     for found, (rows, h, w) in zip(node(*jobs), shapes, strict=True):
-        poser = Poser(replace(pose, shape=(h, w)), len(rows), np.float64)
-        wanted = poser.apply(np.array(rows))
+        normaliser = PoseNormaliser(replace(pose, shape=(h, w)), len(rows), np.float64)
+        wanted = normaliser.apply(np.array(rows))
         np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-9)
         assert np.abs(np.array(found) - rows).max() > 0.01 or h == 3
 
@@ -377,7 +377,9 @@ def test_a_models_samples_have_its_pose_and_are_answered_as_by_mlp_predict(
     raw = np.array(node(*({"job": "unpacked", "packed": s["raw"]} for s in facts["samples"])))
     rows = [sample["row"] - 1 for sample in facts["samples"]]
     own = open_data("digits", data_dir=mlp.folder).X[rows].astype(float)
-    posed = Poser(Pose((8, 8), True, 6.0 if width else None), len(own), np.float64).apply(own)
+    posed = PoseNormaliser(Pose((8, 8), True, 6.0 if width else None), len(own), np.float64).apply(
+        own
+    )
     np.testing.assert_allclose(raw, posed, rtol=1e-6, atol=1e-6)
     Y = np.eye(10)[[0] * len(raw)].tolist()
     job = {"job": "lesson", "path": path, "raw": raw.tolist(), "Y": Y, "reg": 0.0, "rate": 0.1}
