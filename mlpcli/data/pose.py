@@ -5,14 +5,15 @@ With the values of the pixels as masses, x̄ and ȳ their mean place, and moment
     μ₂₀ = Σ(x − x̄)²/Σ1,   μ₁₁ = Σ(x − x̄)(y − ȳ)/Σ1,   μ₀₂ = Σ(y − ȳ)²/Σ1
 
 what is upright has a μ₁₁ of 0: row y is moved by −s·(y − ȳ), where s = μ₁₁/μ₀₂ (LeCun, Bottou,
-Bengio & Haffner 1998, "deslanted" digits). The width is then 4√(μ₂₀ − 2s·μ₁₁ + s²·μ₀₂), which is
-that of the box in moment normalisation (Liu, Nakashima, Sako & Fujisawa 2004, Pattern Recognition
-37). With w brought to W, and x̄ to the middle, the place x from the middle in the new image is
+Bengio & Haffner 1998, "deslanted" digits). The width w is then four standard deviations,
+4√(μ₂₀ − 2s·μ₁₁ + s²·μ₀₂). With w brought to W, and x̄ to the middle, the place x from the middle in
+the new image is
 
     x̄ + x·w/W + s·(y − ȳ)
 
-of the old one. (Members that see digits in other widths: Cireşan, Meier, Gambardella &
-Schmidhuber 2011, Convolutional neural network committees for handwritten character classification.)
+of the old one. (By second moments: Casey 1970, Moment normalization of handprinted characters.
+Members that see digits in other widths, those of a box: Meier, Cireşan, Gambardella & Schmidhuber
+2011, Better digit recognition with a committee of simple neural nets.)
 """
 
 from __future__ import annotations
