@@ -153,8 +153,8 @@ def test_a_committee_is_counted_as_one(reproduce: Any, monkeypatch: pytest.Monke
 def test_members_have_their_own_options_by_turns_as_in_the_makefile(reproduce: Any) -> None:
     row = next(row for row in reproduce.ROWS if row.config == "committee")
     makefile = (reproduce.ROOT / "Makefile").read_text()
-    assert row.committees * row.seeds == 10
-    for seed in range(10):
+    assert len(row.own) == row.seeds
+    for seed in range(2 * row.seeds):
         (flags,) = re.findall(rf"^committee_{seed % 5} := (.*)$", makefile, re.M) or [""]
         words = reproduce.train(row, seed)
         assert words == [
