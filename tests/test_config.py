@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import tomllib
 import tracemalloc
@@ -459,6 +460,31 @@ def test_the_distortions_suit_their_kind_unless_given(kind: str) -> None:
         assert f"{value:g}" in OPTIONS[name].help
         assert getattr(make_config({"augment": kind, name: 0.5}).augment, name) == 0.5
     assert make_config({}).augment.rotate is None
+
+
+@pytest.mark.parametrize("kind", DEFAULTS)
+def test_the_flags_of_a_run_give_all_its_values_whatever_its_defaults_follow(kind: str) -> None:
+    leading = ("optimizer", "parametrisation", "init", "lr_schedule", "augment")
+    tried = 0
+    choices = [[*OPTIONS[name].kind.choices] for name in leading]
+    for values in itertools.product(*choices):
+        for rest in ({}, {"lr": 0.1, "reg": 0.0}):
+            try:
+                config = make_config(dict(zip(leading, values, strict=True)) | rest, kind)
+            except UsageError:
+                continue  # some do not go together
+            tried += 1
+            words = config.to_flags(kind)
+            found: dict[str, Any] = {}
+            while words:
+                option = next(o for o in OPTIONS.values() if words[0] in (o.flag, o.off_flag))
+                flag = words.pop(0)
+                switch = isinstance(option.kind, Switch)
+                found[option.name] = (
+                    flag == option.flag if switch else check_flag(option.name, words.pop(0))
+                )
+            assert make_config(found, kind).values() == config.values()
+    assert tried > 500
 
 
 def test_the_defaults_of_a_kind_need_no_flags() -> None:

@@ -88,9 +88,12 @@ class Config:
             kind: a key of `DEFAULTS`.
         """
         values = self.values()
-        leading = {name: values[name] for name in _LEADING}
-        usual = make_config(leading, kind).values()
-        usual |= {n: DEFAULTS[kind].get(n, OPTIONS[n].default) for n in leading}
+        written: dict[str, Any] = {}
+        usual = make_config(written, kind).values()
+        while other := {n: values[n] for n in _LEADING if values[n] != usual[n]}:
+            written |= other  # and what they lead to
+            usual = make_config(written, kind).values()
+        usual |= dict.fromkeys(written)
         words = []
         for name, value in values.items():
             if isinstance(value, bool) and value != usual[name]:
