@@ -102,7 +102,8 @@ class _Job:
             cells += int(np.count_nonzero(np.logical_or.reduce(hits)))
         return cells
 
-    def count_unseen(self) -> int:
+    @cached_property
+    def unseen(self) -> int:
         """The cells with a category that some member does not know."""
 
         def is_unseen(values: Array, part: Part) -> Array:
@@ -267,7 +268,7 @@ def _tell(console: Console, job: _Job) -> None:
     paths = {model.file.path for model in job.members}
     who = str(job.members[0].file.path) if len(paths) == 1 else "a model of the committee"
     lines = [line for read in job.inputs for line in read.notices]
-    for line in dict.fromkeys([*lines, *say_unseen(job.count_unseen(), job.source, who)]):
+    for line in dict.fromkeys([*lines, *say_unseen(job.unseen, job.source, who)]):
         console.notice(line)
     there = np.array([answer is not None for answer in job.answers], bool)
     if rows.labels is not None:
@@ -322,7 +323,7 @@ def _as_json(job: _Job, request: Request) -> dict[str, Any]:
         "model": paths[0] if len(paths) == 1 else paths,
         "rows": len(job.answers),
         "output": str(request.output) if request.output else None,
-        "unseen": job.count_unseen(),
+        "unseen": job.unseen,
         "missing": job.count(is_missing),
     }
     if job.width is not None:

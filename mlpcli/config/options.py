@@ -227,7 +227,7 @@ class DataConfig:
     )
     digit_width: float | None = _option(
         None,
-        Number(above=0, at_most=MANY, metavar="PIXELS"),
+        Number(at_least=0.5, at_most=MANY, metavar="PIXELS"),
         "Bring what is on each image to this width, in the middle; committees gain by members "
         "of different widths. Default: as wide as it is.",
         also="width_normalization box_width",

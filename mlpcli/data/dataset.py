@@ -88,6 +88,15 @@ class Dataset:
     standardise: bool = True
     of_classes: bool = False
 
+    @property
+    def parts(self) -> tuple[tuple[Array | None, Array | None, tuple[str, ...]], ...]:
+        """(X, y, digests) of the training rows, of the test set, and of rows for validation."""
+        return (
+            (self.X, self.y, self.digests),
+            (self.X_test, self.y_test, self.digests_test),
+            (self.X_val, self.y_val, self.digests_val),
+        )
+
     def remarks(self) -> list[str]:
         """What a person should know of how the data were read, a line each."""
         said = list(self.notices)

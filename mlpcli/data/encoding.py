@@ -55,7 +55,7 @@ class Posed(Pixels):
     kind: Literal["upright"]  # type: ignore[assignment]
     shape: tuple[Side, Side] = (1, 1)
     deslant: bool = True
-    width: Annotated[float, Bounds(0, 2**40)] | None = None
+    width: Annotated[float, Bounds(0.5, 2**40)] | None = None
 
     def __post_init__(self) -> None:
         if math.prod(self.shape) != self.count:

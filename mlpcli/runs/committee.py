@@ -157,8 +157,8 @@ def _same_rows(
         refuse_width(other, own)
     except InputError as error:
         raise CheckpointError(f"{why}: {error}") from None
-    part = next(part for part in ("", "_test", "_val") if getattr(data, f"X{part}") is rows.X)
-    X, labels, given = getattr(own, f"X{part}"), getattr(own, f"y{part}"), getattr(data, f"y{part}")
+    part = next(number for number, (X, *_) in enumerate(data.parts) if X is rows.X)
+    (X, labels, _), (_, given, _) = own.parts[part], data.parts[part]
     if X is None or labels is None or given is None or len(X) != len(rows.X):
         raise CheckpointError(f"{why}: it finds other rows in {data.source}")
     if not np.array_equal(labels, given):

@@ -115,11 +115,10 @@ def _share(seen: int, rows: Split) -> str:
 
 
 def _shares_a_table(ancestor: Ancestor, data: Dataset, rows: Split) -> bool:
-    """Whether the rows are of a table that it was trained on, which had others beside it."""
+    """Whether the rows are of a table that it was trained on, though not of the same data."""
     if ancestor.digest == data.digest:
         return False
-    parts = (data.X, data.digests), (data.X_test, data.digests_test), (data.X_val, data.digests_val)
-    digests = {digest for X, of_part in parts if X is rows.X for digest in of_part}
+    digests = {digest for X, _, of_part in data.parts if X is rows.X for digest in of_part}
     return not digests.isdisjoint(ancestor.digests or (ancestor.digest,))
 
 

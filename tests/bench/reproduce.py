@@ -88,7 +88,7 @@ class Row:
         return value <= figure if self.counts == "error" else value >= figure
 
 
-IN_ITS_WAY: tuple[dict[str, Any], ...] = (
+WAYS: tuple[dict[str, Any], ...] = (
     {"deslant": False},
     {},
     {"digit_width": 16.0},
@@ -117,7 +117,7 @@ ROWS = [
     Row("adversarial", "Goodfellow 2015, maxout", "error", 0.782, 0.85, 0.64, True, 3),
     Row("adversarial-upright", "the same, upright digits", "error", 0.782, 0.85, 0.64, True, 3),
     Row("ciresan", "Cireşan 2010, 2500-…-500", "error", 0.35, 0.41, 0.35, True, 1, True),
-    Row("committee", "25 of 784-800-10", "error", 0.39, 0.39, 0.30, True, 5, False, 1, IN_ITS_WAY),
+    Row("committee", "25 of 784-800-10", "error", 0.39, 0.39, 0.30, True, 5, False, 1, WAYS),
     Row("fashion-best", "repositories' claims", "accuracy", 90.0, 91.5, 92.3, True, committees=1),
 ]
 

@@ -180,7 +180,7 @@ def test_a_checkpoint_says_so_and_makes_images_upright_wherever_it_is_used(
         (("train", "--data", "digits", "--digit-width", "5", "--scale", "robust"),
          "--digit-width 5: is for --scale auto or none"),
         (("train", "--data", "digits", "--digit-width", "0"),
-         "--digit-width 0: expected a number above 0 and at most 1000000000"),
+         "--digit-width 0: expected a number at least 0.5 and at most 1000000000"),
         (("train", "--data", "digits", "--init-from", "model.npz", "--hidden", "16", "--deslant",
           "--digit-width", "5", "-o", "new.npz"),
          "model.npz: was trained with --digit-width, or this is, and not with the same; its "

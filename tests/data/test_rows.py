@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mlpcli.data.columns import Column, Layout, TableOptions
+from mlpcli.data.columns import UNSEEN, Column, Layout, TableOptions
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.formats.inputs import Wanted, open_inputs
 from mlpcli.data.formats.rows import open_paths
@@ -251,8 +251,7 @@ def test_rows_to_predict_may_lack_labels(tmp_path: Path) -> None:
     wanted = Wanted(Path("m.npz"), 2, "t.csv", layout, None, None)
     with open_inputs(str(tmp_path / "new.csv"), [wanted]) as opened:
         (rows,) = opened.inputs
-    np.testing.assert_array_equal(rows.X, [[1, 1], [-1, 2], [1, np.nan]])
-    assert rows.unseen == 1
+    np.testing.assert_array_equal(rows.X, [[1, 1], [UNSEEN, 2], [1, np.nan]])
     assert rows.labels is not None
     assert rows.labelled is not None
     assert rows.labels[rows.labelled].tolist() == ["x", "y"]

@@ -59,7 +59,6 @@ class Inputs:
         X: (N, R).
         labels: (N,), if they have any.
         labelled: (N,) bool, which rows have one; None if all have.
-        unseen: cells of categories that the model does not know.
         notices: what there is to say of the file.
         bad: {row from 0: why it could not be read}.
     """
@@ -67,7 +66,6 @@ class Inputs:
     X: Array
     labels: Array | None = None
     labelled: Array | None = None
-    unseen: int = 0
     notices: tuple[str, ...] = ()
     bad: Mapping[int, str] = field(default_factory=dict)
 
@@ -162,7 +160,7 @@ def _of_table(table: RawTable, options: TableOptions, layout: Layout) -> Inputs:
     bad = dict(table.bad_rows or {})
     if len(bad) == len(read.X):
         raise DataError(bad[0])
-    return Inputs(read.X, read.labels, read.labelled, read.unseen, read.notices, bad)
+    return Inputs(read.X, read.labels, read.labelled, read.notices, bad)
 
 
 def _complete(inputs: Inputs, wanted: Wanted) -> Inputs:
