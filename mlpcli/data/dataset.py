@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import field, replace
 
 import numpy as np
 
@@ -40,6 +40,7 @@ class Dataset:
             see `Column`.
         file_width: how many columns the table has in all.
         files: what was given, if it is several files.
+        beside: {"test": …, "val": …} the tables, if any were given, of X_test and X_val.
         groups: (N,) intp, rows of one group stay in one part of a split; None: each by itself.
         weights: (N,) float64, how much each row counts; None: all equally.
         file_rows, file_rows_test, file_rows_val: which rows of their file, from 0, those of X,
@@ -70,6 +71,7 @@ class Dataset:
     label_unit: str = ""
     file_width: int | None = None
     files: tuple[str, ...] = ()
+    beside: Mapping[str, str] = field(default_factory=dict)
     groups: Array | None = None
     weights: Array | None = None
     file_rows: Array | None = None

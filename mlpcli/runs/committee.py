@@ -18,7 +18,7 @@ from mlpcli.errors import CheckpointError, InputError
 from mlpcli.nn.network import MLP
 from mlpcli.records import record
 from mlpcli.runs.model import Model, networks_of, reads_alike
-from mlpcli.runs.own_data import open_as_own, open_rows, refuse_width, say_unseen
+from mlpcli.runs.own_data import open_again, open_rows, refuse_width, say_unseen
 from mlpcli.runs.seen import refuse_seen
 from mlpcli.tasks.choice import same_answers
 
@@ -153,7 +153,7 @@ def _same_rows(
     """The data as the other model takes them, and of it what has the rows."""
     why = f"{other.file.path}: cannot be asked what {first.file.path} is asked"
     try:
-        own = open_as_own(other, first, data, data_dir, options)
+        own = open_again(other, data, data_dir, options)
         refuse_width(other, own)
     except InputError as error:
         raise CheckpointError(f"{why}: {error}") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -43,7 +44,8 @@ class DataRecord:
         label_name, label_position, label_decimal, label_unit: of a table; see `Column`.
         file_width: how many columns the table has in all.
         double: whether its numbers are in float64, as float32 would make too many equal.
-        files: the absolute paths of several files, or of --test-data and --val-data besides.
+        files: the absolute paths of several files.
+        beside: {"test": …, "val": …} those of --test-data and --val-data.
         image_shape: of images.
         class_names: what numeric labels stand for.
     """
@@ -62,6 +64,7 @@ class DataRecord:
     image_shape: tuple[Side, Side] | None = None
     class_names: tuple[str, ...] | None = None
     digests: tuple[Digest, ...] = ()
+    beside: dict[str, Name] = field(default_factory=dict)
 
     @classmethod
     def of(cls, data: Dataset) -> DataRecord:
@@ -77,11 +80,16 @@ class DataRecord:
             label_unit=data.label_unit,
             file_width=data.file_width,
             double=data.double,
-            files=tuple(str(Path(file).expanduser().resolve()) for file in data.files),
+            files=tuple(map(_absolute, data.files)),
             image_shape=data.image_shape,
             class_names=data.class_names,
             digests=() if data.digests == (data.digest,) else data.digests,
+            beside={name: _absolute(file) for name, file in data.beside.items()},
         )
+
+
+def _absolute(file: str) -> str:
+    return str(Path(file).expanduser().resolve())
 
 
 @record

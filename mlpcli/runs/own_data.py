@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -39,10 +40,10 @@ def own_data(
     """
     record, path = model.data, model.file.path
     problem: DataError | None = None
-    for place in [source] if source is not None else _places(model):
-        assert place is not None
+    places = [source] if source is not None else _places(model)
+    for place, beside in product(places, _places_beside(model)):
         try:
-            data = _open_own(model, place, data_dir, anew=anew)
+            data = _open_own(model, place, data_dir, beside, anew=anew)
         except (DataError, UsageError) as error:
             problem = problem or DataError(str(error))
             continue
@@ -78,25 +79,41 @@ def _exists(path: str) -> bool:
     return path != STDIN and os.path.exists(os.path.expanduser(path))
 
 
-def _open_own(model: Model, place: str | Sequence[str], data_dir: Path, *, anew: bool) -> Dataset:
+def _places_beside(model: Model) -> list[dict[str, str]]:
+    """{"test": …, "val": …}, where the tables may be that a model's data have besides.
+
+    Raises:
+        DataError: one is gone.
+    """
+    places, config, path = {}, model.config.data, model.file.path
+    for name, given in (("test", config.test_data), ("val", config.val_data)):
+        if given is not None:
+            found = (given, model.data.beside.get(name, given), str(path.parent / Path(given).name))
+            places[name] = list(filter(_exists, dict.fromkeys(found)))
+            if not places[name]:
+                raise DataError(
+                    f"{given}: the --{name}-data that {path} was trained with are gone; put them "
+                    "beside it"
+                )
+    return [dict(zip(places, files, strict=True)) for files in product(*places.values())]
+
+
+def _open_own(
+    model: Model,
+    place: str | Sequence[str],
+    data_dir: Path,
+    beside: Mapping[str, str],
+    *,
+    anew: bool,
+) -> Dataset:
     opened = open_data(
         place,
         data_dir=data_dir,
         options=table_options(model.config),
         layout=None if anew or model.encoding.pixels else model.layout,
-        **_beside(model),
+        **beside,
     )
     return as_images(opened, model.config.data.image_shape)
-
-
-def _beside(model: Model) -> dict[str, str]:
-    """Where the tables are, if any, that a model's data have for testing and for validation."""
-    data, parts = model.config.data, {}
-    for name, given in (("test", data.test_data), ("val", data.val_data)):
-        if given is not None:
-            found = (given, str(model.file.path.parent / Path(given).name))
-            parts[name] = next(filter(_exists, found), given)
-    return parts
 
 
 def open_like(
@@ -119,12 +136,9 @@ def open_like(
     return data
 
 
-def open_as_own(
-    model: Model, owner: Model, data: Dataset, data_dir: Path, options: TableOptions
-) -> Dataset:
-    """Open for a model what was opened as `data` for another one, perhaps its own data."""
-    beside = _beside(owner) if data.digest == owner.data.digest else {}
-    return open_like(model, data.files or data.source, data_dir, options, **beside)
+def open_again(model: Model, data: Dataset, data_dir: Path, options: TableOptions) -> Dataset:
+    """Open for a model what was opened as `data` for another one."""
+    return open_like(model, data.files or data.source, data_dir, options, **data.beside)
 
 
 def rows_to_evaluate(

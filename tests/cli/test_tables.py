@@ -81,6 +81,32 @@ def test_several_files_and_parts_beside_them_are_found_again(mlp, parts: None) -
     assert said.startswith("1.csv, 2.csv: is not what m.npz was trained on")
 
 
+def test_files_and_parts_beside_them_are_found_from_anywhere(mlp, parts: None, monkeypatch) -> None:
+    """By the path that each was given by, its absolute path, or its name beside the checkpoint."""
+    for name in ("models", "away", "else"):
+        Path(name).mkdir()
+    beside = ("--test-data", "test.csv", "--val-data", "val.csv")
+    mlp.ok("train", "--data", "1.csv", *beside, *SMALL, "--stop-after", 1)
+    Path("m.npz").rename("models/m.npz")
+    own = mlp.ok("evaluate", "models/m.npz", "--json").out
+    Path("val.csv").rename("models/val.csv")
+    Path("1.csv").rename("away/1.csv")
+    for name in ("1.csv", "test.csv", "val.csv"):  # of the same names, and of no use
+        Path("else", name).write_text("x,colour,y\n1,red,0\n2,blue,1\n")
+    monkeypatch.chdir("else")
+    model = str(Path("..", "models", "m.npz"))
+    code, said = mlp.error("evaluate", model)
+    assert (code, said.split(": ")[1]) == (3, f"is not what {model} was trained on")
+    Path("../away/1.csv").rename("../1.csv")
+    again = mlp.ok("evaluate", model, "--json").out
+    assert json.loads(again)["loss"] == json.loads(own)["loss"]
+    mlp.ok("train", "--resume", model, "-q")
+    for place in (".", ".."):
+        Path(place, "test.csv").unlink()
+    wanted = f"test.csv: the --test-data that {model} was trained with are gone; put them beside it"
+    assert mlp.error("evaluate", model) == (3, wanted)
+
+
 def test_the_command_that_repeats_a_run_names_every_file(mlp, parts: None) -> None:
     Path("run.toml").write_text('[data]\ndata = ["1.csv", "2.csv"]\nignore = ["colour"]\n')
     printed = mlp.ok("train", "--config", "run.toml", "--print-config").out

@@ -147,6 +147,26 @@ def test_several_files_of_other_columns_are_refused(
         opened(table, tmp_path / "2.csv")
 
 
+def test_several_files_of_other_decimal_marks_are_refused(tmp_path: Path) -> None:
+    """In 2.csv, 1,234 would be read as thousands, as by the points of 1.csv it may be."""
+    (tmp_path / "1.csv").write_text("a,b,kind\n0.5,1.5,x\n2,2,y\n")
+    (tmp_path / "2.csv").write_text("a;b;kind\n0,5;1,234;x\n2,25;2,345;y\n")
+    (tmp_path / "3.csv").write_text("a;b;kind\n5;1,234;x\n2;2,345;y\n")
+    with pytest.raises(DataError) as raised:
+        opened(tmp_path / "1.csv", tmp_path / "2.csv")
+    assert str(raised.value) == (
+        f"{tmp_path}/2.csv: its numbers have a decimal comma, those of {tmp_path}/1.csv a point; "
+        "write them alike"
+    )
+    with pytest.raises(DataError, match=r"1\.csv: .* a decimal point, those of .*2\.csv a comma"):
+        opened(tmp_path / "2.csv", tmp_path / "1.csv")
+    assert opened(tmp_path / "1.csv", tmp_path / "3.csv").X[:, 1].tolist() == [1.5, 2, 1234, 2345]
+    assert opened(tmp_path / "2.csv", tmp_path / "3.csv").X[-1].tolist() == [
+        2,
+        pytest.approx(2.345),
+    ]
+
+
 def test_rows_beside_a_table_are_for_testing_and_validation(tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text("size,colour,kind\n" + "1.5,red,1.0\n2,blue,0.0\n" * 20)
     (tmp_path / "test.csv").write_text("kind,colour,size\n1,red,3\n0,green,4\n,red,5\n")

@@ -8,7 +8,13 @@ from typing import Protocol
 import numpy as np
 
 from mlpcli.arrays import Array
-from mlpcli.data.cells import common_unit, find_decimal_comma, is_missing, parse_written
+from mlpcli.data.cells import (
+    common_unit,
+    decimal_mark,
+    find_decimal_comma,
+    is_missing,
+    parse_written,
+)
 from mlpcli.data.columns import UNSEEN, Column, DecimalMark, Layout, LeftOut, TableOptions
 from mlpcli.data.formats.matching import Places, match_layout, match_options
 from mlpcli.data.growing import SAMPLE, GrowingRows, is_too_coarse
@@ -121,6 +127,8 @@ def collect(
     """
     options = options or TableOptions()
     first = tables[0]
+    for table in tables[1:]:
+        _refuse_other_decimals(table, first)
     if layout is None:
         places = [match_options(table, options, first) for table in tables]
     else:
@@ -133,6 +141,18 @@ def collect(
                 table.take_first_row_for_header()
         return collect(tables, options, layout, labelled=labelled)
     return collector.table(keep_unlabelled=not labelled)
+
+
+def _refuse_other_decimals(table: RawTable, first: RawTable) -> None:
+    """Refuse tables of one run whose numbers have, plainly, other decimal marks."""
+    if table.decimal_comma == first.decimal_comma:
+        return
+    if all(any(decimal_mark(c) for row in t.head for c in row) for t in (table, first)):
+        marks = ("comma", "point") if table.decimal_comma else ("point", "comma")
+        raise DataError(
+            f"{table.source}: its numbers have a decimal {marks[0]}, those of {first.source} a "
+            f"{marks[1]}; write them alike"
+        )
 
 
 class _Collector:

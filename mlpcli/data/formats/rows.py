@@ -100,9 +100,10 @@ def _open_tables(
     val: str | None,
 ) -> Dataset:
     table = read_tables(sources, options, layout)
-    data = as_dataset(table, sources)
+    beside = {name: path for name, path in (("test", test), ("val", val)) if path is not None}
+    data = replace(as_dataset(table, sources), beside=beside)
     own = layout
-    if layout is None and (test is not None or val is not None):
+    if layout is None and beside:
         asked = options or TableOptions()
         own = data.layout(data.kind(asked.task, images=asked.images))
     if test is not None:
