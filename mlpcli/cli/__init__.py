@@ -17,9 +17,7 @@ from mlpcli.commands.stopping import SIGNALS
 from mlpcli.errors import ExitCode, Interruption, MlpError
 from mlpcli.text import nearest, printable
 
-_LONGEST = (
-    1500  # characters of a message, whose beginning says what is wrong, and its end what to do
-)
+_LONGEST = 1500  # characters of a message: its beginning says what is wrong, its end what to do
 
 COMMANDS = {
     "download": "Fetch MNIST and Fashion-MNIST.",

@@ -39,8 +39,7 @@ ABSENT = {
     "says how many cores",
     ("l1", "l1-ratio", "lasso", "l1-reg"): "there is no L1 penalty; --reg is the L2 penalty",
     ("onnx", "to-onnx", "export"): "mlp export model.npz model.onnx writes ONNX",
-    ("cv", "cross-validation", "k-fold", "kfold"): "train with several --seed, which draw "
-    "validation rows of their own",
+    ("cv", "cross-validation", "k-fold", "kfold"): "mlp train --folds 5 cross-validates",
     ("conv", "cnn", "kernel-size", "filters"): "mlp trains fully connected layers only",
     ("amp", "fp16", "bf16", "half", "mixed-precision"): "--dtype is float32 or float64",
 }

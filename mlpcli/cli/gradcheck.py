@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -20,9 +20,6 @@ from mlpcli.cli.threads import threads_option, use_threads
 from mlpcli.commands.console import Console
 from mlpcli.config.kinds import Number
 from mlpcli.errors import UsageError
-
-if TYPE_CHECKING:
-    pass
 
 _TOLERANCE = Number(above=0, at_most=1)
 

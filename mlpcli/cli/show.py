@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -17,9 +17,6 @@ from mlpcli.cli.options import (
 )
 from mlpcli.commands.console import Console
 from mlpcli.errors import UsageError
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command(cls=Command)

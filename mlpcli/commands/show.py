@@ -160,7 +160,6 @@ def _interval(model: Model) -> list[str]:
 
 
 def _arrays(model: Model) -> list[str]:
-
     rows = [("array", "shape", "values", "mean", "deviation", "largest")]
     for name, array in model.file.params.items():
         with np.errstate(over="ignore"):
@@ -250,7 +249,6 @@ def _csv(models: Sequence[Model]) -> str:
 
 
 def _draw_curves(models: Sequence[Model], path: Path) -> None:
-
     ensure_writable(path, reads=[m.file.path for m in models])
     save_curves(
         path, [Run(one.file.name, one.history, one.epoch) for m in models for one in m.each]

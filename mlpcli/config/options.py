@@ -462,7 +462,7 @@ class TrainConfig:
         Number(whole=True, at_least=1, at_most=1000, metavar="COUNT"),
         "Only score these options, by cross-validation: train a network without each of so many "
         "parts of the rows, and test it on that part. No checkpoint is written. Default: no.",
-        also="cv cross_validation k_folds n_splits kfold n_folds",
+        also="cv cross_validation k_fold k_folds n_splits kfold n_folds",
         lasting=False,
     )
     batch_size: int | str = _option(

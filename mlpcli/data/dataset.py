@@ -8,7 +8,7 @@ from dataclasses import field, replace
 
 import numpy as np
 
-from mlpcli.arrays import Array, distinct
+from mlpcli.arrays import Array, distinct, row_number
 from mlpcli.data.columns import Column, DecimalMark, Layout, LeftOut, describe_columns
 from mlpcli.errors import DataError
 from mlpcli.records import record
@@ -165,12 +165,16 @@ class Dataset:
         )
 
 
-def lacking_pixels(X: Array) -> Mapping[int, str]:
-    """{row from 0: what is wrong} of images X (N, D) that lack a pixel, as a table may."""
+def lacking_pixels(X: Array, file_rows: Array | None = None) -> Mapping[int, str]:
+    """{row from 0: what is wrong} of images X (N, D) that lack a pixel, as a table may.
+
+    `file_rows`: see `Dataset`.
+    """
     if X.dtype.kind != "f" or not np.isnan(X.min(initial=0)):
         return {}
     rows = np.flatnonzero(np.isnan(X).any(axis=1)).tolist()
-    return {row: f"row {row + 1} lacks a pixel; fill it in, or drop the row" for row in rows}
+    lacks = "lacks a pixel; fill it in, or drop the row"
+    return {row: f"row {row_number(row, file_rows)} {lacks}" for row in rows}
 
 
 def as_images(data: Dataset, shape: tuple[int, int] | None) -> Dataset:
@@ -195,6 +199,6 @@ def as_images(data: Dataset, shape: tuple[int, int] | None) -> Dataset:
             f"{data.source}: {odd[0]} is not one of numbers, and pixels are numbers; "
             f"leave out {flag}"
         )
-    if data.columns is not None and (lacking := lacking_pixels(data.X)):
+    if data.columns is not None and (lacking := lacking_pixels(data.X, data.file_rows)):
         raise DataError(f"{data.source}: {next(iter(lacking.values()))}, or leave out {flag}")
     return replace(data, image_shape=shape, columns=None)

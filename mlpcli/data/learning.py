@@ -84,8 +84,8 @@ def _learn_numbers(
     reach = np.maximum(-numbers.low, numbers.high)
     if reach.max() > LARGE:
         raise DataError(
-            f"{source}: column {numeric[int(reach.argmax())] + 1} reaches {reach.max():.4g}, where "
-            "squares cannot be computed; rescale it"
+            f"{source}: {columns[numeric[int(reach.argmax())]].shown} reaches {reach.max():.4g}, "
+            "where squares cannot be computed; rescale it"
         )
     shift, factor = SCALINGS[kind].learn(numbers)
     parts: list[Number] = []

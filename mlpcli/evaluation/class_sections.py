@@ -157,15 +157,15 @@ def _picture_mistakes(report: Report, scores: ClassReport) -> str:
     assert certainty is not None
     pictures = []
     for place in most_confident_mistakes(predictions, _MISTAKES).tolist():
-        row = int(split.rows[place])
-        image = np.asarray(split.X[row]).reshape(report.images.shape)
+        number = f"{split.number(place):,}"
+        image = np.asarray(split.X[split.rows[place]]).reshape(report.images.shape)
         true = escape(report.names[predictions.y[place]])
         said = escape(report.names[predictions.answers[place]])
         uri = pixels.picture_png(image, report.images.full_scale)
         pictures.append(
-            f'<figure><img alt="sample {row + 1}" src="{uri}"><figcaption><b>{true}</b> taken for '
+            f'<figure><img alt="sample {number}" src="{uri}"><figcaption><b>{true}</b> taken for '
             f"<b>{said}</b><br>{percent(certainty[place], 1)}"
-            f"<br>sample {row + 1:,}</figcaption></figure>"
+            f"<br>sample {number}</figcaption></figure>"
         )
     if not pictures:
         return section("Mistakes", "<p>None.</p>")

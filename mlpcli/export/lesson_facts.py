@@ -219,8 +219,8 @@ def _samples(model: Model, own: _OwnRows) -> list[dict[str, Any]]:
     dtype: Any = np.uint8 if test.X.dtype == np.uint8 else np.float64
     dtype = np.float32 if model.encoding.pose else dtype
     return [
-        {"row": row + 1, "label": label, "raw": _packed(values, dtype)}
-        for row, label, values in zip(rows.rows.tolist(), labels[chosen].tolist(), raw, strict=True)
+        {"row": test.number(place), "label": label, "raw": _packed(values, dtype)}
+        for place, label, values in zip(chosen, labels[chosen].tolist(), raw, strict=True)
     ]
 
 

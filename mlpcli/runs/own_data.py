@@ -131,7 +131,7 @@ def open_like(
     if not isinstance(source, str) or source in TABLES or is_table(source):
         options = replace(options, numeric=said.numeric, group=said.group)
     data = open_data(source, data_dir=data_dir, options=options, layout=model.layout, **beside)
-    if model.encoding.pixels and (lacking := lacking_pixels(data.X)):
+    if model.encoding.pixels and (lacking := lacking_pixels(data.X, data.file_rows)):
         raise DataError(f"{data.source}: {next(iter(lacking.values()))}")
     return data
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 from pathlib import Path
 
@@ -408,6 +410,41 @@ def test_rows_are_numbered_as_in_their_file(mlp, where: str) -> None:
     drawn = mlp.ok("evaluate", "model.npz").out
     for number, target in re.findall(r"^row (\d+) +(\S+)", drawn, re.M):
         assert float(y[int(number) - 1]) == pytest.approx(float(target), rel=1e-3)
+
+
+def test_whatever_names_a_row_numbers_it_as_its_file_does(mlp) -> None:
+    """The lesson, the page's pictures, a wrong weight, and a pixel that is missing."""
+    rng = np.random.default_rng(0)
+    pixels, labels = rng.integers(0, 99, (60, 4)), rng.integers(0, 2, 60)
+    cells = [[*map(str, row), str(y)] for row, y in zip(pixels, labels, strict=True)]
+    for row in cells[::3]:
+        row[4] = ""
+
+    def write(path: str, rows: list[list[str]]) -> None:
+        Path(path).write_text("\n".join(["a,b,c,d,y", *map(",".join, rows)]) + "\n")
+
+    write("t.csv", cells)
+    images = ("train", "--data", "t.csv", "--image-shape", "2,2", "--hidden", 2, "--epochs", 1)
+    mlp.ok(*images, "-q")
+    mlp.ok("export", "model.npz", "lesson.html")
+    lesson = Path("lesson.html").read_text()
+    facts = json.loads(re.findall(r'id="facts">(.*?)</script>', lesson)[0])
+    for sample in facts["samples"]:
+        raw = np.frombuffer(base64.b64decode(sample["raw"]["data"]), sample["raw"]["dtype"])
+        assert raw.tolist() == pixels[sample["row"] - 1].tolist()
+    mlp.ok("evaluate", "model.npz", "--split", "train", "--report", "page.html")
+    shown = re.findall(r'alt="sample (\d+)".*?<b>(\d)</b> taken for', Path("page.html").read_text())
+    assert len(shown) > 5
+    assert all(cells[int(number) - 1][4] == true for number, true in shown)
+    weights = ("train", "--data", "w.csv", "--sample-weight", "d", "--epochs", 1)
+    write("w.csv", [*cells, ["1", "2", "3", "-4", "0"]])
+    said = "w.csv: the weight of sample 61 is -4; weights are 0 or more"
+    assert mlp.error(*weights) == (3, said)
+    cells[7][2] = ""
+    write("t.csv", cells)
+    said = "t.csv: row 8 lacks a pixel; fill it in, or drop the row"
+    assert mlp.error("evaluate", "model.npz", "--data", "t.csv") == (3, said)
+    assert mlp.error(*images)[1].startswith(said)
 
 
 def test_an_unknown_label_is_told_by_its_row_in_the_file(mlp) -> None:
