@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mlpcli.data.columns import name_column
 from mlpcli.data.encoding import Category, Date, Encoding, Number, Pixels
 from mlpcli.text import aligned, cut, percent, printable
 
@@ -20,11 +21,7 @@ def column_table(encoding: Encoding) -> list[str]:
     for part in encoding.parts[:_MOST]:
         if isinstance(part, Pixels):
             continue
-        name = (
-            f"column {part.position + 1}"
-            if part.column is None
-            else cut(printable(part.column), 20)
-        )
+        name = cut(printable(name_column(part.column, part.position)), 20)
         rows.append((name, part.kind, percent(part.missing) if part.missing else ""))
         learned.append(cut(_learned(part), _WIDEST))
     table = aligned([("column", "kind", "missing"), *rows]).splitlines()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import field, fields
 from typing import Literal
 
 from mlpcli.records import record
@@ -14,6 +14,11 @@ DecimalMark = Literal["", ".", ","]
 
 UNSEEN = -1.0
 """The code of a category that the model does not know; a missing one is NaN."""
+
+
+def name_column(name: str | None, position: int) -> str:
+    """What to call a column in messages."""
+    return f"column {position + 1}" if name is None else name
 
 
 @record
@@ -46,11 +51,29 @@ class Column:
     @property
     def shown(self) -> str:
         """What to call it in messages."""
-        return self.name if self.name is not None else f"column {self.position + 1}"
+        return name_column(self.name, self.position)
 
     def is_among(self, wanted: Sequence[str]) -> bool:
         """Whether it is one of those that these names and indices are of."""
         return self.name in wanted or str(self.position) in wanted
+
+
+@record
+class LabelColumn:
+    """The column of a table's labels; for the attributes see `Column`.
+
+    `position` is None if it is not known, as where there is no such column.
+    """
+
+    name: str | None = None
+    position: int | None = None
+    decimal: DecimalMark = ""
+    unit: str = ""
+
+    @property
+    def shown(self) -> str:
+        """What to call it in messages; "" if nothing is known of it."""
+        return self.name or ("" if self.position is None else name_column(None, self.position))
 
 
 @record
@@ -64,7 +87,7 @@ class LeftOut:
     @property
     def shown(self) -> str:
         """What to call it in messages."""
-        return self.name if self.name is not None else f"column {self.position + 1}"
+        return name_column(self.name, self.position)
 
 
 @record
@@ -73,7 +96,7 @@ class Layout:
 
     Attributes:
         columns: its raw columns, in their order.
-        label_name, label_position, label_decimal, label_unit: of the label's column; see `Column`.
+        label: the column of the labels.
         width: how many columns the table had that it was trained on; None if not known.
         classes: its labels as text; None if they are numbers to predict.
         model: what to call it in messages.
@@ -81,13 +104,10 @@ class Layout:
     """
 
     columns: tuple[Column, ...]
-    label_name: str | None = None
-    label_position: int | None = None
+    label: LabelColumn = field(default_factory=LabelColumn)
     width: int | None = None
     classes: tuple[str, ...] | None = ()
     model: str = "the model"
-    label_decimal: DecimalMark = ""
-    label_unit: str = ""
     double: bool = False
 
     @property

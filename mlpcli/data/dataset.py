@@ -9,7 +9,7 @@ from dataclasses import field, replace
 import numpy as np
 
 from mlpcli.arrays import Array, distinct, row_number
-from mlpcli.data.columns import Column, DecimalMark, Layout, LeftOut, describe_columns
+from mlpcli.data.columns import Column, LabelColumn, Layout, LeftOut, describe_columns
 from mlpcli.errors import DataError
 from mlpcli.records import record
 from mlpcli.tasks.choice import choose_kind
@@ -36,8 +36,7 @@ class Dataset:
         columns: what the columns of X are, of a table; None if all are numbers without names, as
             those of arrays and images are.
         left_out: the table's other columns, with the reasons.
-        label_name, label_position, label_decimal, label_unit: of the label's column, of a table;
-            see `Column`.
+        label: the column of the labels, of a table.
         file_width: how many columns the table has in all.
         files: what was given, if it is several files.
         beside: {"test": …, "val": …} the tables, if any were given, of X_test and X_val.
@@ -65,10 +64,7 @@ class Dataset:
     image_shape: tuple[int, int] | None = None
     columns: tuple[Column, ...] | None = None
     left_out: tuple[LeftOut, ...] = ()
-    label_name: str | None = None
-    label_position: int | None = None
-    label_decimal: DecimalMark = ""
-    label_unit: str = ""
+    label: LabelColumn = field(default_factory=LabelColumn)
     file_width: int | None = None
     files: tuple[str, ...] = ()
     beside: Mapping[str, str] = field(default_factory=dict)
@@ -111,15 +107,9 @@ class Dataset:
             )
         if self.columns is not None:
             columns = describe_columns(self.columns, self.left_out)
-            label = f"; label: {printable(self.label_shown)}" if self.label_shown else ""
+            label = f"; label: {printable(self.label.shown)}" if self.label.shown else ""
             said.insert(0, f"columns: {columns}{label}")
         return said
-
-    @property
-    def label_shown(self) -> str:
-        """What to call the label's column; "" if there is none."""
-        unnamed = "" if self.label_position is None else f"column {self.label_position + 1}"
-        return self.label_name or unnamed
 
     def _may_be_pixels(self) -> bool:
         """Whether its columns hold bytes, though they are a table's."""
@@ -153,16 +143,7 @@ class Dataset:
         classes = None
         if kind == Classification.kind:
             classes = tuple(map(str, distinct(self.y).tolist()))
-        return Layout(
-            self.columns,
-            self.label_name,
-            self.label_position,
-            self.file_width,
-            classes,
-            label_decimal=self.label_decimal,
-            label_unit=self.label_unit,
-            double=self.double,
-        )
+        return Layout(self.columns, self.label, self.file_width, classes, double=self.double)
 
 
 def lacking_pixels(X: Array, file_rows: Array | None = None) -> Mapping[int, str]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from mlpcli import schema
 from mlpcli.arrays import Array
-from mlpcli.data.columns import Column, DecimalMark
+from mlpcli.data.columns import Column, DecimalMark, name_column
 from mlpcli.data.pose import Pose
 from mlpcli.data.scalings import SCALINGS
 from mlpcli.records import record
@@ -286,8 +286,8 @@ def columns_of(encodings: Sequence[Encoding]) -> list[tuple[str, dict[int, int]]
     by_name = all(name is not None for *_, name, _ in columns)
     found: dict[int | str | None, tuple[str, dict[int, int]]] = {}
     for number, j, name, position in columns:
-        shown = f"column {position + 1}" if name is None else name
-        found.setdefault(name if by_name else position, (shown, {}))[1][number] = j
+        shown = name_column(name, position), dict[int, int]()
+        found.setdefault(name if by_name else position, shown)[1][number] = j
     return list(found.values())
 
 

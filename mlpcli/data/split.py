@@ -109,7 +109,7 @@ def split(
         raise DataError(
             f"{data.source}: no rows to train on; lower --val-fraction or --test-fraction"
         )
-    learned = kind.learn(data.y[train_rows], data.source, data.label_shown)
+    learned = kind.learn(data.y[train_rows], data.source, data.label.shown)
     y = learned.encode(data.y)
     if data.groups is not None:  # whole groups may take a class with them
         learned.refuse_unknown(y, data.y, f"{data.source}: a held-out group", data.file_rows)

@@ -183,6 +183,7 @@ def _open(stream: Any, source: str, has_header: str) -> tuple[TextTable, Sequenc
         names=columns() or (),
         model=os.path.basename(sys.argv[0]),
     )
+    layout.label = SimpleNamespace(**layout.label)
     table = TextTable(
         io.BytesIO(stream.read()),
         source,

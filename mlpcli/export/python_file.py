@@ -52,8 +52,7 @@ def build(request: Request) -> bytes:
         ],
         "table": {
             "positions": positions,
-            "label_name": layout.label_name,
-            "label_position": layout.label_position,
+            "label": {"name": layout.label.name, "position": layout.label.position},
             "width": len(positions) + 1 if layout.width is None else layout.width,
             "numeric": sorted(numeric),
         },

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from mlpcli import __version__
 from mlpcli.config.config import Config
-from mlpcli.data.columns import DecimalMark
+from mlpcli.data.columns import DecimalMark, LabelColumn
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.encoding import Encoding, Part, Side, Unit
 from mlpcli.data.split import Fold
@@ -41,7 +41,7 @@ class DataRecord:
         digest: of the contents.
         digests: of each table of the training rows, if the contents are more than one of them.
         rows: how many rows X has.
-        label_name, label_position, label_decimal, label_unit: of a table; see `Column`.
+        label_name, label_position, label_decimal, label_unit: see `LabelColumn`.
         file_width: how many columns the table has in all.
         double: whether its numbers are in float64, as float32 would make too many equal.
         files: the absolute paths of several files.
@@ -74,10 +74,7 @@ class DataRecord:
             path=str(path.resolve()) if path.exists() else None,
             digest=data.digest,
             rows=len(data.y),
-            label_name=data.label_name,
-            label_position=data.label_position,
-            label_decimal=data.label_decimal,
-            label_unit=data.label_unit,
+            **{f"label_{name}": value for name, value in vars(data.label).items()},
             file_width=data.file_width,
             double=data.double,
             files=tuple(map(_absolute, data.files)),
@@ -86,6 +83,12 @@ class DataRecord:
             digests=() if data.digests == (data.digest,) else data.digests,
             beside={name: _absolute(file) for name, file in data.beside.items()},
         )
+
+    @property
+    def label(self) -> LabelColumn:
+        """The column of the labels."""
+        written = self.label_decimal, self.label_unit
+        return LabelColumn(self.label_name, self.label_position, *written)
 
 
 def _absolute(file: str) -> str:

@@ -16,6 +16,7 @@ from mlpcli.config.toml import check_sections
 from mlpcli.data.columns import Column, Layout
 from mlpcli.data.dataset import lacking_pixels
 from mlpcli.data.encoding import Encoding, Pixels
+from mlpcli.data.formats.header import is_index
 from mlpcli.data.formats.in_memory import read_rows
 from mlpcli.data.formats.inputs import Wanted
 from mlpcli.errors import CheckpointError, DataError, UsageError
@@ -122,16 +123,15 @@ class Model:
             )
         regression = not isinstance(self.task, Classification)
         texts = None if regression else tuple(map(str, classes.tolist()))
-        label = record.label_name, position, width, texts
-        written = record.label_decimal, record.label_unit, record.double
-        return Layout(columns, *label, str(self.file.path), *written)
+        label = replace(record.label, position=position)
+        return Layout(columns, label, width, texts, str(self.file.path), record.double)
 
     def _guess_label(self, width: int) -> tuple[int, int | None]:
         """(width, the label's position) of the table of a checkpoint that does not say."""
         column = self.config.data.label_column
         if column is None:
             return width, width - 1
-        index = int(column) if column.lstrip("+-").isdigit() else None
+        index = int(column) if is_index(column) else None
         return width, index % width if index is not None and -width <= index < width else None
 
     @property

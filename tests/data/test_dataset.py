@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlpcli.arrays import Array
+from mlpcli.data.columns import LabelColumn
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.split import Split, Splits, split
 from mlpcli.errors import DataError
@@ -89,7 +90,7 @@ def test_one_class_only_is_refused() -> None:
 @pytest.mark.parametrize(("name", "shown"), [("kind", "kind"), (None, "column 4")])
 @pytest.mark.parametrize("labels", [np.array(["cat"] * 5), np.array([2.5] * 5)])
 def test_equal_labels_of_a_table_may_be_of_the_wrong_column(labels, name, shown) -> None:
-    data = replace(data_of(labels), label_name=name, label_position=3)
+    data = replace(data_of(labels), label=LabelColumn(name, 3))
     task = "auto" if labels.dtype.kind == "U" else "regression"
     with pytest.raises(DataError, match=f"; give another --label-column than {shown}$"):
         split(data, task=task)

@@ -142,14 +142,14 @@ def test_the_first_row_is_judged_by_most_of_its_cells(
         return
     table = read(first + BODY)
     found = [column.name for column in table.columns]
-    assert (*found, table.label_name) == (names or (None, None, None))
+    assert (*found, table.label.name) == (names or (None, None, None))
     assert table.notices == notices
     assert len(table.X) == 12 + (names is None and bool(first))
 
 
 def test_a_person_has_the_last_word() -> None:
     table = read("1100,1102,x\n" + BODY, header="yes")
-    assert (table.columns[0].name, table.label_name, len(table.X)) == ("1100", "x", 12)
+    assert (table.columns[0].name, table.label.name, len(table.X)) == ("1100", "x", 12)
     assert table.notices == ()
     table = read("a,b,kind\n" + BODY, header="no", numeric=("0", "1"))
     assert len(table.X) == 13
@@ -160,7 +160,7 @@ def test_a_person_has_the_last_word() -> None:
 def test_a_number_that_is_there_once_does_not_name_numbers() -> None:
     rows = "".join(f"{i / 7:.3f},{'ab'[i % 2]},{i % 3}\n" for i in range(1, 13))
     table = read("0.5,a,2.0\n" + rows)
-    assert (table.label_name, len(table.X)) == (None, 13)
+    assert (table.label.name, len(table.X)) == (None, 13)
 
 
 ALL_TEXT = "".join(f"{'ab'[i % 2]},{'uvw'[i % 3]},{'pq'[i // 2 % 2]}\n" for i in range(12))
@@ -168,17 +168,17 @@ ALL_TEXT = "".join(f"{'ab'[i % 2]},{'uvw'[i % 3]},{'pq'[i // 2 % 2]}\n" for i in
 
 def test_a_table_of_text_alone() -> None:
     table = read("size,shape,edible\n" + ALL_TEXT)
-    assert (table.columns[0].name, table.label_name, len(table.X)) == ("size", "edible", 12)
+    assert (table.columns[0].name, table.label.name, len(table.X)) == ("size", "edible", 12)
     table = read(ALL_TEXT)
-    assert (table.columns[0].name, table.label_name, len(table.X)) == (None, None, 12)
+    assert (table.columns[0].name, table.label.name, len(table.X)) == (None, None, 12)
 
 
 def test_a_row_that_has_a_name_that_was_given_is_the_header() -> None:
     names = "a,u,q\n"  # could be a sample, by its values
-    assert read(names + ALL_TEXT).label_name is None
-    assert read(names + ALL_TEXT, "u").label_name == "u"
+    assert read(names + ALL_TEXT).label.name is None
+    assert read(names + ALL_TEXT, "u").label.name == "u"
     assert read(names + ALL_TEXT, ignore=("A",)).left_out[0].name == "a"
-    assert read(names + ALL_TEXT, known=("a", "u")).label_name == "q"
+    assert read(names + ALL_TEXT, known=("a", "u")).label.name == "q"
 
 
 def test_a_label_of_the_first_row_alone_is_its_name_though_it_is_far_down_that_others_repeat() -> (
@@ -187,9 +187,9 @@ def test_a_label_of_the_first_row_alone_is_its_name_though_it_is_far_down_that_o
     """Of the first rows, some labels occur once; of the whole file only that of the first one."""
     rows = "".join(f"{i / 9:.2f},{i % 5},c{i % 300}\n" for i in range(1, 900))
     table = read("1.5,2,species\n" + rows)
-    assert (table.label_name, len(table.X)) == ("species", 899)
+    assert (table.label.name, len(table.X)) == ("species", 899)
     assert table.notices == (SAMPLE, HEADER) or table.notices == (HEADER,)
-    assert read("1.5,2,species\n" + rows, header="no").label_name is None
+    assert read("1.5,2,species\n" + rows, header="no").label.name is None
 
 
 @pytest.mark.parametrize(
@@ -221,16 +221,16 @@ def test_names_of_rows_as_r_writes_them() -> None:
     table = read('"size" "kind"\n' + body)
     assert [column.name for column in table.columns] == ["size"]
     assert [(c.name, c.reason) for c in table.left_out] == [("column 1", "counts the rows")]
-    assert table.label_name == "kind"
+    assert table.label.name == "kind"
 
 
 @pytest.mark.parametrize("wanted", ["kind", "Kind", " KIND ", "2", "-1"])
 def test_case_and_spaces_of_a_name_do_not_matter(wanted: str) -> None:
-    assert read("a,b,kind\n" + BODY, wanted).label_name == "kind"
+    assert read("a,b,kind\n" + BODY, wanted).label.name == "kind"
 
 
 def test_case_matters_if_names_differ_in_it_alone() -> None:
     body = "a,A,y\n1.5,2,x\n2.5,3,z\n"
-    assert read(body, "A").label_name == "A"
+    assert read(body, "A").label.name == "A"
     with pytest.raises(DataError, match="no column 'AA'; did you mean"):
         read(body, "AA")

@@ -102,7 +102,7 @@ def test_labels_with_a_unit_are_numbers_if_many_are_different_and_else_classes()
     many = read(PLAIN, [f"{10 + i * 7 % 31 / 4} kmpl" for i in range(N)], names="a,y")
     assert many.labels is not None
     assert many.labels.tolist() == [10 + i * 7 % 31 / 4 for i in range(N)]
-    assert many.label_unit == "kmpl"
+    assert many.label.unit == "kmpl"
     whole = read(PLAIN, [f"{100 + i * 7 % 31} km" for i in range(N)], names="a,y")
     assert whole.labels is not None
     assert whole.labels.tolist() == [100 + i * 7 % 31 for i in range(N)]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlpcli.data.columns import Column, Layout, TableOptions
+from mlpcli.data.columns import Column, LabelColumn, Layout, TableOptions
 from mlpcli.data.formats.collect import Table, collect
 from mlpcli.data.formats.table import TableReader
 from mlpcli.errors import DataError
@@ -17,8 +17,7 @@ from mlpcli.errors import DataError
 # Trained from: id, kind (the label), size, colour, note (left out)
 LAYOUT = Layout(
     columns=(Column("size", 2), Column("colour", 3, "category", ("blue", "red"))),
-    label_name="kind",
-    label_position=1,
+    label=LabelColumn("kind", 1),
     width=5,
     classes=("x", "y"),
     model="m.npz",
@@ -123,7 +122,7 @@ def test_what_does_not_fit_is_refused(
 
 def test_what_could_be_either_is_refused() -> None:
     """Of four columns, three without a header are id, size, colour or kind, size, colour."""
-    layout = Layout(LAYOUT.columns, "kind", 1, 4, ("x", "y"), "m.npz")
+    layout = Layout(LAYOUT.columns, LabelColumn("kind", 1), 4, ("x", "y"), "m.npz")
     with pytest.raises(DataError) as refused:
         read([0, 2, 3], header=False, labelled=False, layout=layout)
     assert str(refused.value) == (
@@ -149,7 +148,7 @@ def test_what_could_be_either_is_refused() -> None:
 def test_the_models_labels_decide_how_others_are_read(
     classes: tuple[str, ...] | None, written: list[str], labels: list[Any]
 ) -> None:
-    layout = Layout((Column(None, 0),), None, 1, 2, classes)
+    layout = Layout((Column(None, 0),), LabelColumn(None, 1), 2, classes)
     content = "".join(f"{i},{label}\n" for i, label in enumerate(written))
     table = collect([TableReader(io.BytesIO(content.encode()), "t.csv")], None, layout)
     assert table.labels is not None
@@ -157,7 +156,9 @@ def test_the_models_labels_decide_how_others_are_read(
 
 
 def test_the_same_number_is_the_same_category() -> None:
-    layout = Layout((Column("a", 0, "category", ("1", "02", "x")),), "y", 1, 2, ("p", "q"))
+    layout = Layout(
+        (Column("a", 0, "category", ("1", "02", "x")),), LabelColumn("y", 1), 2, ("p", "q")
+    )
     content = "a,y\n1.0,p\n2,q\n02,p\nx,p\nX,q\n"
     table = collect([TableReader(io.BytesIO(content.encode()), "t.csv")], None, layout)
     assert table.X[:, 0].tolist() == [0, 1, 1, 2, -1]
@@ -165,7 +166,7 @@ def test_the_same_number_is_the_same_category() -> None:
 
 
 def test_an_odd_cell_is_refused_where_the_model_takes_a_number() -> None:
-    layout = Layout((Column("a", 0),), "y", 1, 2, ("p", "q"))
+    layout = Layout((Column("a", 0),), LabelColumn("y", 1), 2, ("p", "q"))
     content = "a,y\n" + "many,p\n" * 9 + "1,q\n"
     with pytest.raises(DataError) as refused:
         collect([TableReader(io.BytesIO(content.encode()), "t.csv")], None, layout)
@@ -189,7 +190,9 @@ def test_an_odd_cell_is_refused_where_the_model_takes_a_number() -> None:
 def test_day_and_month_are_told_apart_as_in_the_rows_of_training(
     order: str, cells: list[str], days: list[int | None]
 ) -> None:
-    layout = Layout((Column("when", 0, "date", order=order), Column("x", 1)), "y", 2, 3, None)
+    layout = Layout(
+        (Column("when", 0, "date", order=order), Column("x", 1)), LabelColumn("y", 2), 3, None
+    )
     content = "when,x\n" + "".join(f"{cell},1\n" for cell in cells)
     reader = TableReader(io.BytesIO(content.encode()), "t.csv")
     table = collect([reader], None, layout, labelled=False)
@@ -206,7 +209,9 @@ def test_day_and_month_are_told_apart_as_in_the_rows_of_training(
     ],
 )
 def test_a_date_that_could_be_another_one_is_refused(order: str, cell: str, what: str) -> None:
-    layout = Layout((Column("when", 0, "date", order=order), Column("x", 1)), "y", 2, 3, None)
+    layout = Layout(
+        (Column("when", 0, "date", order=order), Column("x", 1)), LabelColumn("y", 2), 3, None
+    )
     content = f"when,x\n2020-01-05,1\n{cell},2\n"
     reader = TableReader(io.BytesIO(content.encode()), "t.csv")
     reader.bad_rows = {}

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mlpcli.data.columns import UNSEEN, Column, Layout, TableOptions
+from mlpcli.data.columns import UNSEEN, Column, LabelColumn, Layout, TableOptions
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.formats.inputs import Wanted, open_inputs
 from mlpcli.data.formats.rows import open_paths
@@ -46,15 +46,15 @@ def test_a_table(table: Path) -> None:
     assert data.X.tolist() == [[1, 2], [3, 4]]
     assert data.y.tolist() == ["x", "y"]
     assert data.columns == (Column("a", 0), Column("b", 1))
-    assert (data.label_name, data.label_position, data.file_width) == ("kind", 2, 3)
+    assert (data.label.name, data.label.position, data.file_width) == ("kind", 2, 3)
     assert (data.image_shape, data.test_fraction) == (None, 0.2)
 
 
 def test_the_label_column_is_the_last_or_another(table: Path) -> None:
     table.write_text("a,b,-1\n1,2,3\n4,5,6\n")
-    assert opened(table).label_name == "-1"
+    assert opened(table).label.name == "-1"
     assert opened(table, label_column="a").y.tolist() == [1, 4]
-    assert opened(table, label_column="-3").label_name == "a"
+    assert opened(table, label_column="-3").label.name == "a"
     with pytest.raises(DataError, match="no column 'c'; there is 'a', 'b', '-1'"):
         opened(table, label_column="c")
 
@@ -267,7 +267,7 @@ def test_a_file_that_may_not_be_read(table: Path) -> None:
 def test_rows_to_predict_may_lack_labels(tmp_path: Path) -> None:
     (tmp_path / "new.csv").write_text("kind,size,colour\nx,1,red\n,2,teal\ny,,red\n")
     columns = (Column("colour", 0, "category", ("blue", "red")), Column("size", 2))
-    layout = Layout(columns, "kind", 3, 4, ("x", "y"))
+    layout = Layout(columns, LabelColumn("kind", 3), 4, ("x", "y"))
     wanted = Wanted(Path("m.npz"), 2, "t.csv", layout, None, None)
     with open_inputs(str(tmp_path / "new.csv"), [wanted]) as opened:
         (rows,) = opened.inputs

@@ -66,7 +66,7 @@ def refusal(content: str | bytes, label: str | None = None) -> str:
 def test_one_table_in_many_hands(content: str) -> None:
     table = read(content)
     assert names_of(table) == ("a", "b")
-    assert table.label_name == "label"
+    assert table.label.name == "label"
     assert table.X.dtype == np.float32
     assert table.X.tolist() == [[1, 2.5], [-30, 4]]
     assert table.labels is not None
@@ -90,7 +90,7 @@ def test_the_delimiter_can_be_given() -> None:
     [("a", "a"), ("0", "a"), ("-1", "7"), ("7", "7"), ("1", "2"), ("2", "2"), ("-3", "a")],
 )
 def test_a_label_column_is_a_name_before_it_is_an_index(wanted: str, name: str) -> None:
-    assert read("a,2,7\n1,2,3\n", wanted, header="yes").label_name == name
+    assert read("a,2,7\n1,2,3\n", wanted, header="yes").label.name == name
 
 
 @pytest.mark.parametrize(
@@ -317,7 +317,7 @@ def outcome(content: str | bytes, label: str | None) -> tuple[Any, ...]:
     except DataError as error:
         return (str(error),)
     assert table.labels is not None
-    said = (table.label_name, table.left_out, table.notices, table.dropped)
+    said = (table.label.name, table.left_out, table.notices, table.dropped)
     return table.columns, repr(table.X.tolist()), table.labels.tolist(), *said
 
 
@@ -383,7 +383,7 @@ def test_what_the_csv_module_writes_is_read_back(
     encoding = "utf-8-sig" if byte_order_mark else "utf-8"
     content = text.getvalue().encode(encoding)
     found = read(content, delimiter=dialect.delimiter, header="yes", numeric=tuple(names[:-1]))
-    assert (*names_of(found), found.label_name) == tuple(names)
+    assert (*names_of(found), found.label.name) == tuple(names)
     numbers = np.array([row[0] for row in rows], np.float32)
     np.testing.assert_array_equal(found.X.astype(np.float32), numbers)
     assert found.labels is not None
@@ -437,7 +437,7 @@ ARFF = """% 1. Title: t
 )
 def test_names_are_found_in_the_head_of_an_arff_file(head: str, names: tuple[str, str]) -> None:
     table = read(f"{head}1, x\n?, y\n-3e1, x\n% a remark\n7,y\n")
-    assert (names_of(table), table.label_name) == (names[:1], names[1])
+    assert (names_of(table), table.label.name) == (names[:1], names[1])
     np.testing.assert_array_equal(table.X, [[1], [np.nan], [-30], [7]])
     assert table.labels is not None
     assert table.labels.tolist() == ["x", "y", "x", "y"]
@@ -508,7 +508,7 @@ def test_remarks_among_the_rows_do_not_count_but_rows_that_look_like_them_do() -
 )
 def test_lines_before_the_header_are_left_out_and_that_is_said(before: str, said: str) -> None:
     table = read(f"{before}a,b,kind\n1,2,x\n3,4,y\n1,5,x\n")
-    assert (names_of(table), table.label_name) == (("a", "b"), "kind")
+    assert (names_of(table), table.label.name) == (("a", "b"), "kind")
     assert table.X.tolist() == [[1, 2], [3, 4], [1, 5]]
     assert table.notices == (f"t.csv: {said} left out: the columns' names come after",)
 
@@ -525,7 +525,7 @@ def test_so_are_lines_before_the_first_sample_if_they_have_not_as_many_cells(bef
 def test_a_number_with_a_unit_is_a_name_above_numbers_and_a_sample_above_others() -> None:
     rows = "".join(f"{i % 7},{i % 5},{i % 3}\n" for i in range(20))
     table = read(f"7d,30d,90d\n{rows}")
-    assert (names_of(table), table.label_name, table.notices) == (("7d", "30d"), "90d", ())
+    assert (names_of(table), table.label.name, table.notices) == (("7d", "30d"), "90d", ())
     units = "".join(f"{i % 7} kg,{i % 5}d,{i % 3}\n" for i in range(20))
     bare = read(units)
     assert (names_of(bare), len(bare.X)) == ((None, None), 20)
@@ -541,6 +541,6 @@ def test_a_first_row_with_gaps_is_no_title() -> None:
 
 def test_any_number_of_delimiters_may_follow_each_row() -> None:
     table = read("a;b;kind;;;\n1;2;x;;;\n3;4;y;;;\n")
-    assert (names_of(table), table.label_name) == (("a", "b"), "kind")
+    assert (names_of(table), table.label.name) == (("a", "b"), "kind")
     late = "a;b;c;;;\n" + "1;2;x;;;\n" * 300 + "3;4;y;;5;\n"
     assert "row 302 has 6 columns, expected 3" in refusal(late)

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import field
 from typing import Protocol
 
 import numpy as np
 
 from mlpcli.arrays import Array
-from mlpcli.data.cells import (
-    common_unit,
-    decimal_mark,
-    find_decimal_comma,
-    is_missing,
-    parse_written,
-)
-from mlpcli.data.columns import UNSEEN, Column, DecimalMark, Layout, LeftOut, TableOptions
-from mlpcli.data.formats.matching import Places, match_layout, match_options
+from mlpcli.data.cells import common_unit, find_decimal_comma, is_missing, parse_written
+from mlpcli.data.columns import UNSEEN, Column, LabelColumn, Layout, LeftOut, TableOptions
+from mlpcli.data.formats.matching import Named, Places, match_layout, match_options
 from mlpcli.data.growing import SAMPLE, GrowingRows, is_too_coarse
 from mlpcli.data.labels import labels_of, tell_doubtful, texts_for_missing
 from mlpcli.data.left_out import USABLE, find_reason
@@ -35,18 +30,13 @@ from mlpcli.records import record
 from mlpcli.text import cut, quoted
 
 
-class RawTable(Protocol):
+class RawTable(Named, Protocol):
     """What the readers of tables have in common; for the attributes see `TableReader`."""
 
-    source: str
-    width: int
     head: list[list[str]]
-    nominal: frozenset[int]
     notices: list[str]
     bad_rows: dict[int, str] | None
 
-    @property
-    def header(self) -> tuple[str, ...] | None: ...
     @property
     def decimal_comma(self) -> bool: ...
     @property
@@ -56,9 +46,6 @@ class RawTable(Protocol):
     @property
     def may_have_header(self) -> bool: ...
     def take_first_row_for_header(self) -> None: ...
-    def find(self, wanted: str) -> int: ...
-    def find_name(self, name: str) -> int: ...
-    def show(self, column: int) -> str: ...
     def blocks(self, positions: Sequence[int], readings: Sequence[Reading]) -> Iterator[Array]: ...
     def rows(self) -> Iterator[tuple[int, list[str]]]: ...
 
@@ -73,7 +60,7 @@ class Table:
         labelled: (N,) bool, which rows have a label; None if all have.
         of_classes: whether the labels were said to be classes.
         columns: the R features.
-        label_name, label_position, label_decimal, label_unit: of the label's column; see `Column`.
+        label: the column of the labels, if any were asked for.
         width: how many columns the (first) file has.
         left_out: the other columns.
         groups: (N,) codes of the groups, or None.
@@ -92,10 +79,7 @@ class Table:
     digests: tuple[str, ...]
     labelled: Array | None = None
     of_classes: bool = False
-    label_name: str | None = None
-    label_position: int | None = None
-    label_decimal: DecimalMark = ""
-    label_unit: str = ""
+    label: LabelColumn = field(default_factory=LabelColumn)
     width: int = 0
     left_out: tuple[LeftOut, ...] = ()
     groups: Array | None = None
@@ -127,8 +111,6 @@ def collect(
     """
     options = options or TableOptions()
     first = tables[0]
-    for table in tables[1:]:
-        _refuse_other_decimals(table, first)
     if layout is None:
         places = [match_options(table, options, first) for table in tables]
     else:
@@ -141,18 +123,6 @@ def collect(
                 table.take_first_row_for_header()
         return collect(tables, options, layout, labelled=labelled)
     return collector.table(keep_unlabelled=not labelled)
-
-
-def _refuse_other_decimals(table: RawTable, first: RawTable) -> None:
-    """Refuse tables of one run whose numbers have, plainly, other decimal marks."""
-    if table.decimal_comma == first.decimal_comma:
-        return
-    if all(any(decimal_mark(c) for row in t.head for c in row) for t in (table, first)):
-        marks = ("comma", "point") if table.decimal_comma else ("point", "comma")
-        raise DataError(
-            f"{table.source}: its numbers have a decimal {marks[0]}, those of {first.source} a "
-            f"{marks[1]}; write them alike"
-        )
 
 
 class _Collector:
@@ -209,13 +179,13 @@ class _Collector:
         return readings
 
     def _choose_label(self, cells: Sequence[str], options: TableOptions) -> Reading:
-        mark = self.layout.label_decimal if self.layout is not None else ""
+        mark = self.layout.label.decimal if self.layout is not None else ""
         label, comma = self.place.label, find_decimal_comma(cells, self.decimal_comma, mark)
         if self.layout is not None:
             if self.layout.classes is not None:
                 return LabelCells(self.layout.classes, comma)
             asked = self.first.bad_rows is not None  # a row to be answered needs no label
-            return NumberCells(comma, self.layout.label_unit, fixed=True, lenient=asked)
+            return NumberCells(comma, self.layout.label.unit, fixed=True, lenient=asked)
         if options.task == "classification" or label in self.place.categorical:
             return LabelCells(decimal_comma=comma, said=True)
         if options.task == "regression" or label in self.place.numeric:
@@ -307,10 +277,7 @@ class _Collector:
             of_classes=any(isinstance(r, LabelCells) and r.said for r in self.extra),
             columns=columns,
             digests=tuple(table.digest for table in self.tables),
-            label_name=self._name(self.place.label),
-            label_position=self.place.label,
-            label_decimal=self.extra[0].decimal if self.place.label is not None else "",
-            label_unit=self.extra[0].unit if self.place.label is not None else "",
+            label=self._label_column(),
             width=self.first.width,
             left_out=(*left_out, *self.place.ignored),
             groups=groups,
@@ -405,6 +372,12 @@ class _Collector:
         names = tuple(reading.names[code] for code in by_name)
         return Column(name, position, kind, names)
 
-    def _name(self, position: int | None) -> str | None:
-        header = self.first.header
-        return header[position] if header is not None and position is not None else None
+    def _label_column(self) -> LabelColumn:
+        position = self.place.label
+        if position is None:
+            return LabelColumn()
+        reading = self.extra[0]
+        return LabelColumn(self._name(position), position, reading.decimal, reading.unit)
+
+    def _name(self, position: int) -> str | None:
+        return self.first.header[position] if self.first.header is not None else None

@@ -278,6 +278,11 @@ def find_name(wanted: str, names: Sequence[str]) -> int | None:
     return alike.index(folded(wanted)) if alike.count(folded(wanted)) == 1 else None
 
 
+def is_index(wanted: str) -> bool:
+    """Whether what names a column may be its index."""
+    return bool(re.fullmatch(r"[+-]?[0-9]{1,9}", wanted))
+
+
 def find_column(
     wanted: str, names: Sequence[str] | None, width: int, source: str, *, by_index: bool = True
 ) -> int:
@@ -293,7 +298,7 @@ def find_column(
         position = find_name(wanted, names)
         if position is not None:
             return position
-    if by_index and re.fullmatch(r"[+-]?[0-9]{1,9}", wanted):
+    if by_index and is_index(wanted):
         index = int(wanted)
         if not -width <= index < width:
             raise DataError(

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mlpcli.arrays import Array
-from mlpcli.data.columns import Column, Layout, TableOptions
+from mlpcli.data.columns import Column, LabelColumn, Layout, TableOptions
 from mlpcli.data.dataset import lacking_pixels
 from mlpcli.data.formats import idx, pictures
 from mlpcli.data.formats.collect import RawTable, collect
@@ -176,7 +176,7 @@ def _texts(X: Array) -> Iterator[list[str]]:
 def numbers_only(R: int, model: str) -> Layout:
     """The layout of a model of R numbers without names, such as arrays are."""
     columns = tuple(Column(None, j) for j in range(R))
-    return Layout(columns, None, R, R + 1, model=model, double=True)
+    return Layout(columns, LabelColumn(None, R), R + 1, model=model, double=True)
 
 
 def frame_of(source: str) -> float:

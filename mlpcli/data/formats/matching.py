@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Protocol
 
 from mlpcli.data.columns import Layout, LeftOut, TableOptions
+from mlpcli.data.formats.header import is_index
 from mlpcli.errors import DataError, UsageError
 from mlpcli.records import record
 from mlpcli.text import name_columns
@@ -167,8 +168,8 @@ def find_columns(
     """
     if table.header is not None and layout.names:
         features = _find_names(table, layout.names)
-        if label is None and layout.label_name is not None:
-            label = _find_if_there(table, layout.label_name, needed=labelled)
+        if label is None and layout.label.name is not None:
+            label = _find_if_there(table, layout.label.name, needed=labelled)
         if label in features:
             label = None
         if label is None and labelled:
@@ -180,7 +181,7 @@ def find_columns(
 def _find_weight(table: Named, options: TableOptions, layout: Layout) -> int | None:
     """The place of the weights, by name, or by index if the table is as wide as in training."""
     wanted = str(options.sample_weight)
-    if wanted.lstrip("+-").isdigit() and table.width != layout.width:
+    if is_index(wanted) and table.width != layout.width:
         return None
     return _find_if_there(table, wanted, needed=False)
 
@@ -193,7 +194,7 @@ def _find_names(table: Named, names: Sequence[str]) -> tuple[int, ...]:
 
 def _find_if_there(table: Named, wanted: str, *, needed: bool) -> int | None:
     try:
-        return table.find(wanted) if wanted.lstrip("+-").isdigit() else table.find_name(wanted)
+        return table.find(wanted) if is_index(wanted) else table.find_name(wanted)
     except DataError:
         if needed:
             raise
@@ -208,7 +209,7 @@ def _match_positions(
     R, width = len(positions), table.width
     trained = R + 1 if layout.width is None else layout.width
     matches = match_positions(
-        positions, layout.label_position, trained, width, label, labelled=labelled
+        positions, layout.label.position, trained, width, label, labelled=labelled
     )
     if len(matches) == 1:
         return matches[0]

@@ -10,10 +10,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
+from mlpcli.data.cells import decimal_mark
 from mlpcli.data.columns import Layout, TableOptions
 from mlpcli.data.formats.collect import RawTable, Table, collect
 from mlpcli.data.formats.registry import FORMATS, STDIN, format_of
 from mlpcli.data.formats.table import TableReader
+from mlpcli.errors import DataError
 from mlpcli.files import open_input
 
 _SUFFIXES_OF_TABS = (".tsv", ".tsv.gz")
@@ -29,11 +31,25 @@ def read_tables(
     """Read files, or `-` for standard input, as one table; for the arguments see `collect`.
 
     Raises:
-        DataError: one cannot be read.
+        DataError: one cannot be read, or has another decimal mark than the first.
         OSError: one cannot be opened.
     """
     with open_tables(sources, options, () if layout is None else layout.names) as tables:
+        for table in tables[1:]:
+            _refuse_other_decimals(table, tables[0])
         return collect(tables, options, layout, labelled=labelled)
+
+
+def _refuse_other_decimals(table: RawTable, first: RawTable) -> None:
+    """Refuse tables of one run whose numbers have, plainly, other decimal marks."""
+    if table.decimal_comma == first.decimal_comma:
+        return
+    if all(any(decimal_mark(c) for row in t.head for c in row) for t in (table, first)):
+        marks = ("comma", "point") if table.decimal_comma else ("point", "comma")
+        raise DataError(
+            f"{table.source}: its numbers have a decimal {marks[0]}, those of {first.source} a "
+            f"{marks[1]}; write them alike"
+        )
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from mlpcli.data.formats.header import (
     has_decimal_comma,
     has_names,
     is_header,
+    is_index,
     requoted,
     split_rows,
     tabbed,
@@ -250,11 +251,11 @@ class TextTable:
         first = rows[0]
         if len(self._declared) == self.width:
             return self._declared
-        said = {folded(name) for name in named if not _is_index(name)}
+        said = {folded(name) for name in named if not is_index(name)}
         if self._unnamed_first or said & set(map(folded, first)):
             found, obvious = True, True
         else:
-            place = int(label) % self.width if label and _is_index(label) else self.width - 1
+            place = int(label) % self.width if label and is_index(label) else self.width - 1
             fitted = [self._fit(row) for row in rows]
             found, obvious = is_header(fitted, self.decimal_comma, place, self._known)
         if not has_names(first, self._known):
@@ -354,7 +355,3 @@ def _is_remark(line: str) -> bool:
 def _is_stray(cells: list[str], width: int) -> bool:
     """Whether a row of a table of so many cells is a comment among the rows."""
     return len(cells) != width and cells[0].lstrip().startswith(_COMMENT)
-
-
-def _is_index(wanted: str) -> bool:
-    return re.fullmatch(r"[+-]?[0-9]{1,9}", wanted) is not None

@@ -17,7 +17,7 @@ import pytest
 
 from mlpcli.cli import run
 from mlpcli.config.config import make_config
-from mlpcli.data.columns import Column
+from mlpcli.data.columns import Column, LabelColumn
 from mlpcli.data.dataset import Dataset
 from mlpcli.runs.build import network as build_network
 from mlpcli.runs.material import prepare_opened
@@ -341,7 +341,7 @@ def birds() -> Dataset:
         Column("seen", 3, "date"),
     )
     labels = np.array(["ant", "bee", "cow"])[kinds]
-    return Dataset("birds.csv", raw, labels, "none", columns=columns, label_name="kind")
+    return Dataset("birds.csv", raw, labels, "none", columns=columns, label=LabelColumn("kind"))
 
 
 def _write_birds(path: Path) -> None:
