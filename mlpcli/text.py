@@ -45,6 +45,16 @@ def percent(share: float, digits: int = 2) -> str:
     return f"{100 * share:.{digits}f} %"
 
 
+def span(low: float, high: float) -> str:
+    """An interval of numbers, as "1.25 to 3.5"."""
+    return f"{low:.4g} to {high:.4g}"
+
+
+def percent_span(low: float, high: float) -> str:
+    """An interval of shares, in per cent, as "94.25 to 98.08"."""
+    return f"{100 * low:.2f} to {100 * high:.2f}"
+
+
 def name_ranks(count: int) -> str:
     """ "1 process" or "8 ranks"."""
     return "1 process" if count == 1 else f"{count} ranks"

@@ -15,7 +15,7 @@ from mlpcli.evaluation.subject import Report
 from mlpcli.evaluation.text_report import CONFUSION_LIMIT, MATRIX_LIMIT
 from mlpcli.tasks.classification import ClassReport
 from mlpcli.tasks.task import Predictions
-from mlpcli.text import percent
+from mlpcli.text import percent, percent_span
 
 _MISTAKES = 24
 _CLASSES = 200  # rows of the per-class table
@@ -40,7 +40,7 @@ def headline(report: Report, scores: ClassReport) -> str:
     low, high = scores.interval()
     wrong = scores.samples - scores.correct
     items = [
-        ("Accuracy", percent(scores.accuracy), f"95 % interval {share_range(low, high)}"),
+        ("Accuracy", percent(scores.accuracy), f"95 % interval {percent_span(low, high)}"),
         ("Error rate", percent(1 - scores.accuracy), f"{wrong:,} of {scores.samples:,} wrong"),
         ("Loss", f"{scores.loss:.4f}", str(report.members[0].options["loss"])),
         (
@@ -62,11 +62,6 @@ def sections(report: Report, scores: ClassReport) -> list[str]:
         _calibration(calibration(report.predictions)),
         _picture_mistakes(report, scores) if report.images else _row_mistakes(report, scores),
     ]
-
-
-def share_range(low: float, high: float) -> str:
-    """An interval of shares, in per cent."""
-    return f"{100 * low:.2f} to {100 * high:.2f}"
 
 
 def _confusion(report: Report, scores: ClassReport) -> str:

@@ -10,13 +10,12 @@ from html import escape
 from importlib import resources
 
 from mlpcli.evaluation import class_sections, figures, pixels, residual_sections
-from mlpcli.evaluation.class_sections import share_range
 from mlpcli.evaluation.importance import REPEATS
-from mlpcli.evaluation.page import section, span, table
+from mlpcli.evaluation.page import section, table
 from mlpcli.evaluation.subject import Report
 from mlpcli.evaluation.text_report import TaskReport, differing
 from mlpcli.tasks.classification import ClassReport
-from mlpcli.text import as_typed, dashed, percent
+from mlpcli.text import as_typed, dashed, percent, percent_span, span
 
 _UNITS = 100  # of the first layer, whose weights are shown …
 _UNITS_OF_MEMBER = 25  # … and of each member of a committee
@@ -114,7 +113,7 @@ def _members(report: Report) -> str:
 def _scored(scores: TaskReport) -> list[str]:
     """The headline figure, its interval, the loss."""
     if isinstance(scores, ClassReport):
-        shown, interval = percent(scores.accuracy), share_range(*scores.interval())
+        shown, interval = percent(scores.accuracy), percent_span(*scores.interval())
     else:
         shown, interval = f"{scores.figures['rmse']:.4g}", span(*scores.intervals()["rmse"])
     return [shown, interval, f"{scores.loss:.4f}"]

@@ -39,8 +39,3 @@ def tiles(items: Iterable[tuple[str, str, str]]) -> str:
 def scrolled(body: str) -> str:
     """Something wide, which scrolls by itself, by keyboard too, on a narrow page."""
     return f'<div class="scrolled" tabindex="0" role="region" aria-label="table">{body}</div>\n'
-
-
-def span(low: float, high: float, form: str = ".4g") -> str:
-    """An interval."""
-    return f"{low:{form}} to {high:{form}}"

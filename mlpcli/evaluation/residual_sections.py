@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from mlpcli.evaluation import figures
-from mlpcli.evaluation.page import section, span, table, tiles
+from mlpcli.evaluation.page import section, table, tiles
 from mlpcli.evaluation.subject import Report
 from mlpcli.tasks.regression import ResidualReport
+from mlpcli.text import span
 
 _ERRORS = 24
 _COLUMNS = 8  # of a table, whose values are shown of a row

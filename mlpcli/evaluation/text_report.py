@@ -11,7 +11,7 @@ from mlpcli.errors import DataError
 from mlpcli.tasks.classification import Classification, ClassReport
 from mlpcli.tasks.regression import Regression, ResidualReport
 from mlpcli.tasks.task import Predictions, Task
-from mlpcli.text import aligned
+from mlpcli.text import aligned, percent, percent_span, span
 
 CONFUSION_LIMIT = 30
 """With more classes than this, the matrix is left out of the text: no terminal is so wide."""
@@ -78,16 +78,14 @@ def headline(name: str, report: TaskReport) -> str:
     if isinstance(report, ResidualReport):
         figures, intervals = report.figures, report.intervals()
         shown = "  ".join(
-            f"{label} {figures[key]:.4g} (95 % interval {intervals[key][0]:.4g} to "
-            f"{intervals[key][1]:.4g})"
+            f"{label} {figures[key]:.4g} (95 % interval {span(*intervals[key])})"
             for key, label in (("rmse", "RMSE"), ("mae", "MAE"), ("r2", "R²"))
         )
         return f"{name}: {shown}  loss {report.loss:.4f}"
-    low, high = report.interval()
     return (
-        f"{name}: accuracy {100 * report.accuracy:.2f} % "
-        f"(95 % interval {100 * low:.2f} to {100 * high:.2f})  "
-        f"error {100 - 100 * report.accuracy:.2f} %  loss {report.loss:.4f}"
+        f"{name}: accuracy {percent(report.accuracy)} "
+        f"(95 % interval {percent_span(*report.interval())})  "
+        f"error {percent(1 - report.accuracy)}  loss {report.loss:.4f}"
     )
 
 

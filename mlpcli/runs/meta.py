@@ -68,10 +68,10 @@ class DataRecord:
 
     @classmethod
     def of(cls, data: Dataset) -> DataRecord:
-        path = Path(data.source)
+        path = _absolute(data.source)
         return cls(
             source=data.source,
-            path=str(path.resolve()) if path.exists() else None,
+            path=path if Path(path).exists() else None,
             digest=data.digest,
             rows=len(data.y),
             **{f"label_{name}": value for name, value in vars(data.label).items()},

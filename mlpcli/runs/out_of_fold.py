@@ -90,9 +90,8 @@ def _scores(report: TaskReport) -> Scores:
 def describe_out_of_fold(score: OutOfFold, task: Task) -> str:
     """The figures of rows that were held out, with their interval, for a person."""
     name = task.headline
-    low, high = score.intervals[name]
     return (
-        f"{task.headline_name} {task.show(score.figures[name])} (95 % interval {task.show(low)} to "
-        f"{task.show(high)})  loss {score.loss:.4f}  ({score.samples:,} of {score.rows:,} rows, "
-        "each by the network that held it out)"
+        f"{task.headline_name} {task.show(score.figures[name])} "
+        f"(95 % interval {task.show_span(*score.intervals[name])})  loss {score.loss:.4f}  "
+        f"({score.samples:,} of {score.rows:,} rows, each by the network that held it out)"
     )

@@ -13,7 +13,7 @@ from mlpcli.arrays import Array, distinct, row_number
 from mlpcli.errors import DataError
 from mlpcli.records import record
 from mlpcli.tasks.task import Predictions, Scores, another_column
-from mlpcli.text import percent
+from mlpcli.text import percent, percent_span
 
 _PART = 1 << 16  # labels looked up at a time
 
@@ -118,6 +118,9 @@ class Classification:
 
     def show(self, headline: float) -> str:
         return percent(headline)
+
+    def show_span(self, low: float, high: float) -> str:
+        return percent_span(low, high)
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind, "classes": self.classes.tolist()}

@@ -18,6 +18,7 @@ from mlpcli.arrays import LARGE, Array, row_number
 from mlpcli.errors import DataError
 from mlpcli.records import record
 from mlpcli.tasks.task import Predictions, Scores, another_column
+from mlpcli.text import span
 
 _STRATA = 10
 _RESAMPLES = 1000  # of the bootstrap
@@ -144,6 +145,9 @@ class Regression:
 
     def show(self, headline: float) -> str:
         return f"{headline:.4g}"
+
+    def show_span(self, low: float, high: float) -> str:
+        return span(low, high)
 
     def to_json(self) -> dict[str, Any]:
         return {

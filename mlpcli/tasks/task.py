@@ -124,5 +124,8 @@ class Task(Protocol):
     def show(self, headline: float) -> str:
         """The headline figure for a person."""
 
+    def show_span(self, low: float, high: float) -> str:
+        """An interval of it."""
+
     def to_json(self) -> dict[str, Any]:
         """As `meta["task"]` of a checkpoint has it."""
