@@ -60,6 +60,7 @@ def learn_range(numbers):
 scalings.SCALINGS["range"] = scalings.Scaling(learn_range)
 kinds.SCALES.append("range")
 flags = ["--scale", "range"]
+refused = [".onnx", ".py"]
 """,
     "activation": """
 import numpy as np
@@ -76,6 +77,29 @@ class Square:
 activations.ACTIVATIONS["square"] = Square()
 kinds.ACTIVATIONS.append("square")
 flags = ["--activation", "square", "--lr", "0.05"]
+refused = [".html", ".onnx", ".py"]
+""",
+    "loss": """
+import numpy as np
+from mlpcli.config import kinds
+from mlpcli.nn import losses
+
+class Fourth(losses.MeanSquaredError):
+    def evaluate(self, scores, Y, losses, delta):
+        self.probabilities(scores, delta)
+        error = delta - Y
+        np.sum(error**4, axis=1, out=losses)
+        np.multiply(4 * error**3, delta * (1 - delta), out=delta)
+    def of_probabilities(self, probs, Y):
+        return np.sum((probs - Y) ** 4, axis=1)
+    def at_chance(self, C):
+        return C / 16
+
+losses.LOSSES["fourth"] = Fourth()
+losses.OF_TASK["classification"] += ("fourth",)
+kinds.LOSSES.append("fourth")
+flags = ["--loss", "fourth", "--lr", "1", "--reg", "0"]
+refused = [".html"]
 """,
     "optimizer": """
 import numpy as np
@@ -154,6 +178,7 @@ def test_an_addition_by_its_door_is_trained_with(door: str, tmp_path: Path) -> N
         ADDITIONS[door]
         + """
 import contextlib, io
+from importlib.util import find_spec
 from mlpcli.cli import run
 word = globals().get("word", flags[1])
 if "--data" not in flags:
@@ -165,6 +190,15 @@ if word.startswith("a ."):
     assert run(["predict", "model.npz", flags[1], "-o", "answers.csv", "-q"]) == 0
     answers = np.loadtxt("answers.csv", delimiter=",", skiprows=1, usecols=0)
     assert (answers == own.y).mean() > 0.8
+for suffix in (".html", ".py", *([".onnx"] if find_spec("onnx") else [])):
+    with contextlib.redirect_stderr(io.StringIO()) as said:
+        ended = run(["export", "model.npz", "model" + suffix, "-q"])
+    if suffix in globals().get("refused", ()):
+        assert (ended, said.getvalue()) == (
+            2, f"mlp: {flags[0]} {flags[1]} cannot be exported to {suffix}\\n"
+        )
+    else:
+        assert ended == 0, said.getvalue()
 with contextlib.redirect_stdout(io.StringIO()) as help:
     run(["train", "--help"])
 assert word in " ".join(help.getvalue().split())

@@ -136,7 +136,7 @@ def _standard(numbers: Numbers) -> tuple[Array, Array]:
 def _robust(numbers: Numbers) -> tuple[Array, Array]:
     """The median, and 1 over the distance of the quartiles, or 2 over the range if that is 0.
 
-    With `_clip_smoothly`: Holzmüller, Grinsztajn & Steinwart 2024, arXiv 2407.04491.
+    With `clip_smoothly`: Holzmüller, Grinsztajn & Steinwart 2024, arXiv 2407.04491.
     """
     low, median, high = numbers.quantiles([0.25, 0.5, 0.75])
     least = _rounding(median)
@@ -154,7 +154,7 @@ def _inverse(spread: Array, varies: Array) -> Array:
     return inverse
 
 
-def _clip_smoothly(x: Array) -> None:
+def clip_smoothly(x: Array) -> None:
     """x ← x/√(1 + (x/3)²), which stays within ±3."""
     rows = max(1, _CACHED * len(x) // max(x.size, 1))
     for start in range(0, len(x), rows):
@@ -170,5 +170,5 @@ def _clip_smoothly(x: Array) -> None:
 SCALINGS = {
     "none": Scaling(_nothing),
     "standard": Scaling(_standard),
-    "robust": Scaling(_robust, _clip_smoothly),
+    "robust": Scaling(_robust, clip_smoothly),
 }

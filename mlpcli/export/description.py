@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from mlpcli.arrays import Array
 from mlpcli.data.encoding import Encoding
 from mlpcli.export.request import Request
+from mlpcli.nn.losses import LOSSES
 from mlpcli.records import record
 from mlpcli.runs.model import Model
 from mlpcli.tasks.regression import Regression
-
-_OUTPUTS = {"cross-entropy": "softmax", "mse": "sigmoid", "bce": "sigmoid"}
 
 
 @record
@@ -24,7 +23,7 @@ class Network:
             come before the encoded inputs in A₀; none if there are none.
         layers: W (fan_in, fan_out) and b (fan_out,), float32 or float64, of each, and the name of
             its f; the last layer has none.
-        output: "softmax" or "sigmoid" of the scores; or "number", score·deviation + mean.
+        output: as the loss has it; a "number" is score·deviation + mean.
         mean, deviation: of a number.
     """
 
@@ -80,6 +79,5 @@ def _network(model: Model) -> Network:
         for number, layer in enumerate(file.dense, start=1)
     ]
     embedding = [array for name, array in params.items() if name.startswith("E")]
-    if isinstance(task, Regression):
-        return Network(model.encoding, embedding, layers, "number", task.mean, task.deviation)
-    return Network(model.encoding, embedding, layers, _OUTPUTS[file.loss])
+    unit = (task.mean, task.deviation) if isinstance(task, Regression) else ()
+    return Network(model.encoding, embedding, layers, LOSSES[file.loss].output, *unit)

@@ -16,7 +16,7 @@ from importlib import resources
 from string import Template
 from typing import Any
 
-from mlpcli.errors import CheckpointError
+from mlpcli.errors import CheckpointError, UsageError
 from mlpcli.export.lesson_facts import facts
 from mlpcli.export.request import MARK, Request
 
@@ -54,10 +54,18 @@ def build(request: Request) -> bytes:
     """The lesson of one network, as an HTML file.
 
     Raises:
-        UsageError: it is several networks, or one that is too large for a page.
+        UsageError: it is several networks, or one that is too large for a page, or has a part that
+            the page has no equations for.
         CheckpointError: its figures overflow.
     """
     about = facts(request)
+    for part, module, table in (
+        ("activation", "network", "ACTIVATIONS"),
+        ("loss", "network", "LOSSES"),
+        ("loss", "derivation", "OUTPUTS"),
+    ):
+        if about["network"][part] not in names_in(module, table):
+            raise UsageError(f"--{part} {about['network'][part]} cannot be exported to .html")
     script, style = _script(), _read("style.css")
     page = Template(_read("page.html")).substitute(
         made=MARK,
@@ -69,6 +77,13 @@ def build(request: Request) -> bytes:
         facts=_as_json(about, request).replace("<", "\\u003c"),
     )
     return page.encode(errors="backslashreplace")  # as JSON has them, in file names
+
+
+def names_in(module: str, table: str) -> list[str]:
+    """The keys of a table in one of the page's modules."""
+    found = re.search(rf"const {table} = \{{\n(.*?)\n\}};", _read(f"{module}.mjs"), re.DOTALL)
+    assert found
+    return re.findall(r'^  "?([a-z-]+)"?:', found[1], re.MULTILINE)
 
 
 def _as_json(about: dict[str, Any], request: Request) -> str:

@@ -22,8 +22,9 @@ from mlpcli.data.encoding import (
 )
 from mlpcli.data.formats.inputs import frame_of
 from mlpcli.data.pose import PoseNormaliser
-from mlpcli.data.scalings import SCALINGS
+from mlpcli.data.scalings import SCALINGS, clip_smoothly
 from mlpcli.data.split import Split
+from mlpcli.errors import UsageError
 from mlpcli.runs.model import Model
 
 _ENOUGH = 20_000  # rows, from which is learned what is usual
@@ -59,12 +60,15 @@ def _described(part: Part) -> dict[str, Any]:
     if isinstance(part, Category):
         rest = {"rare": part.rare, "missing": part.missing > 0}
         return {"kind": part.kind, "categories": part.categories, **rest}
+    clip = SCALINGS[part.scale].clip
+    if clip not in (None, clip_smoothly):
+        raise UsageError(f"--scale {part.scale} cannot be exported to .html")
     about = {
         "kind": part.kind,
         "shift": part.shift,
         "factor": part.factor,
         "median": part.median,
-        "clip": SCALINGS[part.scale].clip is not None,
+        "clip": clip is clip_smoothly,
     }
     return about | {of: part.calendar(of) for of in CALENDAR} if isinstance(part, Date) else about
 

@@ -17,6 +17,9 @@ from mlpcli.nn.activations import Sigmoid
 class Loss(Protocol):
     """A loss of scores (N, C) against targets Y (N, C)."""
 
+    output: str
+    """What `probabilities` are of the scores: "softmax", "sigmoid", or "number", as they are."""
+
     def evaluate(self, scores: Array, Y: Array, losses: Array, delta: Array) -> None:
         """losses ← L of each sample, (N,); delta ← ∂L/∂scores, (N, C). `scores` are only read."""
 
@@ -56,6 +59,8 @@ class CrossEntropy(_OfClasses):
     logarithm of a vanishing probability is taken. Rows of Y sum to 1.
     """
 
+    output = "softmax"
+
     def evaluate(self, scores: Array, Y: Array, losses: Array, delta: Array) -> None:
         self._shift(scores, delta)
         target_score = np.einsum("ij,ij->i", Y, delta)
@@ -85,6 +90,8 @@ class CrossEntropy(_OfClasses):
 
 class _OfSigmoid(_OfClasses):
     """Losses of p = σ(scores), each output on its own."""
+
+    output = "sigmoid"
 
     def probabilities(self, scores: Array, probs: Array) -> None:
         np.copyto(probs, scores)
@@ -136,6 +143,7 @@ class _OfNumbers:
     Their kinks are where |s − Y| = `kink`.
     """
 
+    output = "number"
     kink: float | None = None
 
     def probabilities(self, scores: Array, probs: Array) -> None:
