@@ -15,9 +15,8 @@ from mlpcli.commands.console import Console
 from mlpcli.data.catalog import DOWNLOADS
 from mlpcli.data.catalog import data_dir as where_data_lie
 from mlpcli.errors import UsageError
-from mlpcli.evaluation import figures, subject
+from mlpcli.evaluation import figures, results, subject
 from mlpcli.evaluation import html_report as html
-from mlpcli.evaluation import text_report as report
 from mlpcli.evaluation.importance import Importances, importance_table, measure_importance
 from mlpcli.evaluation.metrics import predict_members
 from mlpcli.files import ensure_writable, is_stream, write_text
@@ -26,12 +25,12 @@ from mlpcli.runs.committee import Committee, open_committee
 from mlpcli.runs.images import attack
 from mlpcli.runs.model import Model, describe_members, load
 from mlpcli.runs.repeat import train_command
-from mlpcli.tasks.task import Predictions, Task
+from mlpcli.tasks.task import Predictions, Task, TaskReport
 
 _COLUMNS = 100  # of a table, whose importance a page has unasked
 
 
-def _member(model: Model, scores: report.TaskReport) -> subject.Member:
+def _member(model: Model, scores: TaskReport) -> subject.Member:
     return subject.Member(
         name=model.file.name,
         scores=scores,
@@ -65,10 +64,10 @@ def _named(label: int | str, class_names: Sequence[str] | None) -> str:
 
 def _page(
     members: Sequence[Model],
-    each: Sequence[report.TaskReport],
+    each: Sequence[TaskReport],
     committee: Committee,
     names: Sequence[str],
-    together: tuple[report.TaskReport, Predictions],
+    together: tuple[TaskReport, Predictions],
     again: Sequence[str],
     importances: Importances | None,
 ) -> subject.Report:
@@ -77,6 +76,7 @@ def _page(
     source = committee.source
     return subject.Report(
         members=[_member(m, own) for m, own in zip(members, each, strict=True)],
+        task=members[0].task,
         source=source,
         split=committee.splits[0],
         names=names,
@@ -116,14 +116,14 @@ def _flags(
 
 def _score(
     members: Sequence[Model], committee: Committee, task: Task, attack: Attack | None
-) -> tuple[list[report.TaskReport], tuple[report.TaskReport, Predictions]]:
+) -> tuple[list[TaskReport], tuple[TaskReport, Predictions]]:
     """The reports of each model, and of all together with what they predict."""
     with np.errstate(all="ignore"):  # what overflows is told by the loss
         own, predictions = predict_members(committee.networks, committee.splits, task, attack)
-    each = [report.report_of(one, task) for one in own]
+    each = [task.report(one) for one in own]
     for model, scores in zip(members, each, strict=True):
-        report.refuse_overflow(scores, committee.source, f"{model.file.name} on it")
-    return each, (report.report_of(predictions, task), predictions)
+        results.refuse_overflow(scores, committee.source, f"{model.file.name} on it")
+    return each, (task.report(predictions), predictions)
 
 
 def _attack(
@@ -149,27 +149,25 @@ def _measure(committee: Committee, task: Task) -> Importances:
         return measure_importance(committee.networks, committee.splits, task)
 
 
-def _describe_members(
-    members: Sequence[Model], each: Sequence[report.TaskReport]
-) -> dict[str, Any]:
+def _describe_members(members: Sequence[Model], each: Sequence[TaskReport]) -> dict[str, Any]:
     """What `--json` says of the members of one file, and of how each does on the rows."""
     alone = len({model.file.path for model in members}) == 1
     about = describe_members(members) if alone else {}
     for entry, own in zip(about.get("members", ()), each, strict=bool(about)):
-        entry |= {"loss": own.loss, **report.figures_of(own)}
+        entry |= {"loss": own.loss, **own.figures}
     return about
 
 
 def _show_headlines(
     console: Console,
     members: Sequence[Model],
-    each: Sequence[report.TaskReport],
-    scores: report.TaskReport,
+    each: Sequence[TaskReport],
+    scores: TaskReport,
 ) -> None:
     for model, own in zip(members, each, strict=True):
-        console.result(report.headline(model.file.name, own))
+        console.result(f"{model.file.name}: {own.describe()}")
     if len(members) > 1:
-        console.result(report.headline(f"committee of {len(members)}", scores))
+        console.result(f"committee of {len(members)}: {scores.describe()}")
 
 
 def evaluate(
@@ -213,14 +211,14 @@ def evaluate(
         again += [*besides, str(report_file)]
         page = _page(members, each, committee, names, together, again, importances)
         write_text(report_file, html.page(page))
-    about = report.as_json([str(path) for path in models], source, rows.name, labels, scores)
+    about = results.as_json([*map(str, models)], source, rows.name, labels, scores, task)
     about |= _describe_members(members, each) | ({"adversarial": adversarial} if attack else {})
     asked = importances if importance else None
     console.json(about | ({"importance": asked.to_json()} if asked else {}))
     moved = f", each moved by {adversarial}" if attack else ""
     console.result(f"{source}, {rows.name} split: {scores.samples:,} samples{moved}")
     _show_headlines(console, members, each, scores)
-    for table in report.tables(scores, rows, names, labels):
+    for table in scores.tables(names, labels, rows.number):
         console.block("\n" + table)
     if asked:
         console.block("\n" + importance_table(asked))

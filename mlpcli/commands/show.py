@@ -24,7 +24,7 @@ from mlpcli.errors import CheckpointError, UsageError
 from mlpcli.evaluation.conformal import FEWEST, PERCENT, half_width
 from mlpcli.evaluation.figures import Run, require, save_curves
 from mlpcli.evaluation.pixels import save_distortions, save_weights
-from mlpcli.evaluation.text_report import differing
+from mlpcli.evaluation.results import differing
 from mlpcli.files import ensure_writable
 from mlpcli.runs import images, material, own_data
 from mlpcli.runs.model import Model, describe_members, load

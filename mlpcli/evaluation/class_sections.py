@@ -12,10 +12,12 @@ from mlpcli.evaluation import figures, pixels
 from mlpcli.evaluation.calibration import Calibration, calibration
 from mlpcli.evaluation.page import scrolled, section, table, tiles
 from mlpcli.evaluation.subject import Report
-from mlpcli.evaluation.text_report import CONFUSION_LIMIT, MATRIX_LIMIT
-from mlpcli.tasks.classification import ClassReport
+from mlpcli.tasks.classification import CONFUSION_LIMIT, MATRIX_LIMIT, ClassReport
 from mlpcli.tasks.task import Predictions
 from mlpcli.text import percent, percent_span
+
+WITHOUT_HIDDEN = "softmax regression"
+"""What a network without hidden layers is."""
 
 _MISTAKES = 24
 _CLASSES = 200  # rows of the per-class table
@@ -23,7 +25,7 @@ _CONFUSIONS = 50  # of too many classes for a matrix
 _COLUMNS = 8  # of a table, whose values are shown of a row
 
 
-def say(report: Report, scores: ClassReport) -> str:
+def words(report: Report, scores: ClassReport) -> str:
     """How good the model is, in words: beside the answer that is right most often."""
     counts = np.bincount(scores.y, minlength=scores.classes)
     most = int(counts.argmax())

@@ -8,14 +8,23 @@ from __future__ import annotations
 
 from html import escape
 from importlib import resources
+from typing import Any
 
 from mlpcli.evaluation import class_sections, figures, pixels, residual_sections
 from mlpcli.evaluation.importance import REPEATS
 from mlpcli.evaluation.page import section, table
+from mlpcli.evaluation.results import differing
 from mlpcli.evaluation.subject import Report
-from mlpcli.evaluation.text_report import TaskReport, differing
-from mlpcli.tasks.classification import ClassReport
-from mlpcli.text import as_typed, dashed, percent, percent_span, span
+from mlpcli.tasks.classification import Classification
+from mlpcli.tasks.regression import Regression
+from mlpcli.tasks.task import Task, TaskReport
+from mlpcli.text import as_typed, dashed
+
+OF_TASK: dict[str, Any] = {
+    Classification.kind: class_sections,
+    Regression.kind: residual_sections,
+}
+"""The module that has what a page says of one task alone."""
 
 _UNITS = 100  # of the first layer, whose weights are shown …
 _UNITS_OF_MEMBER = 25  # … and of each member of a committee
@@ -26,20 +35,14 @@ _MEMBERS = 12  # of a committee, whose weights are shown
 
 def page(report: Report) -> str:
     """The page as text."""
-    scores = report.scores
-    if isinstance(scores, ClassReport):
-        words, large = class_sections.say(report, scores), class_sections.headline(report, scores)
-        own = class_sections.sections(report, scores)
-    else:
-        words, large = residual_sections.say(scores), residual_sections.headline(report, scores)
-        own = residual_sections.sections(report, scores)
+    of_task, scores = OF_TASK[report.task.kind], report.scores
     sections = [
         _header(report),
-        words,
-        large,
+        of_task.words(report, scores),
+        of_task.headline(report, scores),
         _members(report),
         _curves(report),
-        *own,
+        *of_task.sections(report, scores),
         _importances(report),
         _weights(report),
         _configuration(report),
@@ -76,8 +79,7 @@ def _header(report: Report) -> str:
     about = [f"{report.source}, {report.split.name} split: {report.scores.samples:,} samples"]
     if len(report.members) == 1:
         layers = dashed(first.sizes)
-        classes = isinstance(report.scores, ClassReport)
-        plain = "softmax regression" if classes else "linear regression"
+        plain = OF_TASK[report.task.kind].WITHOUT_HIDDEN
         kind = first.options["activation"] if len(first.sizes) > 2 else plain
         about.append(f"{layers}, {kind}")
         about.append(f"{first.parameters:,} parameters")
@@ -92,38 +94,35 @@ def _members(report: Report) -> str:
     if len(report.members) == 1:
         return ""
     options = differing([member.options for member in report.members])
-    headline = "accuracy" if isinstance(report.scores, ClassReport) else "RMSE"
-    head = ["model", headline, "95 % interval", "loss", "network", "epoch", *options]
+    name = report.task.headline_name
+    head = ["model", name, "95 % interval", "loss", "network", "epoch", *options]
     rows = [
         [
             member.name,
-            *_scored(member.scores),
+            *_scored(member.scores, report.task),
             dashed(member.sizes),
             f"{member.epoch} of {member.epochs}",
             *(as_typed(member.options[name]) for name in options),
         ]
         for member in report.members
     ]
-    together = ["together", *_scored(report.scores)]
+    together = ["together", *_scored(report.scores, report.task)]
     rows.append(together + [""] * (len(head) - len(together)))
     note = "The committee answers with the mean of what its members say."
     return section("Members", f"<p>{note}</p>{table(head, rows, total=True)}")
 
 
-def _scored(scores: TaskReport) -> list[str]:
+def _scored(scores: TaskReport, task: Task) -> list[str]:
     """The headline figure, its interval, the loss."""
-    if isinstance(scores, ClassReport):
-        shown, interval = percent(scores.accuracy), percent_span(*scores.interval())
-    else:
-        shown, interval = f"{scores.figures['rmse']:.4g}", span(*scores.intervals()["rmse"])
-    return [shown, interval, f"{scores.loss:.4f}"]
+    figure, ends = scores.figures[task.headline], scores.intervals()[task.headline]
+    return [task.show(figure), task.show_span(*ends), f"{scores.loss:.4f}"]
 
 
 def _curves(report: Report) -> str:
     runs = [figures.Run(m.name, m.history, m.epoch) for m in report.members if m.history]
     if not runs:
         return ""
-    keys = ("loss", "accuracy" if isinstance(report.scores, ClassReport) else "rmse")
+    keys = ("loss", report.task.headline)
     drawn = "".join(f"<figure>{figures.curve_svg(runs, key)}</figure>" for key in keys)
     note = (
         "The training figures are means over an epoch's batches, each before its own step. "

@@ -7,14 +7,17 @@ import numpy as np
 from mlpcli.evaluation import figures
 from mlpcli.evaluation.page import section, table, tiles
 from mlpcli.evaluation.subject import Report
-from mlpcli.tasks.regression import ResidualReport
+from mlpcli.tasks.regression import LABELS, ResidualReport
 from mlpcli.text import span
+
+WITHOUT_HIDDEN = "linear regression"
+"""What a network without hidden layers is."""
 
 _ERRORS = 24
 _COLUMNS = 8  # of a table, whose values are shown of a row
 
 
-def say(scores: ResidualReport) -> str:
+def words(report: Report, scores: ResidualReport) -> str:
     """How good the model is, in words: beside the answer that has the least error of all."""
     error, spread = scores.figures["rmse"], float(np.std(scores.y))
     return (
@@ -28,7 +31,7 @@ def headline(report: Report, scores: ResidualReport) -> str:
     found, spans = scores.figures, scores.intervals()
     items = [
         (label, f"{found[key]:.4g}", f"95 % interval {span(*spans[key])}")
-        for key, label in (("rmse", "RMSE"), ("mae", "MAE"), ("r2", "R²"))
+        for key, label in LABELS.items()
     ]
     loss = str(report.members[0].options["loss"])
     return tiles([*items, ("Loss", f"{scores.loss:.4f}", f"{loss}, targets standardised")])

@@ -8,9 +8,8 @@ from typing import Any
 from mlpcli.arrays import Array
 from mlpcli.data.split import Split
 from mlpcli.evaluation.importance import Importances
-from mlpcli.evaluation.text_report import TaskReport
 from mlpcli.records import record
-from mlpcli.tasks.task import Predictions
+from mlpcli.tasks.task import Predictions, Task, TaskReport
 
 
 @record
@@ -62,6 +61,7 @@ class Report:
 
     Attributes:
         members: one model, or those of a committee.
+        task: what they are asked for.
         source, split: the data, and the rows of them.
         names: of the classes.
         scores, predictions: the model's, or the committee's.
@@ -74,6 +74,7 @@ class Report:
     """
 
     members: Sequence[Member]
+    task: Task
     source: str
     split: Split
     names: Sequence[str]

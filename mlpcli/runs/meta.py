@@ -20,7 +20,7 @@ from mlpcli.nn.model_file import FORMAT
 from mlpcli.records import record
 from mlpcli.schema import Bounds, Count, FileName, ShapeError, read, write
 from mlpcli.tasks.choice import TaskRecord
-from mlpcli.tasks.task import Task
+from mlpcli.tasks.task import Task, TaskKind
 from mlpcli.training.progress import EpochResult
 
 Name = Annotated[str, FileName(), Bounds(1, 1 << 16)]
@@ -99,7 +99,7 @@ def _absolute(file: str) -> str:
 class SplitRecord:
     """What decides which rows of its data a run trains on: the label, and `split`'s arguments."""
 
-    task: Literal["classification", "regression"]
+    task: TaskKind
     label_column: str | None
     test_fraction: Annotated[float, Bounds(0, 1)] | None
     val_fraction: Annotated[float, Bounds(0, 1)]

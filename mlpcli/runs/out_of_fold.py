@@ -10,13 +10,7 @@ import numpy as np
 from mlpcli.arrays import distinct
 from mlpcli.data.split import Split
 from mlpcli.evaluation.metrics import join_predictions, predict_members, score_members
-from mlpcli.evaluation.text_report import (
-    TaskReport,
-    figures_of,
-    intervals_of,
-    refuse_overflow,
-    report_of,
-)
+from mlpcli.evaluation.results import refuse_overflow
 from mlpcli.nn.network import MLP
 from mlpcli.records import record
 from mlpcli.runs.material import Material
@@ -65,10 +59,10 @@ def score_team(
         own, labels = split.X is material.data.X, material.data.y_val
         split = replace(split, y=y if own or labels is None else task.encode(labels))
         predictions = predict_members([member], split, task)[1]
-        report = report_of(predictions, task)
+        report = task.report(predictions)
         whose = f"network {len(each)} on what it holds out"
         refuse_overflow(report, material.data.source, whose)
-        each.append(_scores(report))
+        each.append(Scores(report.samples, report.loss, report.figures))
         if own and honest:
             said.append(predictions)
             rows.append(split.rows)
@@ -76,15 +70,11 @@ def score_team(
     together = [Split("train", m.data.X, y, trained) for _, m, _ in networks]
     out_of_fold = None
     if said:
-        report = report_of(join_predictions(said), task)
+        report = task.report(join_predictions(said))
         known = len(np.union1d(trained, np.concatenate(rows)))
-        figures, intervals = figures_of(report), intervals_of(report)
-        out_of_fold = OutOfFold(report.samples, known, report.loss, figures, intervals)
+        figures = report.figures, report.intervals()
+        out_of_fold = OutOfFold(report.samples, known, report.loss, *figures)
     return TeamScores(each, score_members(members, together, task), out_of_fold)
-
-
-def _scores(report: TaskReport) -> Scores:
-    return Scores(report.samples, report.loss, figures_of(report))
 
 
 def describe_out_of_fold(score: OutOfFold, task: Task) -> str:

@@ -12,14 +12,13 @@ from mlpcli.errors import CheckpointError, DataError
 from mlpcli.runs.material import fold_of
 from mlpcli.runs.meta import Ancestor, SplitRecord
 from mlpcli.runs.model import Model
-from mlpcli.tasks.regression import Regression
 
 
 def lineage(model: Model) -> tuple[Ancestor, ...]:
     """All that the model's weights have been trained on: its ancestors', and its own data."""
     data, train = model.config.data, model.config.train
     record = SplitRecord(
-        task="regression" if isinstance(model.task, Regression) else "classification",
+        task=model.task.kind,
         label_column=data.label_column,
         test_fraction=data.test_fraction,
         val_fraction=data.val_fraction,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -12,8 +12,14 @@ import numpy as np
 from mlpcli.arrays import Array, distinct, row_number
 from mlpcli.errors import DataError
 from mlpcli.records import record
-from mlpcli.tasks.task import Predictions, Scores, another_column
-from mlpcli.text import percent, percent_span
+from mlpcli.tasks.task import Predictions, Scores, TaskKind, another_column
+from mlpcli.text import aligned, percent, percent_span
+
+CONFUSION_LIMIT = 30
+"""With more classes than this, the matrix is left out of the text: no terminal is so wide."""
+
+MATRIX_LIMIT = 2000
+"""With more classes than this, it is left out of the JSON too: C² numbers are gigabytes."""
 
 _PART = 1 << 16  # labels looked up at a time
 
@@ -29,7 +35,7 @@ class Classification:
 
     classes: Array
 
-    kind: ClassVar[str] = "classification"
+    kind: ClassVar[TaskKind] = "classification"
     headline: ClassVar[str] = "accuracy"
     headline_name: ClassVar[str] = "accuracy"
     upward: ClassVar[int] = 1
@@ -106,6 +112,9 @@ class Classification:
 
     def answer(self, outputs: Array, scores: Array) -> tuple[Array, Array | None]:
         return scores.argmax(axis=1), outputs.max(axis=1)
+
+    def report(self, predictions: Predictions) -> ClassReport:
+        return ClassReport.of(predictions, self)
 
     def answer_columns(self, names: Sequence[str] | None) -> list[str]:
         return ["label", "name"] if names else ["label"]
@@ -198,12 +207,62 @@ class ClassReport:
             for hit, of_predicted, of_true in zip(hits, predicted, support, strict=True)
         ]
 
+    @property
+    def figures(self) -> dict[str, float]:
+        return {"accuracy": self.accuracy}
+
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        return {"accuracy": self.interval()}
+
+    def describe(self) -> str:
+        return (
+            f"accuracy {percent(self.accuracy)} (95 % interval {percent_span(*self.interval())})  "
+            f"error {percent(1 - self.accuracy)}  loss {self.loss:.4f}"
+        )
+
+    def tables(
+        self, names: Sequence[str], labels: Sequence[Any], number: Callable[[int], int]
+    ) -> list[str]:
+        return [class_table(names, self), confusion_table(labels, self)]
+
+    def to_json(self, labels: Sequence[Any]) -> dict[str, Any]:
+        return {
+            **self.figures,
+            "error_rate": 1 - self.accuracy,
+            "per_class": [
+                {"label": label, **figures}
+                for label, figures in zip(labels, self.per_class(), strict=True)
+            ],
+            "confusion": self.confusion.tolist() if self.classes <= MATRIX_LIMIT else None,
+        }
+
     def interval(self) -> tuple[float, float]:
         """A 95 % confidence interval of the accuracy (Wilson 1927)."""
         z, n, p = 1.96, self.samples, self.accuracy
         centre = (p + z * z / (2 * n)) / (1 + z * z / n)
         half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
         return max(0.0, centre - half), min(1.0, centre + half)  # rounding could lead out
+
+
+def class_table(names: Sequence[str], report: ClassReport) -> str:
+    """A row a class: precision, recall, F1, support."""
+    rows: list[tuple[str, ...]] = [("class", "precision", "recall", "f1", "support")]
+    for name, row in zip(names, report.per_class(), strict=True):
+        shares = (percent(row[key]) for key in ("precision", "recall", "f1"))
+        rows.append((name, *shares, f"{row['support']:,}"))
+    return aligned(rows)
+
+
+def confusion_table(labels: Sequence[Any], report: ClassReport) -> str:
+    """The confusion matrix; rows are true classes, columns predicted ones, `.` is 0."""
+    if len(labels) > MATRIX_LIMIT:
+        return f"(there is no confusion matrix of more than {MATRIX_LIMIT:,} classes)"
+    if len(labels) > CONFUSION_LIMIT:
+        return f"(the confusion matrix of {len(labels)} classes is in --json)"
+    rows: list[tuple[str, ...]] = [("true \\ predicted", *map(str, labels))]
+    for label, counts in zip(labels, report.confusion.tolist(), strict=True):
+        rows.append((str(label), *(str(count or ".") for count in counts)))
+    return aligned(rows)
 
 
 def roc_auc(y: Array, scores: Array) -> float | None:

@@ -8,7 +8,7 @@ RMSE, MAE and answers in the target's own.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -17,10 +17,14 @@ import numpy as np
 from mlpcli.arrays import LARGE, Array, row_number
 from mlpcli.errors import DataError
 from mlpcli.records import record
-from mlpcli.tasks.task import Predictions, Scores, another_column
-from mlpcli.text import span
+from mlpcli.tasks.task import Predictions, Scores, TaskKind, another_column
+from mlpcli.text import aligned, span
+
+LABELS = {"rmse": "RMSE", "mae": "MAE", "r2": "R²"}
+"""What its figures are called for a person."""
 
 _STRATA = 10
+_LARGEST = 5  # errors, of which the rows are shown
 _RESAMPLES = 1000  # of the bootstrap
 _GROUPS = 10_000  # of rows, at most, that it draws from
 _ROUNDED = 1e-12  # of the mean square: targets that vary less are the same but for rounding
@@ -41,7 +45,7 @@ class Regression:
     low: float
     high: float
 
-    kind: ClassVar[str] = "regression"
+    kind: ClassVar[TaskKind] = "regression"
     headline: ClassVar[str] = "rmse"
     headline_name: ClassVar[str] = "RMSE"
     upward: ClassVar[int] = -1
@@ -137,6 +141,9 @@ class Regression:
     def answer(self, outputs: Array, scores: Array) -> tuple[Array, Array | None]:
         return self.decode(outputs[:, 0]), None
 
+    def report(self, predictions: Predictions) -> ResidualReport:
+        return ResidualReport.of(predictions, self)
+
     def answer_columns(self, names: Sequence[str] | None) -> list[str]:
         return ["value"]
 
@@ -215,6 +222,27 @@ class ResidualReport:
             name: tuple(np.quantile([f[name] for f in found], (0.025, 0.975)).tolist())
             for name in found[0]
         }
+
+    def describe(self) -> str:
+        figures, intervals = self.figures, self.intervals()
+        shown = [
+            f"{label} {figures[key]:.4g} (95 % interval {span(*intervals[key])})"
+            for key, label in LABELS.items()
+        ]
+        return "  ".join([*shown, f"loss {self.loss:.4f}"])
+
+    def tables(
+        self, names: Sequence[str], labels: Sequence[Any], number: Callable[[int], int]
+    ) -> list[str]:
+        rows: list[tuple[str, ...]] = [("largest errors", "target", "answer", "error")]
+        for place in self.largest(_LARGEST).tolist():
+            true, said = self.y[place], self.predicted[place]
+            shown = (f"{value:.{self.digits}g}" for value in (true, said))
+            rows.append((f"row {number(place):,}", *shown, f"{said - true:+.4g}"))
+        return [aligned(rows)]
+
+    def to_json(self, labels: Sequence[Any]) -> dict[str, Any]:
+        return self.figures
 
     def largest(self, count: int) -> Array:
         """Positions of the `count` samples with the largest errors, the largest first."""

@@ -7,12 +7,15 @@ labels and lies in the checkpoint, `meta["task"]`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Literal, Protocol
 
 from mlpcli.arrays import Array
 from mlpcli.records import record
 from mlpcli.text import cut, printable
+
+TaskKind = Literal["classification", "regression"]
+"""The kinds of tasks that there are."""
 
 
 def another_column(column: str) -> str:
@@ -62,11 +65,47 @@ class Predictions:
     outputs: Array | None = None
 
 
+class TaskReport(Protocol):
+    """The figures of predictions (N,), for a person and for a script.
+
+    Attributes:
+        samples: N.
+        loss: the mean.
+        figures: {name: value} of the task, as JSON has them, the headline first.
+    """
+
+    @property
+    def samples(self) -> int: ...
+    @property
+    def loss(self) -> float: ...
+    @property
+    def figures(self) -> dict[str, float]: ...
+
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """95 % intervals of the figures."""
+
+    def describe(self) -> str:
+        """The figures with their intervals, and the loss, in a line."""
+
+    def tables(
+        self, names: Sequence[str], labels: Sequence[Any], number: Callable[[int], int]
+    ) -> list[str]:
+        """What follows that line.
+
+        Args:
+            names, labels: of the classes.
+            number: which row of its file the prediction at a place is of.
+        """
+
+    def to_json(self, labels: Sequence[Any]) -> dict[str, Any]:
+        """What `evaluate --json` has of the task."""
+
+
 class Task(Protocol):
     """What the targets are, and what is good.
 
     Attributes:
-        kind: "classification" or "regression".
+        kind: which one it is.
         outputs: C, how many outputs the network has.
         target_dtype: of encoded targets.
         headline: the figure that is shown for every epoch, as JSON has it.
@@ -74,7 +113,7 @@ class Task(Protocol):
         upward: 1 if a higher headline figure is better, -1 if a lower one is.
     """
 
-    kind: ClassVar[str]
+    kind: ClassVar[TaskKind]
     headline: ClassVar[str]
     headline_name: ClassVar[str]
     upward: ClassVar[int]
@@ -114,6 +153,9 @@ class Task(Protocol):
 
         `scores` (N, C) tell outputs apart that are equal.
         """
+
+    def report(self, predictions: Predictions) -> TaskReport:
+        """The figures of predictions."""
 
     def answer_columns(self, names: Sequence[str] | None) -> list[str]:
         """The headings of the columns that `predict` writes; `names` are those of the classes."""

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from mlpcli.evaluation.text_report import (
+from mlpcli.evaluation.results import as_json
+from mlpcli.tasks.classification import (
     CONFUSION_LIMIT,
-    as_json,
+    Classification,
+    ClassReport,
     class_table,
     confusion_table,
-    headline,
 )
-from mlpcli.tasks.classification import ClassReport
 
 
 def report_of(loss: float, confusion: Any) -> ClassReport:
@@ -28,7 +28,9 @@ SCORES = report_of(0.25, np.array([[1234, 6, 0], [5, 95, 0], [0, 10, 0]]))
 
 
 def test_json_has_everything_in_plain_numbers() -> None:
-    value = as_json(["a.npz", "b.npz"], "points.csv", "test", ["x", "y", "z"], SCORES)
+    labels = ["x", "y", "z"]
+    task = Classification(np.array(labels))
+    value = as_json(["a.npz", "b.npz"], "points.csv", "test", labels, SCORES, task)
     assert json.loads(json.dumps(value, allow_nan=False)) == {
         "task": "classification",
         "checkpoints": ["a.npz", "b.npz"],
@@ -54,8 +56,8 @@ def test_json_has_everything_in_plain_numbers() -> None:
 
 
 def test_the_headline_has_accuracy_with_its_interval_error_and_loss() -> None:
-    assert headline("model.npz", SCORES) == (
-        "model.npz: accuracy 98.44 % (95 % interval 97.63 to 98.98)  error 1.56 %  loss 0.2500"
+    assert SCORES.describe() == (
+        "accuracy 98.44 % (95 % interval 97.63 to 98.98)  error 1.56 %  loss 0.2500"
     )
 
 
