@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlpcli.config.config import Config, check_flag, make_config, resolve
+from mlpcli.config.config import DEFAULT, Config, check_flag, make_config, resolve
 from mlpcli.config.defaults import DEFAULTS
 from mlpcli.config.kinds import (
     ATTACKS,
@@ -557,6 +557,41 @@ def test_a_printed_configuration_is_taken_again(
     printed = make_config({"data": "digits", **off}, kind)
     path.write_text(printed.to_toml())
     assert resolve({}, path, kind_of=lambda data: kind) == printed
+
+
+@options
+def test_a_flag_that_says_default_takes_back_the_file_and_the_checkpoint(
+    option: Option, tmp_path: Path
+) -> None:
+    def flag(name: str) -> Any:
+        return check_flag(name, "default", takes_back=True)
+
+    if isinstance(option.kind, (Text, Sources, Columns, Labels)):
+        assert "default" in flag(option.name)  # a file, a column or a class of that name
+        return
+    if isinstance(option.kind, Switch):
+        return  # its flag has no value
+    path = tmp_path / "run.toml"
+    path.write_text("[train]\npatience = 5\nclip_norm = 1.0\n[augment]\naugment = 'affine'\n")
+    assert flag(option.name) is DEFAULT
+    before = make_config({"clip_norm": 2.0, "hidden": (7,), "lr": 0.5})
+    with_it = resolve({option.name: DEFAULT}, path, before).values()
+    usual = make_config({"augment": with_it["augment"]}).values()
+    assert with_it[option.name] == usual[option.name]
+
+
+def test_what_a_flag_takes_back_leaves_the_rest_of_the_file_idle(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text('[augment]\naugment = "affine"\nrotate = 5\n')
+    off = resolve({"augment": DEFAULT}, path)
+    assert (off.augment.augment, off.augment.rotate) == ("none", None)
+    usual = resolve({"rotate": DEFAULT}, path)
+    assert usual.augment.rotate == DISTORTIONS["affine"]["rotate"] != 5
+
+
+def test_default_is_no_value_where_no_file_says_any() -> None:
+    with pytest.raises(UsageError, match=r"^--patience default: expected a whole number"):
+        check_flag("patience", "default")
 
 
 def test_the_distortions_of_a_file_are_turned_off_by_a_flag(tmp_path: Path) -> None:

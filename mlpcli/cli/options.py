@@ -32,7 +32,10 @@ class _Value(click.ParamType[Any]):
         self.name = option.kind.metavar
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        return check_flag(self.option.name, value) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        takes_back = any(param.name == "config_file" for param in ctx.command.params)
+        return check_flag(self.option.name, value, takes_back=takes_back)
 
     def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[Any]:
         from click.shell_completion import CompletionItem
@@ -194,7 +197,7 @@ config_file_option = click.option(
     type=CONFIG_FILE,
     metavar="FILE.toml|NAME",
     help="Take options from a TOML file, or from a config that comes with mlp, such as mnist; "
-    "flags override it.",
+    "flags override it, and the value default takes back what it says.",
 )
 
 data_dir_option = click.option(

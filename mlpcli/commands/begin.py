@@ -75,7 +75,8 @@ def begin(request: Request, flags: dict[str, Any]) -> tuple[Model | None, Config
     from mlpcli.runs.model import load
 
     model = load(request.resume, resume=True)
-    config = resolve(flags, request.config_file, model.config)
+    kind = model.kind
+    config = resolve(flags, request.config_file, model.config, kind_of=lambda _: kind)
     _refuse_changes(model, config)
     _refuse_folds(request, config)
     return model, config

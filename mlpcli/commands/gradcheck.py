@@ -58,7 +58,7 @@ def _of_model(path: Path, flags: dict[str, Any], directory: Path, console: Conso
 
 
 def _of_network(saved: Model, flags: dict[str, Any], directory: Path, console: Console) -> _Case:
-    config = resolve(flags, None, saved.config)
+    config = resolve(flags, None, saved.config, kind_of=lambda _: saved.kind)
     net, source = saved.network(), flags.get("data")
     try:
         where, rows = rows_to_evaluate(

@@ -29,6 +29,11 @@ from mlpcli.text import as_typed, cut
 _LEADING = ("optimizer", "parametrisation", "init", "lr_schedule", "augment")
 """Options that the defaults of others follow."""
 
+_WORD = "default"
+
+DEFAULT: Any = object()
+"""The value of a flag that takes back what a config file, or the run that goes on, has."""
+
 
 @record
 class Config:
@@ -152,13 +157,15 @@ def make_config(values: dict[str, Any], kind: str = IMAGES) -> Config:
     return dataclasses.replace(config, model=model, train=train, augment=augment)
 
 
-def check_flag(name: str, text: str) -> Any:
-    """The value of a flag's text.
+def check_flag(name: str, text: str, *, takes_back: bool = False) -> Any:
+    """The value of a flag's text; or `DEFAULT` of "default", if the command `takes_back` values.
 
     Raises:
         UsageError: it names the flag, the text and what was expected.
     """
     option = OPTIONS[name]
+    if takes_back and text == _WORD and not isinstance(option.kind, kinds.NAMES):
+        return DEFAULT
     try:
         return option.kind.check(option.kind.parse(text))
     except ValueError as error:
@@ -174,8 +181,10 @@ def resolve(
 ) -> Config:
     """Flag, then config file, then the checkpoint that is resumed, then default.
 
+    A flag that is `DEFAULT` takes back what the file and the checkpoint say.
+
     Args:
-        kind_of: the kind of the data that a configuration names, whose defaults a new run takes.
+        kind_of: the kind of the data that a configuration names, whose defaults a run takes.
 
     Raises:
         ConfigError, UsageError: a key or value that cannot be, or values that do not go together.
@@ -183,8 +192,8 @@ def resolve(
     resumed = checkpoint.values() if checkpoint else {}
     lasting = {name: value for name, value in resumed.items() if OPTIONS[name].lasting}
     in_file = read_config(config_file) if config_file else {}
-    values = lasting | in_file | flags
-    kind = IMAGES if checkpoint else kind_of(make_config(values).data)
+    values = {n: v for n, v in (lasting | in_file | flags).items() if v is not DEFAULT}
+    kind = kind_of(make_config(values).data)
     idle = _find_idle(make_config(values, kind), flags, in_file)
     return make_config({n: v for n, v in values.items() if n not in idle}, kind)
 
@@ -199,7 +208,7 @@ def _find_idle(config: Config, flags: dict[str, Any], in_file: dict[str, Any]) -
     for name, value in (in_file | flags).items():
         option = OPTIONS[name]
         defaults = [option.default, *(of_kind.get(name) for of_kind in DEFAULTS.values())]
-        if not option.needs or not value or value in defaults:
+        if not option.needs or not value or value in (DEFAULT, *defaults):
             continue
         leader, *needed = option.needs
         if values[leader] in needed:

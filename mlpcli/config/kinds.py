@@ -373,6 +373,9 @@ Kind = (
     | Attack
 )
 
+NAMES = (Text, Sources, Columns, Labels)
+"""Those whose values a person has named, which may be any word."""
+
 
 PROBABILITY = Number(at_least=0, below=1)
 

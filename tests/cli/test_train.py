@@ -394,6 +394,19 @@ def test_what_a_resumed_run_can_change_is_in_its_checkpoint(mlp, checkpoints) ->
     assert len(checkpoints.meta("model.npz")["history"]) == 3
 
 
+def test_a_resumed_run_takes_back_an_option_by_its_default(mlp, checkpoints) -> None:
+    mlp.ok("train", *SMALL, "--clip-norm", "1", "--stop-after", "1")
+    mlp.ok("train", "--resume", "model.npz", "--clip-norm", "default")
+    config = checkpoints.meta("model.npz")["config"]
+    assert "clip_norm" not in config["train"]
+    assert config["model"]["hidden"] == [8]
+    assert mlp.error("train", "--resume", "model.npz", "--hidden", "default", "-q") == (
+        2,
+        "--hidden 100: model.npz was trained with 8, which a resumed run cannot change; "
+        "start a new run, with --init-from if the weights fit",
+    )
+
+
 def test_another_number_of_threads_is_told_when_resuming(mlp) -> None:
     mlp.ok("train", *SMALL, "--stop-after", "1", "--threads", "1")
     assert "threads" not in mlp.ok("train", "--resume", "model.npz", "--threads", "1").err
