@@ -1,11 +1,14 @@
-"""The one name for an array, whatever its dtype and shape; what is asked of arrays of any kind."""
+"""The one name for an array; what is asked of any; and which rows of their files they hold."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from mlpcli.records import record
 
 Array = npt.NDArray[Any]
 
@@ -18,6 +21,33 @@ def distinct(values: Array) -> Array:
     return np.unique(values, return_counts=True)[0]  # without counts it imports numpy.ma, 10 ms
 
 
-def row_number(row: int, file_rows: Array | None) -> int:
-    """Which row of its file, from 1, a row of an array is; `file_rows`: see `Dataset`."""
-    return 1 + (row if file_rows is None else int(file_rows[row]))
+@record
+class FileRows:
+    """Which rows of their files those of an array (N, …) are.
+
+    Attributes:
+        kept: (N,) from 0, of the rows of all files; None: these are all.
+        files: what to call each of several files.
+        starts: how many rows there are before each.
+    """
+
+    kept: Array | None = None
+    files: tuple[str, ...] = ()
+    starts: tuple[int, ...] = ()
+
+    def find(self, row: int) -> tuple[int, str | None]:
+        """(the number from 1 in its file of a row of the array, the file if there are several)."""
+        place = row if self.kept is None else int(self.kept[row])
+        if not self.files:
+            return place + 1, None
+        i = bisect_right(self.starts, place) - 1
+        return place - self.starts[i] + 1, self.files[i]
+
+    def name(self, row: int) -> str:
+        """ "1,204", or "1,204 of b.csv", for messages."""
+        number, file = self.find(row)
+        return f"{number:,}" if file is None else f"{number:,} of {file}"
+
+
+WHOLE = FileRows()
+"""All rows of one file."""

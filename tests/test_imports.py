@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "errors": set(),
     "text": set(),
     "records": set(),
-    "arrays": set(),
+    "arrays": {"records"},
     "files": {"errors"},
     "schema": {"text", "records"},
     "npz": {"errors", "text", "records", "arrays"},

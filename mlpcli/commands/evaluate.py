@@ -218,7 +218,7 @@ def evaluate(
     moved = f", each moved by {adversarial}" if attack else ""
     console.result(f"{source}, {rows.name} split: {scores.samples:,} samples{moved}")
     _show_headlines(console, members, each, scores)
-    for table in scores.tables(names, labels, rows.number):
+    for table in scores.tables(names, labels, rows.row_name):
         console.block("\n" + table)
     if asked:
         console.block("\n" + importance_table(asked))

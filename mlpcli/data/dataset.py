@@ -8,7 +8,7 @@ from dataclasses import field, replace
 
 import numpy as np
 
-from mlpcli.arrays import Array, distinct, row_number
+from mlpcli.arrays import WHOLE, Array, FileRows, distinct
 from mlpcli.data.columns import Column, LabelColumn, Layout, LeftOut, describe_columns
 from mlpcli.errors import DataError
 from mlpcli.records import record
@@ -42,8 +42,8 @@ class Dataset:
         beside: {"test": …, "val": …} the tables, if any were given, of X_test and X_val.
         groups: (N,) intp, rows of one group stay in one part of a split; None: each by itself.
         weights: (N,) float64, how much each row counts; None: all equally.
-        file_rows, file_rows_test, file_rows_val: which rows of their file, from 0, those of X,
-            X_test and X_val are; None if all.
+        file_rows, file_rows_test, file_rows_val: which rows of their files those of X, X_test and
+            X_val are.
         X_val, y_val: rows for validation that come with the data, or None.
         weights_val: how much each of these counts, or None.
         unseen: cells with a category that the model that they were read for does not know.
@@ -70,9 +70,9 @@ class Dataset:
     beside: Mapping[str, str] = field(default_factory=dict)
     groups: Array | None = None
     weights: Array | None = None
-    file_rows: Array | None = None
-    file_rows_test: Array | None = None
-    file_rows_val: Array | None = None
+    file_rows: FileRows = WHOLE
+    file_rows_test: FileRows = WHOLE
+    file_rows_val: FileRows = WHOLE
     X_val: Array | None = None
     y_val: Array | None = None
     weights_val: Array | None = None
@@ -146,16 +146,13 @@ class Dataset:
         return Layout(self.columns, self.label, self.file_width, classes, double=self.double)
 
 
-def lacking_pixels(X: Array, file_rows: Array | None = None) -> Mapping[int, str]:
-    """{row from 0: what is wrong} of images X (N, D) that lack a pixel, as a table may.
-
-    `file_rows`: see `Dataset`.
-    """
+def lacking_pixels(X: Array, file_rows: FileRows = WHOLE) -> Mapping[int, str]:
+    """{row from 0: what is wrong} of images X (N, D) that lack a pixel, as a table may."""
     if X.dtype.kind != "f" or not np.isnan(X.min(initial=0)):
         return {}
     rows = np.flatnonzero(np.isnan(X).any(axis=1)).tolist()
     lacks = "lacks a pixel; fill it in, or drop the row"
-    return {row: f"row {row_number(row, file_rows)} {lacks}" for row in rows}
+    return {row: f"row {file_rows.name(row)} {lacks}" for row in rows}
 
 
 def as_images(data: Dataset, shape: tuple[int, int] | None) -> Dataset:

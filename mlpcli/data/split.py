@@ -7,7 +7,7 @@ from typing import Annotated
 
 import numpy as np
 
-from mlpcli.arrays import Array, distinct, row_number
+from mlpcli.arrays import WHOLE, Array, FileRows, distinct
 from mlpcli.data.dataset import Dataset
 from mlpcli.errors import DataError
 from mlpcli.records import record
@@ -31,7 +31,7 @@ class Split:
         y: (M,) targets as the task encodes them; meaningless in rows of other splits.
         rows: (N,) intp, the rows of X that are of this split.
         weights: (M,) float64, how much each row counts; None: all equally.
-        file_rows: (M,) which rows of their file, from 0, those of X are; None if all.
+        file_rows: which rows of their files those of X are.
     """
 
     name: str
@@ -39,14 +39,14 @@ class Split:
     y: Array
     rows: Array
     weights: Array | None = None
-    file_rows: Array | None = None
+    file_rows: FileRows = WHOLE
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def number(self, place: int) -> int:
-        """Which row of the file, counted from 1 below a header, is at a place in `rows`."""
-        return row_number(int(self.rows[place]), self.file_rows)
+    def row_name(self, place: int) -> str:
+        """What to call the row of its file, counted from 1 below a header, at a place in `rows`."""
+        return self.file_rows.name(int(self.rows[place]))
 
 
 @record
@@ -160,7 +160,7 @@ def _draw(
 
 
 def _apart(
-    name: str, task: Task, X: Array, labels: Array, where: str, file_rows: Array | None
+    name: str, task: Task, X: Array, labels: Array, where: str, file_rows: FileRows
 ) -> Split:
     """A part that comes with the data, apart from the other rows."""
     y = task.encode(labels)

@@ -154,15 +154,15 @@ def _picture_mistakes(report: Report, scores: ClassReport) -> str:
     assert certainty is not None
     pictures = []
     for place in most_confident_mistakes(predictions, _MISTAKES).tolist():
-        number = f"{split.number(place):,}"
+        sample = escape(split.row_name(place))
         image = np.asarray(split.X[split.rows[place]]).reshape(report.images.shape)
         true = escape(report.names[predictions.y[place]])
         said = escape(report.names[predictions.answers[place]])
         uri = pixels.picture_png(image, report.images.full_scale)
         pictures.append(
-            f'<figure><img alt="sample {number}" src="{uri}"><figcaption><b>{true}</b> taken for '
+            f'<figure><img alt="sample {sample}" src="{uri}"><figcaption><b>{true}</b> taken for '
             f"<b>{said}</b><br>{percent(certainty[place], 1)}"
-            f"<br>sample {number}</figcaption></figure>"
+            f"<br>sample {sample}</figcaption></figure>"
         )
     if not pictures:
         return section("Mistakes", "<p>None.</p>")
@@ -189,11 +189,10 @@ def _row_mistakes(report: Report, scores: ClassReport) -> str:
     rows = []
     for place in most_confident_mistakes(predictions, _MISTAKES).tolist():
         row = int(split.rows[place])
-        true, said = predictions.y[place], predictions.answers[place]
+        true, said = report.names[predictions.y[place]], report.names[predictions.answers[place]]
         certainty = percent(predictions.certainty[place], 1)
         values = report.describe(split.X[row])[:_COLUMNS]
-        number = f"{split.number(place):,}"
-        rows.append([number, report.names[true], report.names[said], certainty, *values])
+        rows.append([split.row_name(place), true, said, certainty, *values])
     if not rows:
         return section("Mistakes", "<p>None.</p>")
     of = f"{len(rows)} of {scores.samples - scores.correct:,}"

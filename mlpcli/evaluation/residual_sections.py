@@ -62,8 +62,7 @@ def _largest(report: Report, scores: ResidualReport) -> str:
         true, said = scores.y[place], scores.predicted[place]
         values = report.describe(report.split.X[row])[:_COLUMNS]
         shown = (f"{number:.{scores.digits}g}" for number in (true, said))
-        number = f"{report.split.number(place):,}"
-        rows.append([number, *shown, f"{said - true:+.4g}", *values])
+        rows.append([report.split.row_name(place), *shown, f"{said - true:+.4g}", *values])
     head = ["row", "target", "answer", "error", *names[:_COLUMNS]]
     more = f" The first {_COLUMNS} of {len(names)} columns." if len(names) > _COLUMNS else ""
     note = f'<p class="note">The rows with the largest errors.{more}</p>'

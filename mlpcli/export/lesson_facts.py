@@ -218,10 +218,12 @@ def _samples(model: Model, own: _OwnRows) -> list[dict[str, Any]]:
     raw = recoded(model, own.data, rows)
     dtype: Any = np.uint8 if test.X.dtype == np.uint8 else np.float64
     dtype = np.float32 if model.encoding.pose else dtype
-    return [
-        {"row": test.number(place), "label": label, "raw": _packed(values, dtype)}
-        for place, label, values in zip(chosen, labels[chosen].tolist(), raw, strict=True)
-    ]
+    samples = []
+    for row, label, values in zip(rows.rows.tolist(), labels[chosen].tolist(), raw, strict=True):
+        number, file = test.file_rows.find(row)
+        where = {"row": number} if file is None else {"row": number, "file": file}
+        samples.append({**where, "label": label, "raw": _packed(values, dtype)})
+    return samples
 
 
 def _varied(places: Array, y: Array, count: int) -> list[int]:

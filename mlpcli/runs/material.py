@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mlpcli.arrays import Array, row_number
+from mlpcli.arrays import Array
 from mlpcli.config.config import Config
 from mlpcli.config.defaults import DEFAULTS, TABLES, kind_of_opened
 from mlpcli.data.catalog import open_data
@@ -161,9 +161,9 @@ def _row_weights(data: Dataset, splits: Splits) -> dict[str, Array | None]:
         if len(bad):
             what = "missing" if np.isnan(weights[bad[0]]) else f"{weights[bad[0]]:g}"
             where = data.source if weights is data.weights else f"{data.source}: the validation set"
-            number = row_number(int(bad[0]), part.file_rows)
+            sample = part.file_rows.name(int(bad[0]))
             raise DataError(
-                f"{where}: the weight of sample {number} is {what}; weights are 0 or more"
+                f"{where}: the weight of sample {sample} is {what}; weights are 0 or more"
             )
         if not weights[part.rows].any():
             raise DataError(f"{data.source}: every {name} row has the weight 0")

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mlpcli.arrays import Array, distinct, row_number
+from mlpcli.arrays import WHOLE, Array, FileRows, distinct
 from mlpcli.errors import DataError
 from mlpcli.records import record
 from mlpcli.tasks.task import Predictions, Scores, TaskKind, another_column
@@ -70,15 +70,14 @@ class Classification:
         return class_indices(labels, self.classes)
 
     def refuse_unknown(
-        self, targets: Array, labels: Array, where: str, file_rows: Array | None = None
+        self, targets: Array, labels: Array, where: str, file_rows: FileRows = WHOLE
     ) -> None:
         unseen = np.flatnonzero(targets < 0)
         if len(unseen):
             row = int(unseen[0])
-            number = row_number(row, file_rows)
             raise DataError(
-                f"{where} has the label {labels[row]!s} (sample {number}), which no training row "
-                "has; train on data with every class, or remove those rows"
+                f"{where} has the label {labels[row]!s} (sample {file_rows.name(row)}), which no "
+                "training row has; train on data with every class, or remove those rows"
             )
 
     def fill_targets(self, y: Array, Y: Array, smoothing: float = 0.0) -> None:
@@ -221,7 +220,7 @@ class ClassReport:
         )
 
     def tables(
-        self, names: Sequence[str], labels: Sequence[Any], number: Callable[[int], int]
+        self, names: Sequence[str], labels: Sequence[Any], row: Callable[[int], str]
     ) -> list[str]:
         return [class_table(names, self), confusion_table(labels, self)]
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mlpcli.arrays import LARGE, Array, row_number
+from mlpcli.arrays import LARGE, WHOLE, Array, FileRows
 from mlpcli.errors import DataError
 from mlpcli.records import record
 from mlpcli.tasks.task import Predictions, Scores, TaskKind, another_column
@@ -106,15 +106,14 @@ class Regression:
         return values.astype(np.float64) * self.deviation + self.mean
 
     def refuse_unknown(
-        self, targets: Array, labels: Array, where: str, file_rows: Array | None = None
+        self, targets: Array, labels: Array, where: str, file_rows: FileRows = WHOLE
     ) -> None:
         bad = np.flatnonzero(~np.isfinite(targets))
         if len(bad):
             row = int(bad[0])
-            number = row_number(row, file_rows)
             raise DataError(
-                f"{where} has the target {labels[row]!s} (sample {number}), which is not a "
-                "number; correct it, or remove the row"
+                f"{where} has the target {labels[row]!s} (sample {file_rows.name(row)}), which is "
+                "not a number; correct it, or remove the row"
             )
 
     def fill_targets(self, y: Array, Y: Array, smoothing: float = 0.0) -> None:
@@ -232,13 +231,13 @@ class ResidualReport:
         return "  ".join([*shown, f"loss {self.loss:.4f}"])
 
     def tables(
-        self, names: Sequence[str], labels: Sequence[Any], number: Callable[[int], int]
+        self, names: Sequence[str], labels: Sequence[Any], row: Callable[[int], str]
     ) -> list[str]:
         rows: list[tuple[str, ...]] = [("largest errors", "target", "answer", "error")]
         for place in self.largest(_LARGEST).tolist():
             true, said = self.y[place], self.predicted[place]
             shown = (f"{value:.{self.digits}g}" for value in (true, said))
-            rows.append((f"row {number(place):,}", *shown, f"{said - true:+.4g}"))
+            rows.append((f"row {row(place)}", *shown, f"{said - true:+.4g}"))
         return [aligned(rows)]
 
     def to_json(self, labels: Sequence[Any]) -> dict[str, Any]:

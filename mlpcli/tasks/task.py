@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal, Protocol
 
-from mlpcli.arrays import Array
+from mlpcli.arrays import WHOLE, Array, FileRows
 from mlpcli.records import record
 from mlpcli.text import cut, printable
 
@@ -88,13 +88,13 @@ class TaskReport(Protocol):
         """The figures with their intervals, and the loss, in a line."""
 
     def tables(
-        self, names: Sequence[str], labels: Sequence[Any], number: Callable[[int], int]
+        self, names: Sequence[str], labels: Sequence[Any], row: Callable[[int], str]
     ) -> list[str]:
         """What follows that line.
 
         Args:
             names, labels: of the classes.
-            number: which row of its file the prediction at a place is of.
+            row: what to call the row of its file that the prediction at a place is of.
         """
 
     def to_json(self, labels: Sequence[Any]) -> dict[str, Any]:
@@ -126,9 +126,9 @@ class Task(Protocol):
         """(N,) targets of `target_dtype`; `refuse_unknown` reports what cannot be one."""
 
     def refuse_unknown(
-        self, targets: Array, labels: Array, where: str, file_rows: Array | None = None
+        self, targets: Array, labels: Array, where: str, file_rows: FileRows = WHOLE
     ) -> None:
-        """Raise DataError for the first label that is no target; `file_rows`: see `Dataset`."""
+        """Raise DataError for the first label that is no target, in the row that it is of."""
 
     def fill_targets(self, y: Array, Y: Array, smoothing: float = 0.0) -> None:
         """Y (N, C) ← what the network's outputs should be for targets y (N,)."""

@@ -447,6 +447,37 @@ def test_whatever_names_a_row_numbers_it_as_its_file_does(mlp) -> None:
     assert mlp.error(*images)[1].startswith(said)
 
 
+def test_rows_of_several_tables_are_named_by_their_own_file(mlp) -> None:
+    rng = np.random.default_rng(0)
+    cells: dict[str, list[str]] = {}
+    for path, count in (("a.csv", 70), ("b.csv", 1), ("c.csv", 50)):
+        x = rng.normal(size=count)
+        cells[path] = [f"{v:.4f},{10 * v:.3f}" if i % 5 else f"{v:.4f}," for i, v in enumerate(x)]
+        cells[path][-1] = f"{x[-1]:.4f},{x[-1]:.3f}"
+        Path(path).write_text("\n".join(["x,y", *cells[path]]) + "\n")
+    given = [word for path in cells for word in ("--data", path)]
+    mlp.ok("train", *given, "--hidden", 3, "--epochs", 2, "-q")
+    said = mlp.ok("evaluate", "model.npz", *given, "--report", "page.html").out
+    rows = re.findall(r"^row (\d+) of (.\.csv) +(\S+)", said, re.M)
+    page = Path("page.html").read_text().split("<h2>The largest errors</h2>")[1]
+    rows += re.findall(r'<th scope="row">(\d+) of (.\.csv)</th><td>(\S+?)</td>', page)
+    mlp.ok("export", "model.npz", "lesson.html")
+    facts = re.findall(r'id="facts">(.*?)</script>', Path("lesson.html").read_text())[0]
+    rows += [(one["row"], one["file"], one["label"]) for one in json.loads(facts)["samples"]]
+    assert len(rows) > 20
+    assert {path for _, path, _ in rows} >= {"a.csv", "c.csv"}
+    for number, path, target in rows:
+        assert float(cells[path][int(number) - 1].split(",")[1]) == pytest.approx(
+            float(target), 1e-3
+        )
+    for path, weight in (("a.csv", "3"), ("b.csv", "1"), ("c.csv", "-2")):
+        Path(path).write_text(f"x,w,y\n1,9,\n2,{weight},3\n4,1,5\n")
+    assert mlp.error("train", *given, "--sample-weight", "w", "--epochs", 1) == (
+        3,
+        "a.csv, b.csv, c.csv: the weight of sample 2 of c.csv is -2; weights are 0 or more",
+    )
+
+
 def test_an_unknown_label_is_told_by_its_row_in_the_file(mlp) -> None:
     Path("t.csv").write_text("x,kind\n" + "".join(f"{i},{'ab'[i % 2]}\n" for i in range(40)))
     Path("other.csv").write_text("x,kind\n1,\n2,a\n3,\n4,dog\n")

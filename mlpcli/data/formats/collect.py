@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from mlpcli.arrays import Array
+from mlpcli.arrays import WHOLE, Array, FileRows
 from mlpcli.data.cells import common_unit, find_decimal_comma, is_missing, parse_written
 from mlpcli.data.columns import UNSEEN, Column, LabelColumn, Layout, LeftOut, TableOptions
 from mlpcli.data.formats.matching import Named, Places, match_layout, match_options
@@ -27,7 +27,7 @@ from mlpcli.data.readings import (
 )
 from mlpcli.errors import DataError
 from mlpcli.records import record
-from mlpcli.text import cut, quoted
+from mlpcli.text import cut, printable, quoted
 
 
 class RawTable(Named, Protocol):
@@ -66,7 +66,7 @@ class Table:
         groups: (N,) codes of the groups, or None.
         weights: (N,) float64 sample weights, or None.
         dropped: how many rows were left out as they have no label.
-        file_rows: (N,) which rows of the file, from 0, the others are; None if that is all.
+        file_rows: which rows of their files the others are.
         dropped_as: what is written there instead, if anything is.
         unseen: cells of categories that the model does not know.
         notices: what there is to say of it.
@@ -85,7 +85,7 @@ class Table:
     groups: Array | None = None
     weights: Array | None = None
     dropped: int = 0
-    file_rows: Array | None = None
+    file_rows: FileRows = WHOLE
     dropped_as: tuple[str, ...] = ()
     unseen: int = 0
     notices: tuple[str, ...] = ()
@@ -283,11 +283,18 @@ class _Collector:
             groups=groups,
             weights=weights,
             dropped=dropped,
-            file_rows=np.flatnonzero(labelled) if dropped and labelled is not None else None,
+            file_rows=self._file_rows(labelled if dropped else None),
             unseen=self._count_unseen(X, columns),
             dropped_as=self.dropped_as if dropped else (),
             notices=(*(f"{t.source}: {s}" for t in self.tables for s in t.notices), *self.notices),
         )
+
+    def _file_rows(self, kept: Array | None) -> FileRows:
+        rows = None if kept is None else np.flatnonzero(kept)
+        if len(self.tables) == 1:
+            return FileRows(rows)
+        files = tuple(printable(table.source) for table in self.tables)
+        return FileRows(rows, files, tuple(self.starts))
 
     def _labels(self, extra: list[Array]) -> tuple[Array | None, Array | None]:
         """(labels, which rows have one, or None if all), of the first of the `extra` columns."""

@@ -75,10 +75,18 @@ function samples(lesson) {
     h("div", { class: "row" }, ...buttons));
 }
 
-/** A sample as it is shown on its button. @param {Lesson} lesson @param {{values: Float64Array, label: number, row: number}} one */
-export function shownSample(lesson, one) {
+/** What it is asked about, if that is an image. @param {Lesson} lesson @param {Float64Array} values @param {{row: number, file?: string}} [sample] */
+export function shownImage(lesson, values, sample) {
+  const { image } = lesson.facts;
+  if (!image) return h("span");
+  const name = sample ? `sample ${sample.row}${sample.file ? ` of ${sample.file}` : ""}` : "what it is asked about";
+  return picture(matrix(image.height, image.width, values), name, "ink", image.fullScale ?? undefined);
+}
+
+/** A sample as it is shown on its button. @param {Lesson} lesson @param {Lesson["samples"][number]} one */
+function shownSample(lesson, one) {
   const { image, columns } = lesson.facts;
-  if (image) return picture(matrix(image.height, image.width, one.values), `sample ${one.row}`, "ink", image.fullScale ?? undefined);
+  if (image) return shownImage(lesson, one.values, one);
   const values = columns.slice(0, 3).map((column, i) => {
     const value = one.values[i];
     if (Number.isNaN(value)) return "–";

@@ -28,7 +28,7 @@ import { lossesOf, oneHot } from "./derivation.mjs";
  * @property {{height: number, width: number, fullScale: number | null, frame: number, pose: {deslant: boolean, width: number | null} | null} | null} image
  * @property {Column[]} columns
  * @property {import("./decode.mjs").Encoding} encoding
- * @property {{row: number, label: number, raw: Packed}[]} samples
+ * @property {{row: number, file?: string, label: number, raw: Packed}[]} samples
  * @property {{raw: Packed, labels: number[]} | null} points
  * @property {{split: string, samples: number, loss: number, accuracy?: number, rmse?: number, r2?: number} | null} figures
  * @property {{best: number, epoch: number[]} & Record<string, any>} history

@@ -1,6 +1,6 @@
 // The page: its head, its seven parts, and beside them what is looked at now.
 
-import { askSection, shownSample } from "./ask.mjs";
+import { askSection, shownImage } from "./ask.mjs";
 import { backwardLines, forwardLines } from "./derivation.mjs";
 import { Check } from "./check.mjs";
 import { byId, button, h, math, number, percent, prose, targetText } from "./dom.mjs";
@@ -62,7 +62,7 @@ function now(lesson, place) {
     const said = facts.target ? targetText(lesson.value(), facts.target) : facts.classes[best];
     const right = facts.target ? targetText(lesson.label, facts.target) : lesson.named(lesson.label);
     const line = (/** @type {string} */ name, /** @type {string} */ value, /** @type {string} */ kind = "") => h("div", { class: kind }, h("dt", {}, name), h("dd", {}, value));
-    const thumb = facts.image ? shownSample(lesson, { values: Float64Array.from(lesson.raw), label: lesson.label, row: lesson.sample + 1 }) : h("span");
+    const thumb = shownImage(lesson, Float64Array.from(lesson.raw), lesson.samples[lesson.sample]);
     reset.hidden = !lesson.steps;
     shown.replaceChildren(thumb, h("dl", {},
       line("says", facts.target ? said : `${said}, ${percent(lesson.answer.data[best])}`, facts.target || lesson.assumed ? "" : best === lesson.label ? "right" : "wrong"),

@@ -73,9 +73,13 @@ def test_a_drawn_digit_is_seen_and_answered_as_mlp_predict_does(
 
     browser = show("digits", width, dark=dark)
     before = text(browser, "#answers")
+    asked = "document.querySelector('.shown canvas').ariaLabel"
+    button = "[...document.querySelectorAll('button.sample[aria-pressed=true] canvas')]"
+    assert browser.run(asked) == browser.run(f"{button}[0].ariaLabel")
     draw = browser.swipe if width < 500 else browser.drag  # a finger on a phone
     draw(*seven(*browser.box("#pad")))
     assert text(browser, "#answers") != before
+    assert browser.run(asked) == "what it is asked about"
     uri = browser.run("document.querySelector('#pad canvas').toDataURL()")
     (tmp_path / "drawn.png").write_bytes(base64.b64decode(uri.split(",")[1]))
     pixels = read_image(tmp_path / "drawn.png", (8, 8), frame=1.0) * (16 / 255)
