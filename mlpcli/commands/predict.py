@@ -31,6 +31,7 @@ from mlpcli.runs.committee import refuse_other_question
 from mlpcli.runs.model import Model, interval_width, load, networks_of
 from mlpcli.runs.own_data import say_unseen
 from mlpcli.tasks.regression import Regression
+from mlpcli.text import percent
 
 _BAD = 10  # rows that cannot be read, of which each is told
 
@@ -288,25 +289,13 @@ def _say_bad(job: _Job) -> str:
 
 
 def _outcome(job: _Job, predicted: Array, labels: Array) -> str:
-    """How many were right, of rows that have labels, or how far off the answers are."""
-    model, source = job.members[0], job.source
-    true = model.task.encode(labels)
-    if isinstance(model.task, Regression):
-        with np.errstate(over="ignore"):
-            error = predicted - labels.astype(np.float64)
-            rmse = np.sqrt(np.mean(error**2))
-        rows = "1 row" if len(true) == 1 else f"{len(true):,} rows"
-        said = f"{source}: RMSE {rmse:.4g} over {rows}"
-        if job.width is None:
-            return said
-        return f"{said}, {100 * np.mean(np.abs(error) <= job.width):.1f} % within the interval"
-    right, N = int(np.count_nonzero(true == predicted)), len(true)
-    text = f"{source}: {right:,} of {N:,} right ({100 * right / N:.2f} %)"
-    unseen = int(np.count_nonzero(true < 0))
-    if not unseen:
-        return text
-    have = "1 has" if unseen == 1 else f"{unseen:,} have"
-    return f"{text}; {have} a label that {model.file.path} does not know"
+    """How good the answers are for rows that have labels."""
+    model = job.members[0]
+    said = f"{job.source}: {model.task.compare(predicted, labels, str(model.file.path))}"
+    if job.width is None:
+        return said
+    within = np.mean(np.abs(predicted - labels.astype(np.float64)) <= job.width)
+    return f"{said}, {percent(within, 1)} within the interval"
 
 
 def _as_json(job: _Job, request: Request) -> dict[str, Any]:
@@ -329,9 +318,8 @@ def _as_json(job: _Job, request: Request) -> dict[str, Any]:
     if job.width is not None:
         about["interval"] = {"share": PERCENT / 100, "half_width": job.width}
     if request.output is None:
-        numbers = isinstance(first.task, Regression)
         about["answers"] = [
-            answer if answer is None or numbers else first.task.answer_cells(answer, None)[0]
+            None if answer is None else np.asarray(first.task.value(answer)).item()
             for answer in job.answers
         ]
     return about

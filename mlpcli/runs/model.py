@@ -174,7 +174,8 @@ class Model:
         """
         parts = [answers for answers, _ in self._answers(rows)]
         answers = np.concatenate(parts) if parts else np.empty(0, self.task.target_dtype)
-        return self.classes[answers] if isinstance(self.task, Classification) else answers
+        said: Array = self.task.value(answers)
+        return said
 
     def predict_proba(self, rows: Any) -> Array:
         """(N, C) float64 probabilities of `classes`; for the rows see `predict`.

@@ -115,11 +115,24 @@ class Classification:
     def report(self, predictions: Predictions) -> ClassReport:
         return ClassReport.of(predictions, self)
 
+    def value(self, answers: Any) -> Any:
+        return self.classes[answers]
+
+    def compare(self, answers: Array, labels: Array, model: str) -> str:
+        true = self.encode(labels)
+        right, N = int(np.count_nonzero(true == answers)), len(true)
+        text = f"{right:,} of {N:,} right ({percent(right / N)})"
+        unseen = int(np.count_nonzero(true < 0))
+        if not unseen:
+            return text
+        have = "1 has" if unseen == 1 else f"{unseen:,} have"
+        return f"{text}; {have} a label that {model} does not know"
+
     def answer_columns(self, names: Sequence[str] | None) -> list[str]:
         return ["label", "name"] if names else ["label"]
 
     def answer_cells(self, answer: Any, names: Sequence[str] | None) -> list[Any]:
-        label = self.classes[answer].item()
+        label = self.value(answer).item()
         if not names:
             return [label]
         return [label, names[label] if isinstance(label, int) and 0 <= label < len(names) else ""]

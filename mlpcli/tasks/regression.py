@@ -143,6 +143,15 @@ class Regression:
     def report(self, predictions: Predictions) -> ResidualReport:
         return ResidualReport.of(predictions, self)
 
+    def value(self, answers: Any) -> Any:
+        return answers
+
+    def compare(self, answers: Array, labels: Array, model: str) -> str:
+        with np.errstate(over="ignore"):
+            rmse = np.sqrt(np.mean((answers - labels.astype(np.float64)) ** 2))
+        rows = "1 row" if len(labels) == 1 else f"{len(labels):,} rows"
+        return f"RMSE {rmse:.4g} over {rows}"
+
     def answer_columns(self, names: Sequence[str] | None) -> list[str]:
         return ["value"]
 
