@@ -294,7 +294,8 @@ def _outcome(job: _Job, predicted: Array, labels: Array) -> str:
     said = f"{job.source}: {model.task.compare(predicted, labels, str(model.file.path))}"
     if job.width is None:
         return said
-    within = np.mean(np.abs(predicted - labels.astype(np.float64)) <= job.width)
+    with np.errstate(over="ignore"):
+        within = np.mean(np.abs(predicted - labels.astype(np.float64)) <= job.width)
     return f"{said}, {percent(within, 1)} within the interval"
 
 
