@@ -272,11 +272,13 @@ def test_ranks_that_wait_for_long_take_turns_on_the_core_that_has_less_to_do(
     with Forked(2) as ranks:
         own = {sorted(all_cores)[ranks.rank]}
         assert affinity() == own
-        for _ in range(5):
-            if ranks.rank:
-                time.sleep(0.03)  # as if other work had this rank's core
+        with monkeypatch.context() as long:
+            long.setattr(forked, "_AWAY", 1.0)  # more than what else runs here may take
+            for _ in range(5):
+                if ranks.rank:
+                    time.sleep(0.1)  # as if other work had this rank's core
+                ranks.settle()
             ranks.settle()
-        ranks.settle()
         assert affinity() == {sorted(all_cores)[0]}  # of both
         stayed, took_turns = 0, []
         while stayed < 100 and len(took_turns) < 2000:  # that other work has ended
