@@ -34,8 +34,8 @@ class _Value(click.ParamType[Any]):
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         if not isinstance(value, str):
             return value
-        takes_back = any(param.name == "config_file" for param in ctx.command.params)
-        return check_flag(self.option.name, value, takes_back=takes_back)
+        overrides_file = any(other.name == "config_file" for other in ctx.command.params)
+        return check_flag(self.option.name, value, takes_back=overrides_file)
 
     def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[Any]:
         from click.shell_completion import CompletionItem

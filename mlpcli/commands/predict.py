@@ -291,7 +291,8 @@ def _say_bad(job: _Job) -> str:
 def _outcome(job: _Job, predicted: Array, labels: Array) -> str:
     """How good the answers are for rows that have labels."""
     model = job.members[0]
-    said = f"{job.source}: {model.task.compare(predicted, labels, str(model.file.path))}"
+    how_good = model.task.describe_answers(predicted, labels, str(model.file.path))
+    said = f"{job.source}: {how_good}"
     if job.width is None:
         return said
     with np.errstate(over="ignore"):

@@ -286,8 +286,8 @@ def columns_of(encodings: Sequence[Encoding]) -> list[tuple[str, dict[int, int]]
     by_name = all(name is not None for *_, name, _ in columns)
     found: dict[int | str | None, tuple[str, dict[int, int]]] = {}
     for number, j, name, position in columns:
-        shown = name_column(name, position), dict[int, int]()
-        found.setdefault(name if by_name else position, shown)[1][number] = j
+        key = name if by_name else position
+        found.setdefault(key, (name_column(name, position), {}))[1][number] = j
     return list(found.values())
 
 

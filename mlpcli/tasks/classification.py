@@ -118,7 +118,7 @@ class Classification:
     def value(self, answers: Any) -> Any:
         return self.classes[answers]
 
-    def compare(self, answers: Array, labels: Array, model: str) -> str:
+    def describe_answers(self, answers: Array, labels: Array, model: str) -> str:
         true = self.encode(labels)
         right, N = int(np.count_nonzero(true == answers)), len(true)
         text = f"{right:,} of {N:,} right ({percent(right / N)})"

@@ -146,7 +146,7 @@ class Regression:
     def value(self, answers: Any) -> Any:
         return answers
 
-    def compare(self, answers: Array, labels: Array, model: str) -> str:
+    def describe_answers(self, answers: Array, labels: Array, model: str) -> str:
         with np.errstate(over="ignore"):
             rmse = np.sqrt(np.mean((answers - labels.astype(np.float64)) ** 2))
         rows = "1 row" if len(labels) == 1 else f"{len(labels):,} rows"

@@ -160,7 +160,7 @@ class Task(Protocol):
     def value(self, answers: Any) -> Any:
         """What an answer, or an array of them, stands for: labels, or the numbers themselves."""
 
-    def compare(self, answers: Array, labels: Array, model: str) -> str:
+    def describe_answers(self, answers: Array, labels: Array, model: str) -> str:
         """How good the answers of a model are for rows (N,) whose labels are known, in words."""
 
     def answer_columns(self, names: Sequence[str] | None) -> list[str]:

@@ -171,9 +171,9 @@ def as_dataset(table: Table, sources: Sequence[str]) -> Dataset:
 
 def _joined(digests: Sequence[str]) -> str:
     """SHA-256 of several SHA-256 digests; one alone is itself."""
-    return (
-        digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
-    )
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def holds_images(path: Path) -> bool:
