@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import re
 import signal
@@ -22,6 +23,7 @@ from mlpcli.data.columns import Column
 from mlpcli.data.dataset import Dataset
 from mlpcli.errors import DivergedError, MlpError
 from mlpcli.nn.network import MLP
+from mlpcli.nn.regularisation import draw_dropout_masks
 from mlpcli.parallel import forked
 from mlpcli.parallel.cores import affinity
 from mlpcli.parallel.forked import Forked
@@ -230,6 +232,33 @@ def test_ranks_continue_exactly_whatever_they_share(shared: str, size: int) -> N
         assert getattr(ours, name).tobytes() == getattr(theirs, name).tobytes(), name
     for name, array in theirs.optimizer.items():
         assert ours.optimizer[name].tobytes() == array.tobytes(), name
+
+
+def test_ranks_continue_exactly_before_any_batch_whichever_is_late(
+    shared: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A last, smaller batch is parted elsewhere, and a rank may be there before others begin."""
+    values = {"dropout": 0.3, "input_dropout": 0.1, "epochs": 1}
+    whole, part = trainer_of(2, **values), trainer_of(2, **values)
+    with whole.ranks:
+        list(whole.epochs(1, lambda: None))
+    snapshots = []
+    with part.ranks:
+        list(part.epochs(1, lambda: snapshots.append(part.snapshot())))
+    assert [snapshot.progress.batch for snapshot in snapshots] == list(range(1, part.batches.steps))
+    for snapshot, late in itertools.product(snapshots, range(2)):
+        rest = trainer_of(2, **values)
+        rest.restore(snapshot)
+
+        def draw(*arguments: Any, late: int = late, rest: Trainer = rest) -> None:
+            if rest.ranks.rank == late:
+                time.sleep(0.002)
+            draw_dropout_masks(*arguments)
+
+        monkeypatch.setattr("mlpcli.training.step.draw_dropout_masks", draw)
+        with rest.ranks:
+            list(rest.epochs(1, lambda: None))
+        assert rest.snapshot().last.tobytes() == whole.snapshot().last.tobytes()
 
 
 @pytest.mark.parametrize("size", [2, 3, 7])

@@ -165,6 +165,8 @@ class Step:
         self._masks = np.random.default_rng(stream)
         for done in range(batch):
             self._draw_masks(self.rows_of(self.batches.count(done)))
+        if batch:
+            self.ranks.settle()  # others may still draw where this rank has rows of a smaller batch
 
     def take(
         self, order: Array, epoch: int, number: int, lr: float, momentum: float, asked: int
