@@ -15,6 +15,7 @@ from mlpcli.config.defaults import DEFAULTS, IMAGES, NUMBERS, PLANS, TABLES, kin
 from mlpcli.config.options import OPTIONS
 from mlpcli.config.toml import check_sections
 from mlpcli.data import catalog
+from mlpcli.data.source import open_data
 from mlpcli.runs.model import load
 from mlpcli.text import as_typed
 
@@ -112,7 +113,7 @@ def written(folder: Path) -> dict[str, str]:
 def test_the_kind_that_is_told_without_opening_is_that_of_the_opened_data(mlp) -> None:
     for source, kind in written(Path()).items():
         assert catalog.kind_of_source(source, None) == kind, source
-        data = catalog.open_data(source, data_dir=Path("none"))
+        data = open_data(source, data_dir=Path("none"))
         assert kind_of_opened(data.source, data.image_shape, "classification") == kind, source
         of_numbers = kind_of_opened(data.source, data.image_shape, "regression")
         assert of_numbers == (NUMBERS if kind == TABLES else kind), source

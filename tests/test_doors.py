@@ -123,6 +123,88 @@ schedules.LR_SCHEDULES["falling"] = lambda at, decay: 1 / (1 + at.epochs)
 kinds.LR_SCHEDULES.append("falling")
 flags = ["--lr-schedule", "falling"]
 """,
+    "embedded data set": """
+from dataclasses import replace
+from mlpcli.config import kinds
+from mlpcli.data import catalog
+
+kinds.NAMED_DATA += ("upside-down",)
+catalog.BUILT_IN["upside-down"] = "digits on their heads"
+catalog.NAMES += ("upside-down",)
+
+from mlpcli.data import builtin
+
+def upside_down():
+    own = builtin.digits()
+    return replace(own, source="upside-down", X=own.X[:, ::-1])
+
+builtin.ARRAYS["upside-down"] = upside_down
+flags = ["--data", "upside-down"]
+""",
+    "embedded table": """
+import io
+import numpy as np
+from mlpcli.data import catalog
+
+catalog.BUILT_IN["stripes"] = "a table"
+catalog.TABLES += ("stripes",)
+catalog.NAMES += ("stripes",)
+
+from mlpcli.data import builtin
+from mlpcli.data.formats.collect import collect
+from mlpcli.data.formats.rows import as_dataset
+from mlpcli.data.formats.table import TableReader
+
+def stripes(options=None, layout=None):
+    rows = "".join(f"{k / 2000},{'left' if k < 1000 else 'right'}\\n" for k in range(2000))
+    readers = [TableReader(io.BytesIO(b"at,side\\n" + rows.encode()), "stripes", options, ())]
+    return as_dataset(collect(readers, options, layout), ["stripes"])
+
+builtin.TABLES["stripes"] = stripes
+flags = ["--data", "stripes"]
+""",
+    "data set to download": """
+import gzip, hashlib, os, struct
+from pathlib import Path
+import numpy as np
+from mlpcli.config import kinds
+from mlpcli.data import catalog
+from mlpcli.data.builtin import digits
+from mlpcli.data.formats import idx
+
+own = digits()
+X, y = np.roll(own.X, 1, axis=1).reshape(-1, 8, 8), own.y.astype(np.uint8)
+files = []
+for name, values in zip(idx.FILES, (X[:1500], y[:1500], X[1500:], y[1500:])):
+    head = struct.pack(f">HBB{values.ndim}I", 0, 8, values.ndim, *values.shape)
+    content = head + values.tobytes()
+    packed = gzip.compress(content)
+    Path("mirror").mkdir(exist_ok=True)
+    Path("mirror", name + ".gz").write_bytes(packed)
+    sha256 = (hashlib.sha256(part).hexdigest() for part in (content, packed))
+    size, gz_size = len(content), len(packed)
+    files.append(catalog.RemoteFile(name, size, next(sha256), gz_size, next(sha256)))
+catalog.DOWNLOADS["aside"] = catalog.RemoteSet("aside", tuple(files), ("http://127.0.0.1:1/",))
+kinds.NAMED_DATA += ("aside",)
+catalog.NAMES += ("aside",)
+flags = ["--data", "aside"]
+
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass
+
+server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory="mirror"))
+threading.Thread(target=server.serve_forever, daemon=True).start()
+os.environ |= {"MLP_DATA_DIR": "data", "NO_PROXY": "127.0.0.1"}
+from mlpcli.cli import run
+url = f"http://127.0.0.1:{server.server_port}/"
+assert run(["download", "aside", "--mirror", url, "-q"]) == 0
+server.shutdown()
+""",
     "file format of tables": """
 from io import BytesIO
 import numpy as np

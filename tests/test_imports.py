@@ -17,6 +17,9 @@ PACKAGE = Path(__file__).parents[1] / "mlpcli"
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
+NAMES = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path for path in MODULES}
+"""The module files by what imports them."""
+
 GROUND = {"errors", "text", "records", "arrays", "files", "schema", "npz"}
 CORE = GROUND | {"config", "nn", "parallel"}
 SEEING = CORE | {"data", "tasks", "evaluation"}
@@ -83,10 +86,9 @@ def imported(path: Path) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: a relative import"
             assert node.module is not None
-            if node.module == "mlpcli":
-                yield from (f"mlpcli.{alias.name}" for alias in node.names)
-            else:
-                yield node.module
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                yield name if name in NAMES or node.module == "mlpcli" else node.module
 
 
 def place_of(path: Path) -> str:
@@ -110,11 +112,8 @@ def test_imports_run_one_way() -> None:
 
 
 def test_no_module_imports_itself_in_the_end() -> None:
-    names = {
-        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path for path in MODULES
-    }
     needed = {
-        name: {other for other in imported(path) if other in names} for name, path in names.items()
+        name: {other for other in imported(path) if other in NAMES} for name, path in NAMES.items()
     }
     while free := [name for name, others in needed.items() if not others]:
         needed = {name: others - set(free) for name, others in needed.items() if others}

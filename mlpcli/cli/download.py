@@ -41,7 +41,7 @@ def download(
       mlp download --mirror http://127.0.0.1:8000/mnist/
       mlp download --json | jq -r '.files[].path'
 
-    NAME is mnist (the default) or fashion-mnist; digits and spiral come with mlp. Files that are
+    NAME is one of --list, by default mnist; what is built in needs no download. Files that are
     there already are checked and left alone, an interrupted download is continued, and nothing is
     put in place before its digest is verified.
     """

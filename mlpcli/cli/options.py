@@ -16,6 +16,7 @@ from mlpcli.config.config import check_flag
 from mlpcli.config.defaults import DEFAULTS, NAMES_OF_KINDS
 from mlpcli.config.kinds import Sources, Switch
 from mlpcli.config.options import OPTIONS, Option
+from mlpcli.data.catalog import NAMES
 from mlpcli.data.formats.registry import training_formats
 from mlpcli.errors import ExitCode, UsageError
 from mlpcli.parallel.mpi import join
@@ -83,7 +84,7 @@ def _join(_ctx: click.Context, _param: click.Parameter, given: tuple[str, ...]) 
 
 def _help(option: Option) -> str:
     if "{formats}" in option.help:
-        return option.help.format(formats=training_formats())
+        return option.help.format(names=", ".join(NAMES), formats=training_formats())
     also = "; ".join(f"for {kind} {as_typed(own)}" for kind, own in _own_defaults(option))
     if option.default is None or "Default:" in option.help or isinstance(option.kind, Switch):
         return f"{option.help} [{also}]" if also else option.help

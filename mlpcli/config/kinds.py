@@ -353,10 +353,7 @@ TASKS = ["classification", "regression"]
 """As `mlpcli.tasks.choice.TASKS`."""
 
 NAMED_DATA = ("mnist", "fashion-mnist", "digits", "spiral")
-"""The data sets that have a name (`mlpcli.data.catalog` has them) and are for classification."""
-
-NAMED_TABLES = ("penguins",)
-"""Those that are tables, whose task follows from the label that is chosen."""
+"""The data sets of `mlpcli.data.catalog` but for its tables; they are for classification."""
 
 Kind = (
     Number

@@ -141,9 +141,8 @@ class DataConfig:
     data: str | tuple[str, ...] | None = _option(
         None,
         Sources(),
-        "mnist, fashion-mnist, digits, spiral, penguins, {formats}, or a folder of IDX or NPY "
-        "files; - is a table on standard input. Given again: more tables of the same columns. "
-        "Default: mnist if downloaded, else digits.",
+        "{names}, {formats}, or a folder of IDX or NPY files; - is a table on standard input. "
+        "Given again: more tables of the same columns. Default: mnist if downloaded, else digits.",
         common=True,
         also="dataset input train_data",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import resources
 
@@ -78,3 +79,9 @@ def penguins(options: TableOptions | None = None, layout: Layout | None = None) 
     known = () if layout is None else layout.names
     table = collect([TableReader(io.BytesIO(content), "penguins", options, known)], options, layout)
     return as_dataset(table, ["penguins"])
+
+
+ARRAYS: dict[str, Callable[[], Dataset]] = {"digits": digits, "spiral": spiral}
+
+TABLES: dict[str, Callable[[TableOptions | None, Layout | None], Dataset]] = {"penguins": penguins}
+"""Those that are a table like a person's own."""

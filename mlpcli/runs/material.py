@@ -10,11 +10,11 @@ import numpy as np
 from mlpcli.arrays import Array
 from mlpcli.config.config import Config
 from mlpcli.config.defaults import DEFAULTS, TABLES, kind_of_opened
-from mlpcli.data.catalog import open_data
 from mlpcli.data.columns import TableOptions
 from mlpcli.data.dataset import Dataset, as_images
 from mlpcli.data.encoding import Encoding
 from mlpcli.data.learning import learn_encoding
+from mlpcli.data.source import open_data
 from mlpcli.data.split import Fold, Split, Splits, split
 from mlpcli.errors import DataError, UsageError
 from mlpcli.records import record

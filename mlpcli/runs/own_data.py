@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from mlpcli.config.config import Config
-from mlpcli.data.catalog import NAMES, TABLES, open_data
+from mlpcli.data.catalog import NAMES, TABLES
 from mlpcli.data.columns import TableOptions
 from mlpcli.data.dataset import Dataset, as_images, lacking_pixels
 from mlpcli.data.formats.registry import STDIN, is_table
+from mlpcli.data.source import open_data
 from mlpcli.data.split import Split
 from mlpcli.errors import CheckpointError, DataError, UsageError
 from mlpcli.runs.material import Material, prepare_opened, split_as_configured, table_options

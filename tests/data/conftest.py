@@ -12,7 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from mlpcli.data.catalog import RemoteFile, RemoteSet
+from mlpcli.data.catalog import DOWNLOADS, RemoteFile, RemoteSet
 
 Fault = Callable[["Handler", bytes], None]
 
@@ -288,3 +288,14 @@ def reads_at_most() -> Callable[[int], AbstractContextManager[None]]:
         assert read() - before <= most
 
     return block
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path, published, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data directory that holds `published` under the name of Fashion-MNIST."""
+    fashion = replace(DOWNLOADS["fashion-mnist"], files=published.data_set.files)
+    monkeypatch.setitem(DOWNLOADS, "fashion-mnist", fashion)
+    (tmp_path / "fashion-mnist").mkdir()
+    for name, content in published.plain.items():
+        (tmp_path / "fashion-mnist" / name).write_bytes(content)
+    return tmp_path

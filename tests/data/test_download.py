@@ -30,6 +30,7 @@ import pytest
 
 from mlpcli.data import catalog, download, stored
 from mlpcli.data.pace import Pace, StalledError
+from mlpcli.data.source import open_data
 from mlpcli.errors import DownloadError, OutputError, UsageError
 
 IMAGES = "train-images-idx3-ubyte"
@@ -906,7 +907,7 @@ def test_the_published_data_sets(
             thread.join()
     assert download.missing(catalog.DOWNLOADS[name], tmp_path) == ()
     with reads_at_most(1 << 20):
-        data = catalog.open_data(name, data_dir=tmp_path)
+        data = open_data(name, data_dir=tmp_path)
     assert data.X.shape == (60000, 784)
     assert data.X_test is not None
     assert data.X_test.shape == (10000, 784)

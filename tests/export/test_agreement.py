@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlpcli.data.catalog import open_data
+from mlpcli.data.source import open_data
 from mlpcli.nn.activations import ACTIVATIONS
 
 EXACT = ("--dtype", "float64")  # a sum of a few epochs' weights is rounded much where it is near 0

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mlpcli.arrays import Array
+from mlpcli.data.catalog import FILL_THEIR_FRAME
 from mlpcli.data.columns import Column, LabelColumn, Layout, TableOptions
 from mlpcli.data.dataset import lacking_pixels
 from mlpcli.data.formats import idx, pictures
@@ -20,8 +21,6 @@ from mlpcli.data.formats.rows import refuse_options
 from mlpcli.data.formats.tables import open_tables
 from mlpcli.errors import DataError
 from mlpcli.records import record
-
-_FILL_THEIR_FRAME = ("digits", "fashion-mnist")  # and are not set in a margin, as MNIST's are
 
 
 @record
@@ -181,7 +180,7 @@ def numbers_only(R: int, model: str) -> Layout:
 
 def frame_of(source: str) -> float:
     """The share of an image's side that its object takes in the images of `source`."""
-    return 1.0 if source in _FILL_THEIR_FRAME else pictures.FRAME
+    return 1.0 if source in FILL_THEIR_FRAME else pictures.FRAME
 
 
 def is_image(source: str) -> bool:

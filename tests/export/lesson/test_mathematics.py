@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from mlpcli import MLP, Model
-from mlpcli.data.catalog import open_data
 from mlpcli.data.encoder import Encoder
 from mlpcli.data.encoding import Category, Date, Encoding, Number
 from mlpcli.data.pose import Pose, PoseNormaliser
+from mlpcli.data.source import open_data
 from mlpcli.export.lesson_inputs import describe_encoding
 from mlpcli.nn.activations import ACTIVATIONS
 from mlpcli.nn.losses import LOSSES, OF_TASK
