@@ -123,6 +123,65 @@ schedules.LR_SCHEDULES["falling"] = lambda at, decay: 1 / (1 + at.epochs)
 kinds.LR_SCHEDULES.append("falling")
 flags = ["--lr-schedule", "falling"]
 """,
+    "task": """
+from typing import ClassVar, Literal
+import numpy as np
+from mlpcli.config import kinds
+from mlpcli.nn import losses
+from mlpcli.tasks import choice, task
+from mlpcli.tasks.regression import Regression
+from mlpcli.records import record
+
+class Counts:
+    kind, headline, headline_name, upward = "counts", "accuracy", "share of right answers", 1
+    target_dtype, outputs, strata = np.float64, 1, staticmethod(Regression.strata)
+    def __init__(self, numbers):
+        self._numbers = numbers
+    @classmethod
+    def learn(cls, *arguments):
+        return cls(Regression.learn(*arguments))
+    def __getattr__(self, name):
+        return getattr(self._numbers, name)
+    def _right(self, scores, y):
+        return np.rint(self._numbers.decode(scores[:, 0])) == np.rint(self._numbers.decode(y))
+    def tally(self, scores, losses, y, weights=None):
+        return np.array([losses.sum(), self._right(scores, y).sum(), len(y)])
+    def score(self, sums):
+        loss, right, N = sums
+        return task.Scores(int(N), loss / N, {"accuracy": right / N})
+    def rank(self, scores, by):
+        return (scores.headline,)
+    def show(self, headline):
+        return f"{headline:.3f}"
+    def to_json(self):
+        return self._numbers.to_json() | {"kind": "counts"}
+
+@record
+class CountsRecord:
+    kind: Literal["counts"]
+    mean: float
+    deviation: float
+    low: float
+    high: float
+    outputs: ClassVar[int] = 1
+    has_whole_classes: ClassVar[bool] = False
+    headline: ClassVar[str] = Counts.headline
+    def task(self):
+        return Counts(Regression(self.mean, self.deviation, self.low, self.high))
+
+kinds.TASKS.append("counts")
+losses.OF_TASK["counts"] = ("squared-error",)
+task.TaskKind = Literal["classification", "regression", "counts"]
+choice.TASKS["counts"] = Counts
+choice.TaskRecord = choice.TaskRecord | CountsRecord
+from mlpcli.evaluation import html_report
+html_report.OF_TASK["counts"] = html_report.OF_TASK["regression"]
+
+X = np.random.default_rng(0).random((4000, 3))
+np.savez("counts.npz", X=X, y=np.rint(4 * X[:, 0]))
+flags = ["--task", "counts", "--data", "counts.npz", "--lr", "0.01"]
+refused = [".html", ".onnx", ".py"]
+""",
     "embedded data set": """
 from dataclasses import replace
 from mlpcli.config import kinds
@@ -268,6 +327,7 @@ if "--data" not in flags:
 assert run(["train", "--hidden", "16", "--epochs", "20", "--json", *flags]) == 0
 assert run(["evaluate", "model.npz", "-q"]) == 0
 assert run(["gradcheck", "model.npz", "-q"]) == 0
+assert run(["show", "model.npz"]) == 0
 if word.startswith("a ."):
     assert run(["predict", "model.npz", flags[1], "-o", "answers.csv", "-q"]) == 0
     answers = np.loadtxt("answers.csv", delimiter=",", skiprows=1, usecols=0)

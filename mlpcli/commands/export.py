@@ -13,7 +13,7 @@ import numpy as np
 from mlpcli.commands.console import Console
 from mlpcli.data.catalog import data_dir as where_data_lie
 from mlpcli.errors import CheckpointError, OutputError, UsageError
-from mlpcli.export import EXPORTERS
+from mlpcli.export import EXPORTERS, TASKS
 from mlpcli.export.request import MARK, Request
 from mlpcli.files import ensure_writable, open_input, replacing
 from mlpcli.runs.committee import refuse_other_question
@@ -40,6 +40,9 @@ def export(
     *files, target = _checked(paths)
     build = _exporter(target)
     models = [member for path in files for member in load(path).each]
+    task = models[0].task.kind
+    if task not in TASKS:
+        raise UsageError(f"--task {task} cannot be exported to {target.suffix.lower()}")
     for other in models[1:]:
         _refuse_mismatch(models[0], other)
     members = _chosen(models, member)

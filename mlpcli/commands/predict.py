@@ -30,7 +30,7 @@ from mlpcli.records import record
 from mlpcli.runs.committee import refuse_other_question
 from mlpcli.runs.model import Model, interval_width, load, networks_of
 from mlpcli.runs.own_data import say_unseen
-from mlpcli.tasks.regression import Regression
+from mlpcli.tasks.classification import Classification
 from mlpcli.text import percent
 
 _BAD = 10  # rows that cannot be read, of which each is told
@@ -132,7 +132,7 @@ def predict(console: Console, request: Request) -> None:
     for other in members[1:]:
         refuse_other_question(members[0], other)
     probabilities = request.probabilities
-    if probabilities and isinstance(members[0].task, Regression):
+    if probabilities and not isinstance(members[0].task, Classification):
         console.warning(
             f"{members[0].file.path}: predicts numbers, which have no probabilities; "
             "--interval says how far off an answer may be"

@@ -31,7 +31,6 @@ from mlpcli.runs.model import Model, describe_members, load
 from mlpcli.runs.out_of_fold import describe_out_of_fold
 from mlpcli.runs.repeat import train_command
 from mlpcli.tasks.classification import Classification
-from mlpcli.tasks.regression import Regression
 from mlpcli.text import aligned, as_typed, dashed, printable
 
 
@@ -98,11 +97,12 @@ def _epoch(model: Model) -> str:
 def _description(model: Model) -> str:
     config, data = model.config, model.data
     kind = f"images of {data.image_shape[0]} by {data.image_shape[1]}, " if data.image_shape else ""
+    target = model.task.describe(data.label_name)
     first = [
         str(model.file.path),
         f"  network    {_layers(model)}, {_parameters(model):,} parameters ({config.model.dtype}), "
         f"{config.model.activation}, {config.model.loss}",
-        f"  data       {data.source}: {data.rows:,} rows, {kind}{_target(model)}",
+        f"  data       {data.source}: {data.rows:,} rows, {kind}{target}",
         f"  training   {model.epochs} epochs in {_seconds(model):.1f} s, weights of epoch "
         f"{_epoch(model)}, {_threads(model)}",
         *_members(model),
@@ -139,16 +139,6 @@ def _members(model: Model) -> list[str]:
     return [*lines, f"  below      member {model.file.member}"]
 
 
-def _target(model: Model) -> str:
-    """What is predicted."""
-    task, name = model.task, model.data.label_name
-    if isinstance(task, Regression):
-        return f"{name or 'a number'} {task.describe()}"
-    labels = [str(label) for label in model.classes.tolist()]
-    some = labels if len(labels) <= 12 else [*labels[:6], "…", labels[-1]]
-    return f"{len(labels)} classes{f' of {name}' if name else ''}: {' '.join(some)}"
-
-
 def _interval(model: Model) -> list[str]:
     """How far off the answers are at most, if that is known."""
     residuals = np.concatenate([one.file.residuals for one in model.each])
@@ -175,7 +165,7 @@ def _table(models: Sequence[Model]) -> str:
     rows = [("model", "validation", "loss", "network", *options, "epoch", "seconds")]
     for model in models:
         values, (score, loss) = model.config.values(), _validation(model)
-        name = f"{model.task.headline_name} " if isinstance(model.task, Regression) else ""
+        name = "" if isinstance(model.task, Classification) else f"{model.task.headline_name} "
         rows.append(
             (
                 str(model.file.path),

@@ -75,8 +75,8 @@ def compare_targets(task: Task, old: Task, source: str, model: Path) -> str | No
     if not found.is_outside and 1 / OTHER_SCALE <= found.ratio <= OTHER_SCALE:
         return None
     return (
-        f"{source}: the targets are {task.describe()}, those that {model} was trained on "
-        f"{old.describe()}; give them in the same unit"
+        f"{source}: the targets are {task.describe_range()}, those that {model} was trained on "
+        f"{old.describe_range()}; give them in the same unit"
     )
 
 

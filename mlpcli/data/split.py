@@ -14,7 +14,6 @@ from mlpcli.records import record
 from mlpcli.schema import Bounds, Count
 from mlpcli.tasks.choice import TASKS
 from mlpcli.tasks.classification import Classification, whole_labels
-from mlpcli.tasks.regression import Regression
 from mlpcli.tasks.task import Task
 
 # Drawn without regard to --seed: runs with different seeds never train on each other's test rows.
@@ -127,7 +126,7 @@ def split(
 
 def _draw(
     data: Dataset,
-    kind: type[Classification] | type[Regression],
+    kind: type[Task],
     fold: Fold | None,
     *,
     val_fraction: float,

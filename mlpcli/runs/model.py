@@ -298,7 +298,7 @@ def interval_width(members: Sequence[Model]) -> float:
         CheckpointError: one has no residuals, or all have too few.
     """
     for model in members:
-        if not isinstance(model.task, Regression):
+        if isinstance(model.task, Classification):
             raise UsageError(
                 f"{model.file.path}: predicts classes, and an interval is one of numbers; "
                 "--probabilities says how sure an answer is"

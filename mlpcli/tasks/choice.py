@@ -16,9 +16,7 @@ from mlpcli.tasks.classification import Classification
 from mlpcli.tasks.regression import Regression
 from mlpcli.tasks.task import Task
 
-TASKS: dict[str, type[Classification] | type[Regression]] = {
-    task.kind: task for task in (Classification, Regression)
-}
+TASKS: dict[str, type[Task]] = {task.kind: task for task in (Classification, Regression)}
 """The tasks, by their names in `--task`."""
 
 _MOST_CLASSES = 1 << 20

@@ -118,6 +118,11 @@ class Classification:
     def value(self, answers: Any) -> Any:
         return self.classes[answers]
 
+    def describe(self, name: str | None) -> str:
+        labels = [str(label) for label in self.classes.tolist()]
+        some = labels if len(labels) <= 12 else [*labels[:6], "…", labels[-1]]
+        return f"{len(labels)} classes{f' of {name}' if name else ''}: {' '.join(some)}"
+
     def describe_answers(self, answers: Array, labels: Array, model: str) -> str:
         true = self.encode(labels)
         right, N = int(np.count_nonzero(true == answers)), len(true)

@@ -96,7 +96,7 @@ class Regression:
         """How many significant digits tell answers apart: 8, and more far from 0."""
         return 8 + _more_digits(self.mean, self.deviation)
 
-    def describe(self) -> str:
+    def describe_range(self) -> str:
         """Where the targets lie."""
         low, high, mean = (f"{x:.{self.digits - 2}g}" for x in (self.low, self.high, self.mean))
         return f"from {low} to {high}, mean {mean}"
@@ -145,6 +145,9 @@ class Regression:
 
     def value(self, answers: Any) -> Any:
         return answers
+
+    def describe(self, name: str | None) -> str:
+        return f"{name or 'a number'} {self.describe_range()}"
 
     def describe_answers(self, answers: Array, labels: Array, model: str) -> str:
         with np.errstate(over="ignore"):

@@ -122,6 +122,18 @@ class Task(Protocol):
     @property
     def outputs(self) -> int: ...
 
+    @classmethod
+    def learn(cls, labels: Array, source: str, column: str = "") -> Task:
+        """The task of these training rows' labels (N,), which a table's `column` holds.
+
+        Raises:
+            DataError: there is nothing to learn of them.
+        """
+
+    @staticmethod
+    def strata(labels: Array) -> Array:
+        """(N,) small numbers of the kinds of labels of which a split has its share each."""
+
     def encode(self, labels: Array) -> Array:
         """(N,) targets of `target_dtype`; `refuse_unknown` reports what cannot be one."""
 
@@ -159,6 +171,9 @@ class Task(Protocol):
 
     def value(self, answers: Any) -> Any:
         """What an answer, or an array of them, stands for: labels, or the numbers themselves."""
+
+    def describe(self, name: str | None) -> str:
+        """What is predicted; `name` is that of the labels' column, if they have one."""
 
     def describe_answers(self, answers: Array, labels: Array, model: str) -> str:
         """How good the answers of a model are for rows (N,) whose labels are known, in words."""
