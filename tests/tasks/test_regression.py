@@ -32,7 +32,7 @@ def test_a_target_that_is_too_far_away_is_infinite_in_silence() -> None:
     """As of a checkpoint that says so; warnings are errors."""
     task = Regression(mean=-1e300, deviation=1e-300, low=-1e300, high=-1e300)
     assert task.encode(np.array([1.0])).tolist() == [math.inf]
-    assert task.describe() == "from -1e+300 to -1e+300, mean -1e+300"
+    assert task.describe("depth") == "depth from -1e+300 to -1e+300, mean -1e+300"
 
 
 def test_figures_are_those_of_plain_formulas_in_the_targets_unit() -> None:
