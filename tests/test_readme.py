@@ -17,6 +17,7 @@ import subprocess
 import sys
 import sysconfig
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -171,7 +172,7 @@ def test_the_examples_that_run_are_many() -> None:
 
 def test_what_is_to_be_installed_is_there_afterwards(tmp_path: Path, shell: dict[str, str]) -> None:
     """The block on installing, in a new checkout, with what it would download left out."""
-    setuptools = pytest.importorskip("setuptools", minversion="77")
+    pytest.importorskip("setuptools", minversion="77")
     checkout = tmp_path / "checkout"
     checkout.mkdir()
     for name in ("mlpcli", "configs"):
@@ -183,7 +184,9 @@ def test_what_is_to_be_installed_is_there_afterwards(tmp_path: Path, shell: dict
     after = "cd /; command -v mlp; python -c 'import mlpcli; print(mlpcli.__file__)'"
     offline = {"PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_NO_BUILD_ISOLATION": "0"}
     (tmp_path / "build").mkdir()
-    (tmp_path / "build" / "setuptools").symlink_to(Path(setuptools.__file__).parent)
+    about = metadata.distribution("setuptools")
+    for name in {file.parts[0] for file in about.files or ()}:
+        (tmp_path / "build" / name).symlink_to(Path(str(about.locate_file(name))))
     environment = shell | offline | {"PYTHONPATH": str(tmp_path / "build")}
     result = run(["sh", "-ec", block + after], checkout, environment)
     assert result.returncode == 0, result.stdout

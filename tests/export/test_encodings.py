@@ -32,7 +32,7 @@ DAYS = [
     np.datetime64("1969-12-31T23:59:59"),
     np.datetime64("2000-03-01T00:00"),
     np.datetime64("1900-01-01"),
-    np.datetime64("NaT"),
+    np.datetime64("NaT", "D"),
     np.datetime64("2023-12-25T07:05"),
     np.datetime64("1999-07-04"),
 ]

@@ -148,7 +148,11 @@ class Ambiguous:
     ("name", "values", "cells"),
     [
         ("top speed", ["20", 30, 1e-3, np.float32(0.5)], ["20", "30", "0.001", "0.5"]),
-        ("x", [None, float("nan"), Ambiguous(), np.datetime64("NaT"), "?"], ["", "", "", "", ""]),
+        (
+            "x",
+            [None, float("nan"), Ambiguous(), np.datetime64("NaT", "D"), "?"],
+            ["", "", "", "", ""],
+        ),
         ("x", ["$1,234", "1,234", " 5 "], ["$1234", "1234", "5"]),
         ("name", ["a;b", "c;d", "", "#red", 'say "hi"'], ["a;b", "c;d", "", "#red", 'say "hi"']),
         ("name", ["sep=;", "[[1]]", "PK\x03\x04"], ["sep=;", "[[1]]", "other"]),
