@@ -77,13 +77,8 @@ test-lowest:  ## all tests with the oldest dependencies that are allowed
 PYTHONS = $(foreach version,3.11 3.12 3.13,$(shell \
   python$(version) -c 'print("python$(version)")' 2> /dev/null))
 
-test-pythons:  ## all tests with every Python from 3.11 to 3.13 that is installed
-	for python in $(PYTHONS); do \
-	  $$python -m venv --clear $(VENV)-$$python && \
-	  $(VENV)-$$python/bin/python -m pip install --quiet --disable-pip-version-check \
-	    --editable '.[dev,report]' && \
-	  OPENBLAS_NUM_THREADS=1 $(VENV)-$$python/bin/pytest -n 3 || exit; \
-	done
+test-pythons:  ## lint and all tests with every Python from 3.11 to 3.13 that is installed
+	for python in $(PYTHONS); do $(MAKE) test PYTHON=$$python VENV=$(VENV)-$$python || exit; done
 
 lint: $(VENV)/installed-dev  ## ruff and mypy
 	$(BIN)/ruff check .

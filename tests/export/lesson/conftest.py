@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -286,7 +287,7 @@ def tool() -> Callable[[str], Path]:
     """A file of a package of npm's, which `make test` installs."""
 
     def find(name: str) -> Path:
-        path = ROOT / ".venv" / "npm" / "node_modules" / name
+        path = Path(sys.prefix) / "npm" / "node_modules" / name
         if not path.exists():
             pytest.skip(f"{name.split('/')[0]} is not installed (make .venv/installed-npm)")
         return path
