@@ -293,7 +293,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def in_shell(folder: Path, words: str) -> tuple[int, str]:
     """(exit code, stderr) of a command with its redirections."""
-    command = f"exec {sys.executable} -m mlpcli {words}"
+    command = f'exec "{sys.executable}" -m mlpcli {words}'
     done = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, timeout=60)
     return done.returncode, done.stderr.decode()
 
