@@ -20,6 +20,7 @@ import numpy.typing as npt
 import pytest
 
 from mlpcli.cli import run
+from mlpcli.parallel.cores import allowed_cores
 
 ROOT = Path(__file__).parents[1]
 
@@ -54,6 +55,11 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("two_cores") and allowed_cores() < 2:
+        pytest.skip("needs two cores")
 
 
 def pytest_collection_finish() -> None:

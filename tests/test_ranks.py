@@ -349,6 +349,7 @@ def test_where_one_of_three_ranks_dies_the_others_end_too() -> None:
     assert set(children()) <= set(before)
 
 
+@pytest.mark.two_cores
 def test_a_rank_that_dies_is_an_error_of_one_line(mlp) -> None:
     process = mlp.process(*mlp.once("train", *WIDE, "--epochs", "100000"), "-q")
     child = first_child(process.pid)
@@ -373,6 +374,7 @@ def first_child(pid: int, timeout: float = 30) -> int:
     raise AssertionError("no child, or no checkpoint")
 
 
+@pytest.mark.two_cores
 def test_ranks_do_not_outlive_a_run_that_is_killed(mlp) -> None:
     process = mlp.process(*mlp.once("train", *WIDE, "--epochs", "100000"), "-q")
     child = first_child(process.pid)
@@ -385,6 +387,7 @@ def test_ranks_do_not_outlive_a_run_that_is_killed(mlp) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.two_cores
 def test_a_signal_stops_all_ranks_between_two_steps(mlp, checkpoints, number, code) -> None:
     options = mlp.once(*WIDE, "--epochs", "150", "--dropout", "0.3", "-q")
     process = mlp.process("train", *options, "-o", "model.npz")
@@ -398,6 +401,7 @@ def test_a_signal_stops_all_ranks_between_two_steps(mlp, checkpoints, number, co
     checkpoints.assert_same("whole.npz", "model.npz")
 
 
+@pytest.mark.two_cores
 def test_two_threads_give_the_same_bytes_again_and_say_everything_once(mlp, checkpoints) -> None:
     first = mlp.ok("train", *WIDE, "--json", "-o", "one.npz", "--log", "log.jsonl")
     assert first.json["epochs"] == 4
@@ -466,6 +470,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("before", "why"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.two_cores
 def test_what_the_system_refuses_leaves_one_process_that_comes_to_the_same(
     mlp, checkpoints, before: str, why: str
 ) -> None:
@@ -500,6 +505,7 @@ def test_two_processes_do_without_pinning_and_with_children_ignored(
     checkpoints.assert_same("plain.npz", "model.npz")
 
 
+@pytest.mark.two_cores
 def test_where_children_are_ignored_one_that_dies_is_told_still(mlp) -> None:
     before = NOT_NEEDED["SIGCHLD"] + (
         "\nfrom mlpcli.training.step import Step\ntake = Step.take\n"
@@ -525,6 +531,7 @@ def test_where_children_are_ignored_one_that_dies_is_told_still(mlp) -> None:
         ("SystemExit(0)", "failed: 0"),
     ],
 )
+@pytest.mark.two_cores
 def test_a_rank_that_fails_says_why_and_runs_nothing_else(mlp, error: str, said: str) -> None:
     before = (
         "import atexit; atexit.register(print, 'the end of', os.getpid())\n"
@@ -542,6 +549,7 @@ def test_a_rank_that_fails_says_why_and_runs_nothing_else(mlp, error: str, said:
     assert out.count("the end of") == 1
 
 
+@pytest.mark.two_cores
 def test_a_rank_that_fails_as_it_begins_runs_nothing_else(mlp) -> None:
     before = (
         "import atexit; atexit.register(print, 'the end of', os.getpid())\n"
@@ -581,6 +589,7 @@ def test_where_the_third_process_is_refused_the_second_ends_and_one_trains() -> 
     np.testing.assert_array_equal(trainer.best, expected.best)
 
 
+@pytest.mark.two_cores
 def test_other_work_on_the_cores_is_noticed_and_said(mlp) -> None:
     delayed = (
         "import mlpcli.commands.train_display as d, time\n"

@@ -306,6 +306,7 @@ def test_killed_or_interrupted_and_resumed_members_end_in_the_same_bytes(
     assert epochs == [(member, epoch) for member in range(3) for epoch in range(1, 101)]
 
 
+@pytest.mark.two_cores
 def test_a_member_whose_process_is_killed_is_named_and_what_was_trained_is_kept(
     mlp, checkpoints, whole: Path
 ) -> None:

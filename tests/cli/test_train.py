@@ -407,6 +407,7 @@ def test_a_resumed_run_takes_back_an_option_by_its_default(mlp, checkpoints) -> 
     )
 
 
+@pytest.mark.two_cores
 def test_another_number_of_threads_is_told_when_resuming(mlp) -> None:
     mlp.ok("train", *SMALL, "--stop-after", "1", "--threads", "1")
     assert "threads" not in mlp.ok("train", "--resume", "model.npz", "--threads", "1").err

@@ -42,6 +42,7 @@ def test_processes_folders_and_environments_make_no_difference(
     assert checkpoints.meta(first)["threads"] == 1
 
 
+@pytest.mark.two_cores
 def test_a_run_with_two_threads_is_repeated_and_resumed_to_the_same_bytes(mlp, checkpoints) -> None:
     """Wide enough for the matrix products to be shared out."""
     plan = ("--data", "digits", "--hidden", "300", "--epochs", "2", "-q", "--threads", "2")
