@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import mmap
 import os
 import re
 import signal
@@ -292,33 +293,52 @@ def test_sums_longer_than_the_shared_slot_are_right() -> None:
     np.testing.assert_array_equal(values, 3 * np.arange(5000.0))
 
 
+class Clock:
+    """What `parallel.forked` takes for `time`: it moves by what each rank says that it works.
+
+    Each meeting ends for all when the last of them comes.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.now, self._turn, self._asked = 0.0, 0, 0
+        self._come = np.frombuffer(mmap.mmap(-1, 2 * size * 8)).reshape(2, size)
+
+    def work(self, ranks: Forked, seconds: float) -> None:
+        """Work for so long, then meet."""
+        self._turn, self._asked = 1 - self._turn, 0
+        self._come[self._turn, ranks.rank] = self.now + seconds
+        self.now += seconds
+        ranks.settle()
+
+    def perf_counter(self) -> float:
+        """As a meeting begins, and from its end on."""
+        self._asked += 1
+        if self._asked > 1:
+            self.now = float(self._come[self._turn].max())
+        return self.now
+
+
 @pytest.mark.skipif(len(affinity()) != 2, reason="ranks keep to a core each if all cores are taken")
 def test_ranks_that_wait_for_long_take_turns_on_the_core_that_has_less_to_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(forked, "_JUDGED", 0.02)
-    all_cores = affinity()
+    """And try a core each again, after twice as long each time that there is still other work."""
+    clock, all_cores = Clock(2), affinity()
+    monkeypatch.setattr(forked, "time", clock)
     with Forked(2) as ranks:
         own = {sorted(all_cores)[ranks.rank]}
+
+        def take_turns(slow: float) -> bool:
+            clock.work(ranks, slow if ranks.rank else 0.01)
+            return ranks.over_parts(float(affinity() == {sorted(all_cores)[0]})) > 1
+
         assert affinity() == own
-        with monkeypatch.context() as long:
-            long.setattr(forked, "_AWAY", 1.0)  # more than what else runs here may take
-            for _ in range(5):
-                if ranks.rank:
-                    time.sleep(0.1)  # as if other work had this rank's core
-                ranks.settle()
-            ranks.settle()
-        assert affinity() == {sorted(all_cores)[0]}  # of both
-        stayed, took_turns = 0, []
-        while stayed < 100 and len(took_turns) < 2000:  # that other work has ended
-            took_turns.append(ranks.over_parts(affinity() != own) > 0)
-            stayed = 0 if took_turns[-1] else stayed + 1
-            if stayed:
-                time.sleep(0.002)
-            elif len(took_turns) % 2 == ranks.rank:  # the other waits for its turn
-                time.sleep(0.004)
-        assert took_turns.index(False) < 30  # it is soon tried whether that has ended
-        assert stayed == 100
+        busy = [take_turns(0.04) for _ in range(500)]  # as if other work had rank 1's core
+        lengths = [len(list(run)) for turns, run in itertools.groupby(busy) if turns]
+        # 0.1 seconds are over in 3 meetings; the other rank may see at the next one what is decided
+        assert [round(n / 3) for n in lengths[:-1]] == [1, 2, 4, 8, 16, 32, 32, 32]
+        quiet = [take_turns(0.01) for _ in range(200)]
+        assert not any(quiet[quiet.index(False) :])
     assert affinity() == all_cores
 
 
