@@ -405,7 +405,7 @@ def test_rows_are_numbered_as_in_their_file(mlp, where: str) -> None:
     asked = () if given else ("--data", "other.csv")
     said = mlp.ok("evaluate", "model.npz", *asked, "--report", "page.html").out
     assert re.search(r"largest errors +target +answer +error\nrow 8 +5000 ", said)
-    errors = Path("page.html").read_text().split("<h2>The largest errors</h2>")[1]
+    errors = Path("page.html").read_text(encoding="utf-8").split("<h2>The largest errors</h2>")[1]
     assert '<th scope="row">8</th>' in errors
     drawn = mlp.ok("evaluate", "model.npz").out
     for number, target in re.findall(r"^row (\d+) +(\S+)", drawn, re.M):
@@ -427,13 +427,15 @@ def test_whatever_names_a_row_numbers_it_as_its_file_does(mlp) -> None:
     images = ("train", "--data", "t.csv", "--image-shape", "2,2", "--hidden", 2, "--epochs", 1)
     mlp.ok(*images, "-q")
     mlp.ok("export", "model.npz", "lesson.html")
-    lesson = Path("lesson.html").read_text()
+    lesson = Path("lesson.html").read_text(encoding="utf-8")
     facts = json.loads(re.findall(r'id="facts">(.*?)</script>', lesson)[0])
     for sample in facts["samples"]:
         raw = np.frombuffer(base64.b64decode(sample["raw"]["data"]), sample["raw"]["dtype"])
         assert raw.tolist() == pixels[sample["row"] - 1].tolist()
     mlp.ok("evaluate", "model.npz", "--split", "train", "--report", "page.html")
-    shown = re.findall(r'alt="sample (\d+)".*?<b>(\d)</b> taken for', Path("page.html").read_text())
+    shown = re.findall(
+        r'alt="sample (\d+)".*?<b>(\d)</b> taken for', Path("page.html").read_text(encoding="utf-8")
+    )
     assert len(shown) > 5
     assert all(cells[int(number) - 1][4] == true for number, true in shown)
     weights = ("train", "--data", "w.csv", "--sample-weight", "d", "--epochs", 1)
@@ -459,10 +461,12 @@ def test_rows_of_several_tables_are_named_by_their_own_file(mlp) -> None:
     mlp.ok("train", *given, "--hidden", 3, "--epochs", 2, "-q")
     said = mlp.ok("evaluate", "model.npz", *given, "--report", "page.html").out
     rows = re.findall(r"^row (\d+) of (.\.csv) +(\S+)", said, re.M)
-    page = Path("page.html").read_text().split("<h2>The largest errors</h2>")[1]
+    page = Path("page.html").read_text(encoding="utf-8").split("<h2>The largest errors</h2>")[1]
     rows += re.findall(r'<th scope="row">(\d+) of (.\.csv)</th><td>(\S+?)</td>', page)
     mlp.ok("export", "model.npz", "lesson.html")
-    facts = re.findall(r'id="facts">(.*?)</script>', Path("lesson.html").read_text())[0]
+    facts = re.findall(
+        r'id="facts">(.*?)</script>', Path("lesson.html").read_text(encoding="utf-8")
+    )[0]
     rows += [(one["row"], one["file"], one["label"]) for one in json.loads(facts)["samples"]]
     assert len(rows) > 20
     assert {path for _, path, _ in rows} >= {"a.csv", "c.csv"}

@@ -199,7 +199,7 @@ def test_one_file_is_exported_as_a_committee_or_a_member_of_it(mlp, three: Path)
     X = digits().X[:20]
     np.savetxt("rows.csv", X, fmt="%d", delimiter=",")
     space: dict[str, Any] = {"__name__": "all"}
-    exec(Path("all.py").read_text(), space)
+    exec(Path("all.py").read_text(encoding="utf-8"), space)
     assert mlp.error("export", three, "lesson.html")[0] == 2
     mlp.ok("export", three, "lesson.html", "--member", 2, "-q")
     assert mlp.error("export", three, "all.py", "--member", 3) == (
@@ -520,7 +520,7 @@ def test_damaged_meta_ends_in_one_line(
 
 def test_members_are_named_in_the_report(mlp, three: Path) -> None:
     mlp.ok("evaluate", three, "--report", "page.html", "-q")
-    page = Path("page.html").read_text()
+    page = Path("page.html").read_text(encoding="utf-8")
     assert "Committee of 3" in page
     assert "three.npz member 2" in page
     assert page.count("mlp train --data digits") == 1

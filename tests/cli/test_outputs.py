@@ -173,7 +173,7 @@ def test_a_report_is_there_even_if_nobody_reads_what_is_printed(mlp, here) -> No
         assert process.stdout is not None
         process.stdout.close()  # as `| head -0` does
         process.wait(60)
-    assert Path("r.html").read_text().endswith("</html>\n")
+    assert Path("r.html").read_text(encoding="utf-8").endswith("</html>\n")
 
 
 def test_pictures_alone_are_drawn_in_silence(mlp, here) -> None:

@@ -318,7 +318,9 @@ def browse(page: bytes, folder: Path) -> tuple[str, list[str], list[str]]:
             f"http://127.0.0.1:{server.server_port}/",
         ]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+            done = subprocess.run(
+                command, capture_output=True, encoding="utf-8", timeout=60, check=False
+            )
         finally:
             server.shutdown()
             thread.join()

@@ -58,7 +58,7 @@ def test_what_export_has_not_made_is_not_replaced(mlp, model: Path) -> None:
         "train.py: is there already, and mlp export has not made it; remove it, or name another "
         "target",
     )
-    assert Path("train.py").read_text() == "print('mine')\n"
+    assert Path("train.py").read_text(encoding="utf-8") == "print('mine')\n"
 
 
 def test_an_earlier_export_and_an_empty_file_are_replaced(mlp, model: Path) -> None:
