@@ -306,8 +306,8 @@ class Clock:
     def work(self, ranks: Forked, seconds: float) -> None:
         """Work for so long, then meet."""
         self._turn, self._asked = 1 - self._turn, 0
-        self._come[self._turn, ranks.rank] = self.now + seconds
         self.now += seconds
+        self._come[self._turn, ranks.rank] = self.now
         ranks.settle()
 
     def perf_counter(self) -> float:
