@@ -15,11 +15,13 @@ from mlpcli.config import kinds
 from mlpcli.config.options import OPTIONS
 from mlpcli.data.scalings import SCALINGS
 from mlpcli.nn.activations import ACTIVATIONS
+from mlpcli.nn.adversarial import STEPS
 from mlpcli.nn.initialisation import INITS, PARAMETRISATIONS
 from mlpcli.nn.losses import LOSSES, OF_TASK
 from mlpcli.nn.optimizers import OPTIMIZERS
 from mlpcli.nn.schedules import LR_SCHEDULES
 from mlpcli.tasks.choice import TASKS
+from mlpcli.training.average import AVERAGES
 
 REGISTRIES = {
     "activation": (kinds.ACTIVATIONS, ACTIVATIONS),
@@ -28,6 +30,7 @@ REGISTRIES = {
     "parametrisation": (kinds.PARAMETRISATIONS, PARAMETRISATIONS),
     "optimizer": (kinds.OPTIMIZERS, OPTIMIZERS),
     "lr_schedule": (kinds.LR_SCHEDULES, LR_SCHEDULES),
+    "average": (kinds.AVERAGES, AVERAGES),
     "task": (kinds.TASKS, TASKS),
     "scale": (kinds.SCALES, SCALINGS),
 }
@@ -39,7 +42,11 @@ def test_the_words_of_config_are_those_of_the_registry(option: str) -> None:
     assert set(words) == set(registry)
     kind = OPTIONS[option].kind
     assert isinstance(kind, kinds.Choice)
-    assert set(kind.choices) - {"auto"} == set(words)
+    assert set(kind.choices) - {"auto", "none"} == set(words) - {"none"}
+
+
+def test_the_kinds_of_adversarial_images_are_those_that_there_are() -> None:
+    assert list(STEPS) == kinds.ATTACKS
 
 
 def test_every_loss_is_of_one_kind_of_task() -> None:
@@ -122,6 +129,38 @@ from mlpcli.nn import schedules
 schedules.LR_SCHEDULES["falling"] = lambda at, decay: 1 / (1 + at.epochs)
 kinds.LR_SCHEDULES.append("falling")
 flags = ["--lr-schedule", "falling"]
+""",
+    "average": """
+from mlpcli.config import kinds
+from mlpcli.training import average
+
+class Halves(average.Average):
+    def _share(self, step):
+        return 0.5
+
+average.AVERAGES["halves"] = Halves
+kinds.AVERAGES.append("halves")
+flags = ["--average", "halves"]
+""",
+    "adversarial": """
+import numpy as np
+from mlpcli.config import kinds
+from mlpcli.nn import adversarial
+
+def to_largest(r, size):
+    largest = np.abs(r) == np.abs(r).max(axis=1, keepdims=True)
+    np.multiply(np.sign(r), size * largest, out=r)
+
+adversarial.STEPS["l1"] = to_largest
+kinds.ATTACKS.append("l1")
+flags = ["--adversarial", "l1:0.5"]
+word = "l1"
+""",
+    "distortion": """
+from mlpcli.config import options
+
+options.DISTORTIONS["turned"] = {"rotate": 5.0}
+flags = ["--augment", "turned"]
 """,
     "task": """
 from typing import ClassVar, Literal

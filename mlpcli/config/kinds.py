@@ -287,7 +287,9 @@ class Switch:
 class Attack:
     """How samples are moved, and how far: "l2:2.0"; or "none"."""
 
-    metavar: str = "l2:SIZE|linf:SIZE|virtual:SIZE|none"
+    @property
+    def metavar(self) -> str:
+        return "|".join([*(f"{kind}:SIZE" for kind in ATTACKS), "none"])
 
     def parse(self, text: str) -> Any:
         return text
@@ -329,7 +331,10 @@ INPUT_SCALES = ["none", "learned"]
 """Whether there is what `mlpcli.nn.input_scale` describes."""
 
 ATTACKS = ["l2", "linf", "virtual"]
-"""The kinds of `mlpcli.nn.adversarial.Attack`."""
+"""As `mlpcli.nn.adversarial.STEPS`."""
+
+AVERAGES = ["ema", "tail"]
+"""As `mlpcli.training.average.AVERAGES`."""
 
 PARAMETRISATIONS = ["standard", "ntk"]
 """As `mlpcli.nn.initialisation.PARAMETRISATIONS`."""

@@ -119,6 +119,9 @@ DECAYS = {"step": 0.1, "exponential": 0.95}
 """Factors of the schedules that have one: per step of the schedule, per epoch."""
 
 
+_WITH_MOMENTUM = " ".join(name for name in kinds.OPTIMIZERS if name != "sgd")
+
+
 def _defaults(by_word: Mapping[str, float | None]) -> str:
     """What a default is if it depends on another option: "Default: 0.1 for a and b, 0.5 for c"."""
     words: dict[float, list[str]] = {}
@@ -132,6 +135,12 @@ def _defaults(by_word: Mapping[str, float | None]) -> str:
 
 def _distortion(name: str) -> str:
     return _defaults({kind: values.get(name) for kind, values in DISTORTIONS.items()})
+
+
+def _distorted(name: str = "") -> str:
+    """What an option of distortions needs: the kinds that have `name`, or all of them."""
+    has = (kind for kind, values in DISTORTIONS.items() if name in values or (values and not name))
+    return f"augment {' '.join(has)}"
 
 
 @record
@@ -369,7 +378,7 @@ class TrainConfig:
         PROBABILITY,
         "Momentum μ; with adam and adamw, β₁.",
         also="beta1",
-        needs="optimizer momentum nesterov adam adamw",
+        needs=f"optimizer {_WITH_MOMENTUM}",
     )
     beta2: float = _option(
         0.999,
@@ -382,7 +391,7 @@ class TrainConfig:
         None,
         PROBABILITY,
         "Momentum at the end of the run, changed linearly. Default: no change.",
-        needs="optimizer momentum nesterov adam adamw",
+        needs=f"optimizer {_WITH_MOMENTUM}",
     )
     lr_schedule: str = _option(
         "cosine",
@@ -397,7 +406,7 @@ class TrainConfig:
         "Factor of the step schedule per drop, of the exponential one per epoch. "
         f"{_defaults(DECAYS)}",
         also="gamma decay",
-        needs="lr_schedule step exponential",
+        needs=f"lr_schedule {' '.join(DECAYS)}",
     )
     lr_step: float = _option(
         10.0,
@@ -482,7 +491,7 @@ class TrainConfig:
     )
     average: str = _option(
         "none",
-        Choice(("none", "ema", "tail")),
+        Choice(("none", *kinds.AVERAGES)),
         "Use weights averaged over the steps: exponentially, or over the last part of the run.",
         also="swa weight_averaging polyak",
         fixed=True,
@@ -546,7 +555,7 @@ class AugmentConfig:
 
     augment: str = _option(
         "none",
-        Choice(("none", "affine", "elastic")),
+        Choice(DISTORTIONS),
         "Distort the images anew in every epoch; elastic also bends them.",
         common=True,
         also="augmentation distort distortions",
@@ -556,53 +565,53 @@ class AugmentConfig:
         Number(at_least=0, at_most=180, metavar="DEGREES"),
         f"Largest rotation to either side. {_distortion('rotate')}",
         also="rotation",
-        needs="augment affine elastic",
+        needs=_distorted("rotate"),
     )
     shear: float | None = _option(
         None,
         Number(at_least=0, below=90, metavar="DEGREES"),
         f"Largest shear to either side. {_distortion('shear')}",
-        needs="augment affine elastic",
+        needs=_distorted("shear"),
     )
     zoom: float | None = _option(
         None,
         Number(at_least=0, below=1, metavar="SHARE"),
         f"Largest change of width and of height. {_distortion('zoom')}",
-        needs="augment affine elastic",
+        needs=_distorted("zoom"),
     )
     shift: float | None = _option(
         None,
         Number(at_least=0, at_most=10_000, metavar="PIXELS"),
         f"Largest shift along each axis. {_distortion('shift')}",
         also="translate translation",
-        needs="augment affine elastic",
+        needs=_distorted("shift"),
     )
     elastic_sigma: float | None = _option(
         None,
         Number(at_least=0, at_most=1000, metavar="PIXELS"),
         "Standard deviation of the Gaussian that smooths the displacements. "
         f"{_distortion('elastic_sigma')}",
-        needs="augment elastic",
+        needs=_distorted("elastic_sigma"),
     )
     elastic_alpha: float | None = _option(
         None,
         Number(at_least=0, at_most=MANY, metavar="PIXELS"),
         "Factor on the smoothed displacements, which start out uniform in ±1. "
         f"{_distortion('elastic_alpha')}",
-        needs="augment elastic",
+        needs=_distorted("elastic_alpha"),
     )
     mirror_images: bool = _option(
         False,
         Switch(),
         "Mirror half of the images, left to right.",
         also="flip hflip horizontal_flip",
-        needs="augment affine elastic",
+        needs=_distorted(),
     )
     gentle_classes: tuple[str, ...] = _option(
         (),
         Labels(),
         "Classes that are rotated and sheared half as far, such as the digits 1 and 7.",
-        needs="augment affine elastic",
+        needs=_distorted(),
     )
 
 

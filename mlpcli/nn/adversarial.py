@@ -28,7 +28,7 @@ class Attack:
     """How samples are moved.
 
     Attributes:
-        kind: "l2", "linf" or "virtual".
+        kind: one of STEPS.
         size: ε, in the unit of the network's inputs.
     """
 
@@ -76,11 +76,7 @@ class Attack:
         net.evaluate_loss(asked)
         net.propagate_back(asked, drop=drop)
         r = net.input_gradient(asked, out=moved.X, drop=drop)
-        if self.kind == "linf":
-            np.sign(r, out=r)
-            np.multiply(r, self.size, out=r)
-        else:
-            np.multiply(r, _factors(r, self.size), out=r)
+        STEPS[self.kind](r, self.size)
         np.add(r, batch.X, out=moved.X)
 
     def _directions(self, X: Array, rng: np.random.Generator, first: int) -> Array:
@@ -90,12 +86,22 @@ class Attack:
         bits.advance(first * X.shape[1])
         d = rng.random(X.shape).astype(X.dtype)
         np.subtract(d, 0.5, out=d)
-        np.multiply(d, _factors(d, _BESIDE * self.size), out=d)
+        _to_norm(d, _BESIDE * self.size)
         return d
 
 
-def _factors(r: Array, size: float) -> Array:
-    """(n, 1) by which each row gets the norm `size`; 0 for a row of zeros."""
+def _to_signs(r: Array, size: float) -> None:
+    """r ← size·sign(r)."""
+    np.sign(r, out=r)
+    np.multiply(r, size, out=r)
+
+
+def _to_norm(r: Array, size: float) -> None:
+    """r ← size·r/‖r‖, each row; a row of zeros stays."""
     norms = np.sqrt(np.einsum("ij,ij->i", r, r, dtype=np.float64))[:, None]
-    factors: Array = np.divide(size, norms, out=np.zeros_like(norms), where=norms > 0)
-    return factors.astype(r.dtype)
+    factors = np.divide(size, norms, out=np.zeros_like(norms), where=norms > 0)
+    np.multiply(r, factors.astype(r.dtype), out=r)
+
+
+STEPS = {"l2": _to_norm, "linf": _to_signs, "virtual": _to_norm}
+"""What makes a gradient a step of the given size, by the kinds of `--adversarial`."""

@@ -22,7 +22,7 @@ from mlpcli.runs.images import attack, distortions
 from mlpcli.runs.material import Material
 from mlpcli.tasks.classification import Classification
 from mlpcli.tasks.regression import Regression
-from mlpcli.training.average import Average
+from mlpcli.training.average import AVERAGES, Average
 from mlpcli.training.loop import Trainer
 from mlpcli.training.mixup import Mixup
 from mlpcli.training.step import Step
@@ -213,8 +213,7 @@ def average(config: Config, net: MLP, ranks: Ranks, *, steps_per_epoch: int) -> 
         return None
     assert train.epochs is not None
     flat = net.parameters.flat
-    return Average(
-        train.average,
+    return AVERAGES[train.average](
         ranks.zeros(flat.shape, flat.dtype),
         decay=train.average_decay,
         first=round(train.average_from * train.epochs * steps_per_epoch),

@@ -24,10 +24,10 @@ _CHUNK = 1 << 15  # parameters at a time, which stay in the cache
 class Average:
     """The average of a network's parameters.
 
-    When weights are mixed in depends on the step alone; `flat` and `count` continue it exactly.
+    A subclass says how much of them. When they are mixed in depends on the step alone; `flat` and
+    `count` continue it exactly.
 
     Args:
-        kind: "ema" or "tail".
         flat: (P,) the array for the average.
         decay: of "ema", per step.
         first: the step after which "tail" begins.
@@ -38,12 +38,9 @@ class Average:
         count: the number of weights in it.
     """
 
-    def __init__(
-        self, kind: str, flat: Array, *, decay: float, first: int, steps_per_epoch: int
-    ) -> None:
+    def __init__(self, flat: Array, *, decay: float, first: int, steps_per_epoch: int) -> None:
         self.flat = flat
         self.count = 0
-        self._tail = kind == "tail"
         self._decay = decay
         self._first = first
         self._every = max(1, min(EVERY, steps_per_epoch // 16))
@@ -54,13 +51,10 @@ class Average:
 
         Other processes do the same with the other parts.
         """
-        if self._tail and step <= self._first:
-            self.count = 0  # an extended plan starts its tail anew
-            return False
         if step % self._every:
             return False
         self.count += 1
-        share = 1 / self.count if self._tail or self.count == 1 else self._share(step)
+        share = 1.0 if self.count == 1 else self._share(step)
         for start in range(part.start, part.stop, _CHUNK):
             chunk = slice(start, min(start + _CHUNK, part.stop))
             w, a = flat[chunk], self.flat[chunk]
@@ -71,4 +65,25 @@ class Average:
         return True
 
     def _share(self, step: int) -> float:
+        """The share c of the weights after this step, which are not the first ones."""
+        raise NotImplementedError
+
+
+class Ema(Average):
+    def _share(self, step: int) -> float:
         return 1 - min(self._decay, step / (step + 9)) ** self._every
+
+
+class Tail(Average):
+    def update(self, flat: Array, step: int, part: slice) -> bool:
+        if step <= self._first:
+            self.count = 0  # an extended plan starts its tail anew
+            return False
+        return super().update(flat, step, part)
+
+    def _share(self, step: int) -> float:
+        return 1 / self.count
+
+
+AVERAGES: dict[str, type[Average]] = {"ema": Ema, "tail": Tail}
+"""The averages, by their names in `--average`."""

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlpcli.training.average import EVERY, Average
+from mlpcli.training.average import AVERAGES, EVERY, Average
 
 LONG = 1000  # steps an epoch, so that EVERY steps lie between two weights
 
 
-def averaged(walk: Any, **options: Any) -> Average:
+def averaged(walk: Any, kind: str = "tail", **options: Any) -> Average:
     """The average over weights that walk: row t is after step t + 1."""
-    usual: dict[str, Any] = {"kind": "tail", "decay": 0.9, "first": 0, "steps_per_epoch": 1}
-    average = Average(flat=np.zeros_like(walk[0]), **(usual | options))
+    usual: dict[str, Any] = {"decay": 0.9, "first": 0, "steps_per_epoch": 1}
+    average = AVERAGES[kind](np.zeros_like(walk[0]), **(usual | options))
     for step, weights in enumerate(walk, start=1):
         average.update(weights, step, slice(0, len(weights)))
     return average
