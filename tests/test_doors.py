@@ -130,6 +130,14 @@ schedules.LR_SCHEDULES["falling"] = lambda at, decay: 1 / (1 + at.epochs)
 kinds.LR_SCHEDULES.append("falling")
 flags = ["--lr-schedule", "falling"]
 """,
+    "init": """
+from mlpcli.config import kinds
+from mlpcli.nn import initialisation
+
+initialisation.INITS["lecun"] = lambda fan_in, fan_out: 1 / fan_in
+kinds.INITS.append("lecun")
+flags = ["--init", "lecun"]
+""",
     "average": """
 from mlpcli.config import kinds
 from mlpcli.training import average

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
-INITS = ("he", "glorot", "normal")
+INITS: dict[str, Callable[[int, int], float]] = {
+    "he": lambda fan_in, fan_out: 2 / fan_in,
+    "glorot": lambda fan_in, fan_out: 2 / (fan_in + fan_out),
+    "normal": lambda fan_in, fan_out: 1,
+}
+"""The variances of initial weights by fan-in and fan-out, by their names in `--init`."""
+
 PARAMETRISATIONS = ("standard", "ntk")
 
 
@@ -18,8 +25,7 @@ def standard_deviation(init: str, fan_in: int, fan_out: int, scale: float | None
 
     `scale` multiplies it; None is 1, and 0.01 for "normal" (CS231n's case study).
     """
-    if init == "normal":
-        return 0.01 if scale is None else scale
-    variances = {"he": 2 / fan_in, "glorot": 2 / (fan_in + fan_out), "ntk": 1 / fan_in}
-    sigma = math.sqrt(variances[init])
-    return sigma if scale is None else sigma * scale
+    variance = 1 / fan_in if init == "ntk" else INITS[init](fan_in, fan_out)
+    if scale is None:
+        scale = 0.01 if init == "normal" else 1.0
+    return math.sqrt(variance) * scale
