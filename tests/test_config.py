@@ -462,6 +462,17 @@ def test_the_distortions_suit_their_kind_unless_given(kind: str) -> None:
     assert make_config({}).augment.rotate is None
 
 
+def from_flags(words: list[str]) -> dict[str, Any]:
+    """The values that these flags give."""
+    found: dict[str, Any] = {}
+    rest = iter(words)
+    for flag in rest:
+        option = next(o for o in OPTIONS.values() if flag in (o.flag, o.off_flag))
+        switch = isinstance(option.kind, Switch)
+        found[option.name] = flag == option.flag if switch else check_flag(option.name, next(rest))
+    return found
+
+
 @pytest.mark.parametrize("kind", DEFAULTS)
 def test_the_flags_of_a_run_give_all_its_values_whatever_its_defaults_follow(kind: str) -> None:
     leading = ("optimizer", "parametrisation", "init", "lr_schedule", "augment")
@@ -474,15 +485,7 @@ def test_the_flags_of_a_run_give_all_its_values_whatever_its_defaults_follow(kin
             except UsageError:
                 continue  # some do not go together
             tried += 1
-            words = config.to_flags(kind)
-            found: dict[str, Any] = {}
-            while words:
-                option = next(o for o in OPTIONS.values() if words[0] in (o.flag, o.off_flag))
-                flag = words.pop(0)
-                switch = isinstance(option.kind, Switch)
-                found[option.name] = (
-                    flag == option.flag if switch else check_flag(option.name, words.pop(0))
-                )
+            found = from_flags(config.to_flags(kind))
             assert make_config(found, kind).values() == config.values()
     assert tried > 500
 
@@ -605,6 +608,45 @@ def test_the_distortions_of_a_file_are_turned_off_by_a_flag(tmp_path: Path) -> N
     path.write_text("[augment]\nrotate = 5\n")
     with pytest.raises(UsageError, match=r"^--rotate does nothing with --augment none"):
         resolve({}, path)
+
+
+def test_what_another_option_led_to_follows_it_when_a_run_goes_on() -> None:
+    elastic = make_config({"augment": "elastic", "shear": 4.0})
+    affine = resolve({"augment": "affine"}, None, elastic).augment
+    assert (affine.rotate, affine.shear, affine.shift) == (15.0, 4.0, 2.0)
+    assert (affine.elastic_sigma, affine.elastic_alpha) == (None, None)
+    steps = make_config({"lr_schedule": "step", "lr_step": 3.0})
+    assert resolve({"lr_schedule": "exponential"}, None, steps).train.lr_decay == 0.95
+    own = make_config({"lr_schedule": "step", "lr_decay": 0.5})
+    assert resolve({"lr_schedule": "exponential"}, None, own).train.lr_decay == 0.5
+    assert resolve({"lr_schedule": "cosine"}, None, own).train.lr_decay is None
+    assert resolve({"epochs": 7}, None, own).train.lr_decay == 0.5
+
+
+LED = {
+    "augment": {"rotate": 3.0, "elastic_alpha": 9.0, "mirror_images": True},
+    "lr_schedule": {"lr_decay": 0.5, "lr_step": 3.0},
+    "optimizer": {"momentum": 0.7, "beta2": 0.9, "final_momentum": 0.8},
+    "average": {"average_decay": 0.9, "average_from": 0.5},
+}
+"""Values of options that do nothing beside some values of another."""
+
+
+@pytest.mark.parametrize("leader", LED)
+def test_a_run_that_goes_on_with_another_kind_can_be_repeated(leader: str, tmp_path: Path) -> None:
+    kind = OPTIONS[leader].kind
+    assert isinstance(kind, Choice)
+    for before, after in itertools.permutations(kind.choices, 2):
+        needs = {name: OPTIONS[name].needs[1:] for name in LED[leader]}
+        own = {name: value for name, value in LED[leader].items() if before in needs[name]}
+        config = resolve({leader: after}, None, make_config({leader: before} | own))
+        values = config.values()
+        assert {n: values[n] for n in own if after in needs[n]} == {
+            n: value for n, value in own.items() if after in needs[n]
+        }
+        assert resolve(from_flags(config.to_flags()), None) == config
+        (path := tmp_path / "printed.toml").write_text(config.to_toml())
+        assert resolve({}, path) == config
 
 
 # As TOML

@@ -74,6 +74,22 @@ class Config:
         given = {name: value for name, value in self.values().items() if name in self.given}
         return dataclasses.replace(make_config(given, kind), data=self.data)
 
+    @property
+    def idle(self) -> set[str]:
+        """Names of the options that have a value, and do nothing beside that of another."""
+        values, idle = self.values(), set()
+        for name, value in values.items():
+            needs = OPTIONS[name].needs
+            usual = [OPTIONS[name].default, *(of_kind.get(name) for of_kind in DEFAULTS.values())]
+            if needs and value and value not in usual and values[needs[0]] not in needs[1:]:
+                idle.add(name)
+        return idle
+
+    def without_idle(self, kind: str = IMAGES) -> Config:
+        """The same run, in which they have their defaults."""
+        kept = self.given - self.idle
+        return make_config({n: v for n, v in self.values().items() if n in kept}, kind)
+
     def of_member(self, number: int | None) -> Config:
         """The configuration of network `number`: each has a seed of its own."""
         train = dataclasses.replace(self.train, seed=self.train.seed + (number or 0))
@@ -192,32 +208,35 @@ def resolve(
     resumed = checkpoint.values() if checkpoint else {}
     lasting = {name: value for name, value in resumed.items() if OPTIONS[name].lasting}
     in_file = read_config(config_file) if config_file else {}
-    values = {n: v for n, v in (lasting | in_file | flags).items() if v is not DEFAULT}
-    kind = kind_of(make_config(values).data)
-    idle = _find_idle(make_config(values, kind), flags, in_file)
-    return make_config({n: v for n, v in values.items() if n not in idle}, kind)
+    told = in_file | flags
+
+    def said(lasting: dict[str, Any]) -> dict[str, Any]:
+        return {n: v for n, v in (lasting | told).items() if v is not DEFAULT}
+
+    kind = kind_of(make_config(said(lasting)).data)
+    config = make_config(said(lasting), kind)
+    if checkpoint:
+        stale = _stale(checkpoint, config, kind)
+        config = make_config(said({n: v for n, v in lasting.items() if n not in stale}), kind)
+    for name in told:
+        if name in config.idle:
+            leader, *needed = OPTIONS[name].needs
+            if leader not in flags or name in flags:
+                flag, value = OPTIONS[leader].flag, config.values()[leader]
+                raise UsageError(
+                    f"{OPTIONS[name].flag} does nothing with {flag} {value}; "
+                    f"give {flag} {' or '.join(needed)}, too"
+                )
+    return config.without_idle(kind)
 
 
-def _find_idle(config: Config, flags: dict[str, Any], in_file: dict[str, Any]) -> set[str]:
-    """The keys of the file that do nothing, as a flag has turned off what they are about.
-
-    Raises:
-        UsageError: another option does nothing, as one that it needs has not the value for it.
-    """
-    values, idle = config.values(), set()
-    for name, value in (in_file | flags).items():
-        option = OPTIONS[name]
-        defaults = [option.default, *(of_kind.get(name) for of_kind in DEFAULTS.values())]
-        if not option.needs or not value or value in (DEFAULT, *defaults):
-            continue
-        leader, *needed = option.needs
-        if values[leader] in needed:
-            continue
-        if leader not in flags or name in flags:
-            flag = OPTIONS[leader].flag
-            raise UsageError(
-                f"{option.flag} does nothing with {flag} {values[leader]}; "
-                f"give {flag} {' or '.join(needed)}, too"
-            )
-        idle.add(name)
-    return idle
+def _stale(before: Config, now: Config, kind: str) -> set[str]:
+    """What the run that goes on has by default beside a value of another option that changes."""
+    was, becomes = before.values(), now.values()
+    led = {name: option.needs[0] for name, option in OPTIONS.items() if option.needs}
+    usual = make_config({leader: was[leader] for leader in led.values()}, kind).values()
+    return {
+        name
+        for name, leader in led.items()
+        if becomes[leader] != was[leader] and was[name] == usual[name]
+    }

@@ -339,7 +339,7 @@ def _describe(file: ModelFile) -> Model:
     """One network of a file."""
     try:
         meta = read(Meta, upgrade(file.meta, file.layers) if file.format == 1 else file.meta)
-        config = make_config(check_sections(meta.config, f"{file.path}: `meta`"))
+        config = make_config(check_sections(meta.config, f"{file.path}: `meta`")).without_idle()
     except (ValueError, UsageError) as error:
         raise CheckpointError(f"{file.path}: `meta` is damaged: {error}") from None
     if list(config.model.hidden) != file.sizes[1:-1]:

@@ -178,6 +178,18 @@ def test_repeat_names_the_first_weights_and_says_where_it_is_not_exact(mlp):
     assert "--epochs 3 --threads 1 -o first.npz (not exactly: it was resumed with other" in shown
 
 
+def test_repeat_has_nothing_that_the_run_goes_on_without(mlp, checkpoints) -> None:
+    drops = ("--lr-schedule", "step", "--lr-step", 1)
+    mlp.ok("train", "--data", "spiral", "--epochs", 2, *drops, "-q")
+    mlp.ok("train", "--resume", "model.npz", "--lr-schedule", "cosine", "--epochs", 3, "-q")
+    repeat = "repeat     mlp train --data spiral --epochs 3 --threads 1 -o model.npz (not"
+    assert repeat in mlp.ok("show", "model.npz").out
+    meta = checkpoints.meta("model.npz")
+    meta["config"]["train"] |= {"lr_decay": 0.1, "lr_step": 1.0}  # as earlier versions kept them
+    checkpoints.rewrite("model.npz", meta=json.dumps(meta))
+    assert repeat in mlp.ok("show", "model.npz").out
+
+
 def test_a_stopped_run_that_went_on_as_planned_is_repeated_exactly(mlp):
     mlp.ok("train", "--data", "spiral", "--epochs", 3, "--stop-after", 1, "-q")
     mlp.ok("train", "--resume", "model.npz", "-q")
