@@ -19,11 +19,11 @@ from mlpcli.commands.stopping import SIGNALS, Limits
 from mlpcli.commands.train_build import Run, build_keeper, build_run
 from mlpcli.commands.train_display import (
     TrainDisplay,
+    advise,
     headline,
     how_to_resume,
-    lower_rate,
-    remedy,
     say_done,
+    say_kept,
 )
 from mlpcli.config.config import Config
 from mlpcli.errors import DivergedError, Interruption, OutputError, StoppedError
@@ -92,8 +92,9 @@ def train_network(
 
             _run_epochs(console, run, keeper, display, on_step, begun)
     except DivergedError as error:
+        advice = advise(run)
         keeper.go_back()
-        raise DivergedError(f"{error}; {remedy(run, keeper)}") from None
+        raise DivergedError(f"{error}; {advice}; {say_kept(run, keeper)}") from None
     except Interruption as stop:
         if stop.again:
             raise
@@ -183,6 +184,6 @@ def _score(run: Run, keeper: Keeper) -> dict[str, Scores | None]:
             scores[part], _ = scorer.score()
     if not all(s is None or math.isfinite(s.loss) for s in scores.values()):
         raise DivergedError(
-            f"the loss of the weights in {keeper.path} is not finite; {lower_rate(run)}"
+            f"the loss of the weights in {keeper.path} is not finite; {advise(run)}"
         )
     return scores

@@ -95,26 +95,30 @@ def say_done(runs: Sequence[Run]) -> str | None:
     return f"epoch {done} is already done; raise {more} to continue"
 
 
-def lower_rate(run: Run) -> str:
-    """Advice on keeping a run from diverging."""
-    train = run.config.train
+def advise(run: Run) -> str:
+    """Advice on keeping a run from diverging, at the step where it did."""
+    train, scale = run.config.train, run.config.model.init_scale
     largest = run.material.encoding.largest or 0.0
     if run.config.data.scale == "none" and largest > _LARGE:
         return (
             f"the inputs reach {largest:.3g}, which --scale none leaves as they are: leave it out"
         )
+    if scale and not run.trainer.progress.step:
+        return f"so it is before any step: lower --init-scale from {scale:g}"
     lr = train.lr or 0.0
+    if lr * train.reg > 2 and train.reg > lr:  # w ← (1 − lr·reg)·w grows
+        return f"lower --reg from {train.reg:g} to {0.1 / lr:g}"
     clip = "" if train.clip_norm else " or add --clip-norm 1"
     return f"lower --lr from {lr:g} to {lr / 10:g}{clip}"
 
 
-def remedy(run: Run, keeper: Keeper) -> str:
-    """Advice for a run that diverged, and what was saved of it."""
+def say_kept(run: Run, keeper: Keeper) -> str:
+    """What was saved of a run that diverged, once it has gone back."""
     if not keeper.has_saved:
-        return f"{lower_rate(run)}; nothing was saved"
+        return "nothing was saved"
     best = run.trainer.progress.best_epoch
     weights = f"the weights of epoch {best}" if best else "the initial weights"
-    return f"{lower_rate(run)}; {keeper.path} keeps {weights}"
+    return f"{keeper.path} keeps {weights}"
 
 
 class TrainDisplay:

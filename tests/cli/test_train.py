@@ -532,6 +532,20 @@ def test_a_later_divergence_keeps_the_last_good_weights(mlp, checkpoints) -> Non
     mlp.ok("train", "--resume", "new.npz", "--lr", "0.1", "-q")
 
 
+@pytest.mark.parametrize(
+    ("cause", "said"),
+    [
+        (("--init-scale", 1e6), "so it is before any step: lower --init-scale from 1e+06"),
+        (("--reg", 1e5), "lower --reg from 100000 to 1"),
+    ],
+)
+def test_what_is_advised_is_what_made_it_diverge(mlp, cause: tuple[str, float], said: str) -> None:
+    code, text = mlp.error("train", *SMALL, *cause, "-q")
+    assert code == 4
+    assert text.endswith(f"; {said}; nothing was saved")
+    mlp.ok("train", *SMALL, cause[0], 1, "-q")
+
+
 def test_a_limited_gradient_is_not_advised_to_be_limited(mlp) -> None:
     _, said = mlp.error("train", *SMALL, "--lr", "1e20", "--clip-norm", "1", "-q")
     assert "lower --lr from 1e+20 to 1e+19; nothing was saved" in said
