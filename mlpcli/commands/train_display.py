@@ -200,13 +200,21 @@ class TrainDisplay:
 
     def _judge_rate(self, result: EpochResult) -> None:
         """Warn once, in a new run, if the learning rate is obviously bad."""
-        train, net = self._run.config.train, self._trainer.net
+        config, net = self._run.config, self._trainer.net
+        train, lr = config.train, config.train.lr or 0.0
         if self._judged or result.step < STEPS or result.epoch <= train.warmup:
             return
         self._judged = True
+        inert = train.momentum if "velocity" in self._trainer.step.optimizer.remembers else 0.0
         advice = advice_on_rate(
-            result, lr=train.lr or 0.0, loss_at_chance=net.loss.at_chance(net.sizes[-1])
+            result,
+            lr=lr,
+            loss_at_chance=net.loss.at_chance(net.sizes[-1]),
+            reg=train.reg,
+            decay=lr * train.reg / (1 - inert),
         )
+        if config.model.init_scale == 0 and config.model.hidden:
+            advice = "weights that begin at 0 make all units of a layer alike: give no --init-scale"
         if advice:
             self._console.warning(advice)
 

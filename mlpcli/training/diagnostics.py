@@ -1,4 +1,4 @@
-"""What the figures of an epoch say about the learning rate."""
+"""What the figures of an epoch say about the learning rate, and the penalty."""
 
 from __future__ import annotations
 
@@ -16,13 +16,27 @@ TOO_SMALL, TOO_LARGE = 1e-4, 1e-1
 learned well on digits, iris, spiral and MNIST had 4e-4 to 2e-2 with every optimizer."""
 
 
-def advice_on_rate(result: EpochResult, *, lr: float, loss_at_chance: float) -> str | None:
-    """Return one line of advice if the learning rate is obviously bad, else None.
+STRONG = 0.1
+"""A penalty that takes more of the weights per step leaves next to nothing of them."""
+
+
+def advice_on_rate(
+    result: EpochResult, *, lr: float, loss_at_chance: float, reg: float = 0.0, decay: float = 0.0
+) -> str | None:
+    """Return one line of advice if the learning rate or `reg` is obviously bad, else None.
 
     It is meant for the first epoch that ends after `STEPS` steps. A small ratio alone says little:
     a network that has learned also moves little. So it counts only if the loss has not halved.
+
+    Args:
+        decay: the share of the weights that the penalty takes per step.
     """
     ratio, dead = result.update_ratio, result.dead_units
+    if decay > STRONG and result.train_loss > loss_at_chance / 2:
+        return (
+            f"the penalty takes {100 * decay:.0f} % of the weights per step, and the loss is still "
+            f"{result.train_loss:.3g}: --reg is likely too high; try --reg {reg / 10:g}"
+        )
     if dead is not None and dead > DEAD:
         return (
             f"{100 * dead:.0f} % of the hidden units are dead, 0 for every sample: the learning "

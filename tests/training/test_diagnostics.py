@@ -23,8 +23,11 @@ RUN = ("train", "--data", "digits", "--epochs", "15", "--hidden", "50")
         (["--lr", "10"], r"\d+ % of the hidden units are dead.* too high; try --lr 1"),
         (["--lr", "10", "--activation", "tanh"], r"guessing is 2.3: .* too high; try --lr 1"),
         (["--optimizer", "adam", "--lr", "1e-5"], r"too low; try --lr 0.0001"),
+        (["--reg", "1"], r"takes 100 % .* per step.* --reg is likely too high; try --reg 0.1"),
+        (["--optimizer", "sgd", "--reg", "0.3"], r"takes 15 % .*; try --reg 0.03"),
+        (["--init-scale", "0"], r"make all units of a layer alike: give no --init-scale"),
     ],
-    ids=["low", "high", "high for tanh", "low for adam"],
+    ids=["low", "high", "high for tanh", "low for adam", "penalty", "penalty of sgd", "zeros"],
 )
 def test_a_rate_that_is_off_is_told_once(mlp, flags: list[str], said: str) -> None:
     err = mlp(*RUN, *flags).err
@@ -41,11 +44,17 @@ def test_a_rate_that_is_off_is_told_once(mlp, flags: list[str], said: str) -> No
         ["--activation", "sigmoid", "--lr", "1"],
         ["--lr", "1e-4", "--warmup", "15"],
         ["--lr", "1e-4", "-q"],
+        ["--reg", "0.01"],
     ],
     ids=" ".join,
 )
 def test_a_rate_that_works_or_rises_yet_is_not(mlp, flags: list[str]) -> None:
     assert "warning:" not in mlp.ok(*RUN, *flags).err
+
+
+def test_a_layer_alone_may_begin_at_zero(mlp) -> None:
+    zeros = ("--data", "digits", "--epochs", "15", "--hidden", "none", "--init-scale", "0")
+    assert "warning:" not in mlp.ok("train", *zeros).err
 
 
 def test_a_model_that_has_learned_moves_little_and_is_not_warned_of(mlp) -> None:
