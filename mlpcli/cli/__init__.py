@@ -121,7 +121,9 @@ def _run(args: Sequence[str] | None) -> int:
         where = error.filename or "the output"
         return _fail(f"{where}: {error.strerror or error}", ExitCode.FAILED)
     except MemoryError:
-        return _fail("out of memory; lower --batch-size or --hidden", ExitCode.FAILED)
+        trains = "train" in (sys.argv[1:] if args is None else args)[:1]
+        remedy = "lower --batch-size or --hidden" if trains else "free some, or give fewer rows"
+        return _fail(f"out of memory; {remedy}", ExitCode.FAILED)
     except Exception as error:  # a person never sees a traceback
         return _fail(f"a defect of mlp, please report it: {_where(error)}", ExitCode.FAILED)
     return result if isinstance(result, int) else ExitCode.DONE

@@ -246,6 +246,14 @@ def test_what_python_raises_is_one_line_too(
     assert mlp.error("train") == (code, said)
 
 
+def test_what_needs_less_memory_is_an_option_of_the_command(
+    mlp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raising(monkeypatch, MemoryError())
+    said = "out of memory; free some, or give fewer rows"
+    assert mlp.error("predict", "model.npz", "rows.csv") == (1, said)
+
+
 def test_a_defect_is_one_line_that_says_where_it_is(mlp, monkeypatch: pytest.MonkeyPatch) -> None:
     raising(monkeypatch, ZeroDivisionError("by\nzero"))
     outcome = mlp("train")
