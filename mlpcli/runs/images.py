@@ -7,7 +7,7 @@ import numpy as np
 from mlpcli.arrays import Array
 from mlpcli.config import kinds
 from mlpcli.config.config import Config
-from mlpcli.config.options import DISTORTIONS, AugmentConfig, DataConfig, ModelConfig
+from mlpcli.config.options import AugmentConfig, DataConfig, ModelConfig
 from mlpcli.data.augment import Augmenter, Distortions
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.pose import Pose, PoseNormaliser
@@ -79,14 +79,12 @@ def distortions(augment: AugmentConfig, data: Dataset, task: Task) -> Distortion
                 f"--gentle-classes {label}: {data.source} has no such class; "
                 f"its classes are {', '.join(labels[:20])}{' …' if len(labels) > 20 else ''}"
             )
-    # a resumed run may have the numbers of another kind
-    bent = "elastic_alpha" in DISTORTIONS[augment.augment]
     return Distortions(
         rotate=augment.rotate or 0.0,
         shear=augment.shear or 0.0,
         zoom=augment.zoom or 0.0,
         shift=augment.shift or 0.0,
-        alpha=augment.elastic_alpha or 0.0 if bent else 0.0,
+        alpha=augment.elastic_alpha or 0.0,
         sigma=augment.elastic_sigma or 0.0,
         mirror=augment.mirror_images,
         gentle=tuple(labels.index(label) for label in augment.gentle_classes),
