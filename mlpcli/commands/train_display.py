@@ -104,7 +104,7 @@ def advise(run: Run) -> str:
             f"the inputs reach {largest:.3g}, which --scale none leaves as they are: leave it out"
         )
     if scale and not run.trainer.progress.step:
-        return f"so it is before any step: lower --init-scale from {scale:g}"
+        return f"it was so before any step: lower --init-scale from {scale:g}"
     lr = train.lr or 0.0
     if lr * train.reg > 2 and train.reg > lr:  # w ← (1 − lr·reg)·w grows
         return f"lower --reg from {train.reg:g} to {0.1 / lr:g}"

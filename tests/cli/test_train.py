@@ -535,7 +535,7 @@ def test_a_later_divergence_keeps_the_last_good_weights(mlp, checkpoints) -> Non
 @pytest.mark.parametrize(
     ("cause", "said"),
     [
-        (("--init-scale", 1e6), "so it is before any step: lower --init-scale from 1e+06"),
+        (("--init-scale", 1e6), "it was so before any step: lower --init-scale from 1e+06"),
         (("--reg", 1e5), "lower --reg from 100000 to 1"),
     ],
 )
