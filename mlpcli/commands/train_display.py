@@ -14,6 +14,7 @@ from mlpcli.commands.console import Bar, Console
 from mlpcli.commands.train_build import Run
 from mlpcli.config.defaults import NAMES_OF_KINDS
 from mlpcli.config.kinds import NAMED_DATA
+from mlpcli.config.options import OPTIONS
 from mlpcli.data.cells import parse_written
 from mlpcli.parallel.cores import seconds_ready
 from mlpcli.runs.keeper import Keeper
@@ -108,6 +109,9 @@ def advise(run: Run) -> str:
     lr = train.lr or 0.0
     if lr * train.reg > 2 and train.reg > lr:  # w ← (1 − lr·reg)·w grows
         return f"lower --reg from {train.reg:g} to {0.1 / lr:g}"
+    least = train.momentum**2  # below it nothing bounds Adam's m/√v, by Cauchy-Schwarz
+    if train.optimizer in OPTIONS["beta2"].needs and train.beta2 < least:
+        return f"raise --beta2 from {train.beta2:g} above {least:g}, the square of --momentum"
     clip = "" if train.clip_norm else " or add --clip-norm 1"
     return f"lower --lr from {lr:g} to {lr / 10:g}{clip}"
 

@@ -546,6 +546,14 @@ def test_what_is_advised_is_what_made_it_diverge(mlp, cause: tuple[str, float], 
     mlp.ok("train", *SMALL, cause[0], 1, "-q")
 
 
+def test_adam_without_a_bound_on_its_steps_is_advised_to_have_one(mlp) -> None:
+    adam = ("--data", "digits", "--epochs", 5, "--optimizer", "adam", "-q")
+    code, text = mlp.error("train", *adam, "--beta2", 0)
+    assert code == 4
+    assert "; raise --beta2 from 0 above 0.81, the square of --momentum; nothing was" in text
+    mlp.ok("train", *adam, "--beta2", 0.82)
+
+
 def test_a_limited_gradient_is_not_advised_to_be_limited(mlp) -> None:
     _, said = mlp.error("train", *SMALL, "--lr", "1e20", "--clip-norm", "1", "-q")
     assert "lower --lr from 1e+20 to 1e+19; nothing was saved" in said
