@@ -14,7 +14,6 @@ from mlpcli.commands.console import Bar, Console
 from mlpcli.commands.train_build import Run
 from mlpcli.config.defaults import NAMES_OF_KINDS
 from mlpcli.config.kinds import NAMED_DATA
-from mlpcli.config.options import OPTIONS
 from mlpcli.data.cells import parse_written
 from mlpcli.parallel.cores import seconds_ready
 from mlpcli.runs.keeper import Keeper
@@ -22,10 +21,9 @@ from mlpcli.runs.repeat import train_words
 from mlpcli.tasks.regression import Regression
 from mlpcli.tasks.task import Scores
 from mlpcli.text import dashed, name_ranks
-from mlpcli.training.diagnostics import STEPS, advice_on_rate
+from mlpcli.training.diagnostics import STEPS, advice_on_divergence, advice_on_learning
 from mlpcli.training.progress import EpochResult
 
-_LARGE = 1e4  # inputs beyond this are the likely cause of a loss that grows
 OBSERVED = 2.0  # seconds of training before the cores are judged
 _CROWDED = 0.25  # of them ready, but not running: two ranks were half as fast as one then, or less
 _BAR_EVERY = 16  # steps between two moves of the bar
@@ -98,22 +96,8 @@ def say_done(runs: Sequence[Run]) -> str | None:
 
 def advise(run: Run) -> str:
     """Advice on keeping a run from diverging, at the step where it did."""
-    train, scale = run.config.train, run.config.model.init_scale
-    largest = run.material.encoding.largest or 0.0
-    if run.config.data.scale == "none" and largest > _LARGE:
-        return (
-            f"the inputs reach {largest:.3g}, which --scale none leaves as they are: leave it out"
-        )
-    if scale and not run.trainer.progress.step:
-        return f"it was so before any step: lower --init-scale from {scale:g}"
-    lr = train.lr or 0.0
-    if lr * train.reg > 2 and train.reg > lr:  # w ← (1 − lr·reg)·w grows
-        return f"lower --reg from {train.reg:g} to {0.1 / lr:g}"
-    least = train.momentum**2  # below it nothing bounds Adam's m/√v, by Cauchy-Schwarz
-    if train.optimizer in OPTIONS["beta2"].needs and train.beta2 < least:
-        return f"raise --beta2 from {train.beta2:g} above {least:g}, the square of --momentum"
-    clip = "" if train.clip_norm else " or add --clip-norm 1"
-    return f"lower --lr from {lr:g} to {lr / 10:g}{clip}"
+    largest, step = run.material.encoding.largest or 0.0, run.trainer.progress.step
+    return advice_on_divergence(run.config, largest=largest, step=step)
 
 
 def say_kept(run: Run, keeper: Keeper) -> str:
@@ -134,7 +118,7 @@ class TrainDisplay:
         self._keeper = keeper
         self._trainer = run.trainer
         again = run.model is not None or run.request.init_from is not None
-        self._judged = again or bool(run.member)  # the rate, once
+        self._judged = again or bool(run.member)  # it is told once
         self._begun, self._ready = time.monotonic(), seconds_ready()
         self._crowded = False
 
@@ -177,7 +161,7 @@ class TrainDisplay:
     def epoch(self, result: EpochResult) -> None:
         """Print an epoch's line off a terminal, and advice on the learning rate and the cores."""
         self._show(result)
-        self._judge_rate(result)
+        self._judge_learning(result)
         self._judge_cores()
 
     def _show(self, result: EpochResult) -> None:
@@ -202,23 +186,13 @@ class TrainDisplay:
         speed = f"{result.samples_per_second:,.0f} samples/s"
         console.notice(f"epoch {epoch}  {figures}  {speed}")
 
-    def _judge_rate(self, result: EpochResult) -> None:
-        """Warn once, in a new run, if the learning rate is obviously bad."""
+    def _judge_learning(self, result: EpochResult) -> None:
+        """Warn once, in a new run, if an option obviously keeps it from learning."""
         config, net = self._run.config, self._trainer.net
-        train, lr = config.train, config.train.lr or 0.0
-        if self._judged or result.step < STEPS or result.epoch <= train.warmup:
+        if self._judged or result.step < STEPS or result.epoch <= config.train.warmup:
             return
         self._judged = True
-        inert = train.momentum if "velocity" in self._trainer.step.optimizer.remembers else 0.0
-        advice = advice_on_rate(
-            result,
-            lr=lr,
-            loss_at_chance=net.loss.at_chance(net.sizes[-1]),
-            reg=train.reg,
-            decay=lr * train.reg / (1 - inert),
-        )
-        if config.model.init_scale == 0 and config.model.hidden:
-            advice = "weights that begin at 0 make all units of a layer alike: give no --init-scale"
+        advice = advice_on_learning(result, config, net.loss.at_chance(net.sizes[-1]))
         if advice:
             self._console.warning(advice)
 

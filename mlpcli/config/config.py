@@ -86,7 +86,7 @@ class Config:
         return idle
 
     def without_idle(self, kind: str = IMAGES) -> Config:
-        """The same run, in which they have their defaults."""
+        """The same run, its idle options at their defaults."""
         kept = self.given - self.idle
         return make_config({n: v for n, v in self.values().items() if n in kept}, kind)
 

@@ -137,7 +137,7 @@ def _distortion(name: str) -> str:
     return _defaults({kind: values.get(name) for kind, values in DISTORTIONS.items()})
 
 
-def _distorted(name: str = "") -> str:
+def _kinds_with(name: str = "") -> str:
     """What an option of distortions needs: the kinds that have `name`, or all of them."""
     has = (kind for kind, values in DISTORTIONS.items() if name in values or (values and not name))
     return f"augment {' '.join(has)}"
@@ -565,53 +565,53 @@ class AugmentConfig:
         Number(at_least=0, at_most=180, metavar="DEGREES"),
         f"Largest rotation to either side. {_distortion('rotate')}",
         also="rotation",
-        needs=_distorted("rotate"),
+        needs=_kinds_with("rotate"),
     )
     shear: float | None = _option(
         None,
         Number(at_least=0, below=90, metavar="DEGREES"),
         f"Largest shear to either side. {_distortion('shear')}",
-        needs=_distorted("shear"),
+        needs=_kinds_with("shear"),
     )
     zoom: float | None = _option(
         None,
         Number(at_least=0, below=1, metavar="SHARE"),
         f"Largest change of width and of height. {_distortion('zoom')}",
-        needs=_distorted("zoom"),
+        needs=_kinds_with("zoom"),
     )
     shift: float | None = _option(
         None,
         Number(at_least=0, at_most=10_000, metavar="PIXELS"),
         f"Largest shift along each axis. {_distortion('shift')}",
         also="translate translation",
-        needs=_distorted("shift"),
+        needs=_kinds_with("shift"),
     )
     elastic_sigma: float | None = _option(
         None,
         Number(at_least=0, at_most=1000, metavar="PIXELS"),
         "Standard deviation of the Gaussian that smooths the displacements. "
         f"{_distortion('elastic_sigma')}",
-        needs=_distorted("elastic_sigma"),
+        needs=_kinds_with("elastic_sigma"),
     )
     elastic_alpha: float | None = _option(
         None,
         Number(at_least=0, at_most=MANY, metavar="PIXELS"),
         "Factor on the smoothed displacements, which start out uniform in ±1. "
         f"{_distortion('elastic_alpha')}",
-        needs=_distorted("elastic_alpha"),
+        needs=_kinds_with("elastic_alpha"),
     )
     mirror_images: bool = _option(
         False,
         Switch(),
         "Mirror half of the images, left to right.",
         also="flip hflip horizontal_flip",
-        needs=_distorted(),
+        needs=_kinds_with(),
     )
     gentle_classes: tuple[str, ...] = _option(
         (),
         Labels(),
         "Classes that are rotated and sheared half as far, such as the digits 1 and 7.",
-        needs=_distorted(),
+        needs=_kinds_with(),
     )
 
 

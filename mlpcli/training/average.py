@@ -70,11 +70,15 @@ class Average:
 
 
 class Ema(Average):
+    """The exponential average, in which recent weights count most."""
+
     def _share(self, step: int) -> float:
         return 1 - min(self._decay, step / (step + 9)) ** self._every
 
 
 class Tail(Average):
+    """The plain mean over the last part of the plan."""
+
     def update(self, flat: Array, step: int, part: slice) -> bool:
         if step <= self._first:
             self.count = 0  # an extended plan starts its tail anew

@@ -547,7 +547,7 @@ def test_what_is_advised_is_what_made_it_diverge(mlp, cause: tuple[str, float], 
 
 
 def test_adam_without_a_bound_on_its_steps_is_advised_to_have_one(mlp) -> None:
-    adam = ("--data", "digits", "--epochs", 5, "--optimizer", "adam", "-q")
+    adam = ("--data", "digits", "--lr", 0.01, "--optimizer", "adam", "-q")
     code, text = mlp.error("train", *adam, "--beta2", 0)
     assert code == 4
     assert "; raise --beta2 from 0 above 0.81, the square of --momentum; nothing was" in text

@@ -10,7 +10,7 @@ import pytest
 from mlpcli.config.config import make_config
 from mlpcli.runs import build
 from mlpcli.runs.material import prepare
-from mlpcli.training.diagnostics import advice_on_rate
+from mlpcli.training.diagnostics import advice_on_learning
 from mlpcli.training.progress import EpochResult
 
 RUN = ("train", "--data", "digits", "--epochs", "15", "--hidden", "50")
@@ -65,7 +65,7 @@ def test_a_model_that_has_learned_moves_little_and_is_not_warned_of(mlp) -> None
 
 def test_steps_as_large_as_the_weights_are_told() -> None:
     result = EpochResult(1, 100, 1.0, 1.0, 1.0, 0.5, None, None, 1.0, 0.2, 1.0, None)
-    assert advice_on_rate(result, lr=5, loss_at_chance=1.1) == (
+    assert advice_on_learning(result, make_config({"lr": 5.0}), loss_at_chance=1.1) == (
         "a step changes the weights by 20 % (about 0.1 % is healthy): the learning rate is likely "
         "too high; try --lr 0.5"
     )
