@@ -21,7 +21,7 @@ from mlpcli.runs.repeat import train_words
 from mlpcli.tasks.regression import Regression
 from mlpcli.tasks.task import Scores
 from mlpcli.text import dashed, name_ranks
-from mlpcli.training.diagnostics import STEPS, advice_on_divergence, advice_on_learning
+from mlpcli.training.advice import STEPS, advice_on_divergence, advice_on_learning
 from mlpcli.training.progress import EpochResult
 
 OBSERVED = 2.0  # seconds of training before the cores are judged

@@ -10,7 +10,7 @@ import pytest
 from mlpcli.config.config import make_config
 from mlpcli.runs import build
 from mlpcli.runs.material import prepare
-from mlpcli.training.diagnostics import advice_on_learning
+from mlpcli.training.advice import advice_on_learning
 from mlpcli.training.progress import EpochResult
 
 RUN = ("train", "--data", "digits", "--epochs", "15", "--hidden", "50")
