@@ -1,4 +1,4 @@
-"""Completion of paths in the shell: checkpoints, config files, data."""
+"""Paths as arguments, and their completion in the shell: checkpoints, config files, data."""
 
 from __future__ import annotations
 
@@ -13,12 +13,26 @@ from click.shell_completion import CompletionItem
 from mlpcli.config.toml import own_configs
 from mlpcli.data.catalog import NAMES
 from mlpcli.data.formats.registry import suffixes
+from mlpcli.errors import UsageError
 from mlpcli.export import EXPORTERS
 
 _FOLDERS = 50  # folders searched for files to offer
 
 
-class FilePath(click.Path):
+class AnyPath(click.Path):
+    """A path; an empty one, as of a variable that is not set, would be the folder here."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if value == "":
+            name = param.opts[-1] if isinstance(param, click.Option) else param.make_metavar(ctx)
+            raise UsageError(f"{name} is empty; give a path")
+        return super().convert(value, param, ctx)
+
+
+class FilePath(AnyPath):
     """A path; the shell offers files with one of some suffixes, here and in the folders here.
 
     If there is none, it offers every file. Click's protocol cannot ask a shell for files by their
@@ -29,7 +43,7 @@ class FilePath(click.Path):
     """
 
     def __init__(self, *suffixes: str, words: Callable[[], Iterable[str]] = tuple) -> None:
-        super().__init__(path_type=Path)
+        super().__init__()
         self._suffixes = suffixes
         self._words = words
 
@@ -75,6 +89,7 @@ def _names(folder: str) -> list[str]:
         return []
 
 
+PATH = AnyPath()
 CHECKPOINT = FilePath(".npz")
 CONFIG_FILE = FilePath(".toml", words=own_configs)
 EXPORT = _ExportPath(".npz")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mlpcli.cli.completion import CHECKPOINT
+from mlpcli.cli.completion import CHECKPOINT, PATH
 from mlpcli.cli.options import Command, config_options, data_dir_option, output_options
 from mlpcli.cli.threads import threads_option, use_threads
 from mlpcli.commands.console import Console
@@ -40,7 +40,7 @@ from mlpcli.commands.console import Console
 @click.option(
     "--report",
     "report_file",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE.html",
     help="Write curves, confusion matrix, calibration, mistakes and more as one HTML page.",
 )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
-from mlpcli.cli.completion import CONFIG_FILE, DATA_FILE
+from mlpcli.cli.completion import CONFIG_FILE, DATA_FILE, PATH
 from mlpcli.cli.elsewhere import suggest_flag
 from mlpcli.commands.console import Console
 from mlpcli.config.config import check_flag
@@ -203,7 +202,7 @@ config_file_option = click.option(
 
 data_dir_option = click.option(
     "--data-dir",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="DIR",
     help="Folder of downloaded data. [$MLP_DATA_DIR, else ~/.cache/mlp]",
 )

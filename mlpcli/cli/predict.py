@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mlpcli.cli.completion import CHECKPOINT, INPUT_FILE
+from mlpcli.cli.completion import CHECKPOINT, INPUT_FILE, PATH
 from mlpcli.cli.options import Command, output_options
 from mlpcli.cli.threads import threads_option, use_threads
 from mlpcli.commands.console import Console
@@ -45,7 +45,7 @@ from mlpcli.errors import UsageError
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE.csv",
     help="Write the table here. [stdout]",
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from mlpcli.cli.completion import CHECKPOINT
+from mlpcli.cli.completion import CHECKPOINT, PATH
 from mlpcli.cli.options import (
     Command,
     config_file_option,
@@ -24,21 +24,21 @@ from mlpcli.errors import UsageError
 @click.option(
     "--weights",
     "weights_file",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE.png",
     help="Draw the first layer's weights as images.",
 )
 @click.option(
     "--curves",
     "curves_file",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE.png",
     help="Draw loss and accuracy over the epochs; also .svg and .pdf.",
 )
 @click.option(
     "--augment-preview",
     "preview_file",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE.png",
     help="Draw images before and after they are distorted, as in a model's training, or by --data, "
     "--config and the options below.",

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from mlpcli.cli.completion import CHECKPOINT
+from mlpcli.cli.completion import CHECKPOINT, PATH
 from mlpcli.cli.options import (
     Command,
     config_file_option,
@@ -32,7 +32,7 @@ from mlpcli.parallel.mpi import join
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE.npz",
     help="The checkpoint to write. [model.npz, or the one that is resumed]",
 )
@@ -52,7 +52,7 @@ from mlpcli.parallel.mpi import join
 @click.option(
     "--log",
     "log_file",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE.jsonl",
     help="Write the metrics of every epoch here as JSON lines; - is standard output.",
 )

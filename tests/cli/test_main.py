@@ -14,6 +14,7 @@ import pytest
 import mlpcli
 from mlpcli import cli
 from mlpcli.cli import COMMANDS, group, run
+from mlpcli.cli.completion import AnyPath
 from mlpcli.config.kinds import ACTIVATIONS
 from mlpcli.config.options import OPTIONS
 from mlpcli.config.toml import own_configs
@@ -192,6 +193,23 @@ def test_an_environment_variable_that_is_wrong_is_a_usage_error(
     code, text = mlp.error("train", "--data", "digits")
     assert code == 2
     assert text.startswith("--threads (MLP_THREADS) many: expected a whole number")
+
+
+@commands
+def test_an_empty_path_is_named_and_is_not_the_folder_here(mlp, name: str) -> None:
+    params = command_of(name).params
+    for param in params:
+        assert type(param.type) is not click.Path, f"{param.name} takes an empty path"
+        if not isinstance(param.type, AnyPath):
+            continue
+        words = {p.name: "x" for p in params if isinstance(p, click.Argument) and p.required}
+        if isinstance(param, click.Option):
+            said, arguments = param.opts[-1], [param.opts[-1], "", *words.values()]
+        else:
+            said = param.make_metavar(click.Context(command_of(name)))
+            arguments = [*(words | {param.name: ""}).values()]
+        assert mlp.error(name, *arguments) == (2, f"{said} is empty; give a path")
+    assert not any(Path.cwd().iterdir())
 
 
 def test_a_missing_config_file_is_an_input_error(mlp) -> None:
