@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from mlpcli.cli.completion import CHECKPOINT, PATH
 from mlpcli.cli.options import Command, config_options, data_dir_option, output_options
+from mlpcli.cli.paths import CHECKPOINT, PATH
 from mlpcli.cli.threads import threads_option, use_threads
 from mlpcli.commands.console import Console
 

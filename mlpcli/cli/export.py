@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from mlpcli.cli.completion import EXPORT
 from mlpcli.cli.options import Command, data_dir_option
+from mlpcli.cli.paths import EXPORT
 from mlpcli.commands.console import Console
 
 

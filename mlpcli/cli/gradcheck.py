@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from mlpcli.cli.completion import CHECKPOINT
 from mlpcli.cli.options import (
     Command,
     config_file_option,
@@ -16,6 +15,7 @@ from mlpcli.cli.options import (
     given_flags,
     output_options,
 )
+from mlpcli.cli.paths import CHECKPOINT
 from mlpcli.cli.threads import threads_option, use_threads
 from mlpcli.commands.console import Console
 from mlpcli.config.kinds import Number

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from mlpcli.cli.completion import CONFIG_FILE, DATA_FILE, PATH
 from mlpcli.cli.elsewhere import suggest_flag
+from mlpcli.cli.paths import CONFIG_FILE, DATA_FILE, PATH
 from mlpcli.commands.console import Console
 from mlpcli.config.config import check_flag
 from mlpcli.config.defaults import DEFAULTS, NAMES_OF_KINDS

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from mlpcli.cli.completion import CHECKPOINT, INPUT_FILE, PATH
 from mlpcli.cli.options import Command, output_options
+from mlpcli.cli.paths import CHECKPOINT, INPUT_FILE, PATH
 from mlpcli.cli.threads import threads_option, use_threads
 from mlpcli.commands.console import Console
 from mlpcli.errors import UsageError

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from mlpcli.cli.completion import CHECKPOINT, PATH
 from mlpcli.cli.options import (
     Command,
     config_file_option,
@@ -15,6 +14,7 @@ from mlpcli.cli.options import (
     data_dir_option,
     given_flags,
 )
+from mlpcli.cli.paths import CHECKPOINT, PATH
 from mlpcli.commands.console import Console
 from mlpcli.errors import UsageError
 

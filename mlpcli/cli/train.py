@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from mlpcli.cli.completion import CHECKPOINT, PATH
 from mlpcli.cli.options import (
     Command,
     config_file_option,
@@ -18,6 +17,7 @@ from mlpcli.cli.options import (
     given_flags,
     output_options,
 )
+from mlpcli.cli.paths import CHECKPOINT, PATH
 from mlpcli.cli.threads import set_threads, thread_count, threads_option, training_processes
 from mlpcli.commands.begin import Request, begin, settle_defaults
 from mlpcli.commands.console import Console

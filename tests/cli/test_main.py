@@ -14,7 +14,7 @@ import pytest
 import mlpcli
 from mlpcli import cli
 from mlpcli.cli import COMMANDS, group, run
-from mlpcli.cli.completion import AnyPath
+from mlpcli.cli.paths import AnyPath
 from mlpcli.config.kinds import ACTIVATIONS
 from mlpcli.config.options import OPTIONS
 from mlpcli.config.toml import own_configs
