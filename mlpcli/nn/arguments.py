@@ -82,6 +82,13 @@ def check_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
     return kind
 
 
+def _as_array(name: str, values: npt.ArrayLike) -> Array:
+    """The values as an array, which has all of them."""
+    if np.ma.is_masked(values):  # NumPy would take what is under the mask
+        raise InputError(f"{name} has masked values; fill them in, or leave their rows out")
+    return np.asarray(values)
+
+
 def check_inputs(X: npt.ArrayLike, D: int) -> Array:
     """X (N, D) as an array of numbers.
 
@@ -89,7 +96,7 @@ def check_inputs(X: npt.ArrayLike, D: int) -> Array:
         InputError: it is of another shape, or of no numbers.
     """
     try:
-        inputs = np.asarray(X)
+        inputs = _as_array("X", X)
     except ValueError:
         raise InputError("X has rows of different lengths") from None
     if inputs.dtype.kind not in "biuf":
@@ -105,7 +112,7 @@ def fill_targets(y: npt.ArrayLike, Y: Array, *, of_classes: bool) -> None:
     Raises:
         InputError: y is of another shape or dtype, or out of range.
     """
-    labels = np.asarray(y)
+    labels = _as_array("y", y)
     N, C = Y.shape
     what = "label" if of_classes else "number"
     if labels.shape != (N,):

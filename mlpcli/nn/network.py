@@ -38,6 +38,7 @@ from mlpcli.nn.losses import LOSSES, OF_TASK
 from mlpcli.nn.model_file import ModelFile, read_model
 from mlpcli.nn.parameters import Buffers, Parameters, Pieces, input_widths
 from mlpcli.nn.regularisation import l2_penalty
+from mlpcli.text import dashed
 
 CHUNK = 1024
 """At most so many samples per pass of a prediction, whose memory is bounded by this, not by N."""
@@ -112,6 +113,9 @@ class MLP:
                 b[:] = sigma * rng.standard_normal(b.shape)
         if self.parameters.embeddings:
             self.parameters.embeddings.draw(rng)
+
+    def __repr__(self) -> str:
+        return f"<MLP {dashed(self.sizes)}, {self.dtype}>"
 
     @classmethod
     def load(cls, path: str | Path, *, member: int | None = None) -> MLP:

@@ -31,9 +31,10 @@ from mlpcli.tasks.choice import same_answers
 from mlpcli.tasks.classification import Classification
 from mlpcli.tasks.regression import Regression
 from mlpcli.tasks.task import Task
+from mlpcli.text import dashed
 
 
-@dataclass
+@dataclass(eq=False)
 class Model:
     """A trained model as a checkpoint describes it; `file` has its weights.
 
@@ -68,6 +69,12 @@ class Model:
     ancestors: Sequence[Ancestor] = ()
     out_of_fold: OutOfFold | None = None
     members: Sequence[Model] = ()
+
+    def __repr__(self) -> str:
+        sizes, source = dashed(self.file.sizes), self.data.source
+        if self.members:
+            return f"<Model {self.file.path}: {len(self.members)} networks of {sizes} on {source}>"
+        return f"<Model {self.file.name}: {sizes} on {source}>"
 
     @property
     def each(self) -> Sequence[Model]:
@@ -222,6 +229,7 @@ class Model:
             done += len(finite)
 
     def _answers(self, rows: Any) -> list[tuple[Array, Outputs]]:
+        rows = [*rows] if isinstance(rows, Iterator) else rows  # members may each read them
         own = self._read(rows)
         X = [own if reads_alike(self, member) else member._read(rows) for member in self.each]
         with np.errstate(all="ignore"):  # what overflows is told by its row

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlpcli import Model
+from mlpcli import MLP, Model
 from mlpcli.errors import CheckpointError, DataError
+from mlpcli.runs.model import reads_alike
 
 
 class Frame:
@@ -54,6 +55,11 @@ FORMS: dict[str, Callable[[list[float], list[float]], Any]] = {
     ],
     "columns": lambda w, h: {"height": h, "width": w, "surplus": w},
     "data frame": lambda w, h: Frame({"height": h, "width": w}),
+    "structured array": lambda w, h: np.array(
+        list(zip(h, w, strict=True)), [("height", float), ("width", float)]
+    ),
+    "array of objects": lambda w, h: np.array([w, h], object).T,
+    "array of lists": lambda w, h: np.array([*zip(w, h, strict=True), None], object)[:-1],
 }
 
 
@@ -76,6 +82,40 @@ def test_rows_may_come_in_any_form_and_are_those_of_mlp_predict(mlp, model, form
     np.testing.assert_allclose(probs, expected, atol=2e-5)
 
 
+def test_what_is_masked_is_missing(model: Model) -> None:
+    values, mask = np.array([[1.0, 7.0], [3.0, 4.0]]), np.array([[0, 1], [0, 0]], bool)
+    expected = model.predict_proba([[1.0, None], [3.0, 4.0]])
+    assert not np.allclose(expected, model.predict_proba(values))
+    masked = np.ma.array(values, mask=mask)
+    named = np.ma.array([(7.0, 1.0), (4.0, 3.0)], [("height", float), ("width", float)])
+    named["height"][0] = np.ma.masked
+    for rows in (masked, list(masked), {"width": masked[:, 0], "height": masked[:, 1]}, named):
+        np.testing.assert_allclose(model.predict_proba(rows), expected, atol=1e-6)
+
+
+def test_members_that_read_rows_otherwise_each_have_all_that_a_generator_gives(mlp) -> None:
+    rng = np.random.default_rng(0)
+    lines = [f"{x:.3f},c{rng.integers(60)},{'ab'[int(x > 0)]}" for x in rng.normal(size=240)]
+    Path("places.csv").write_text("\n".join(["x,place,y", *lines]) + "\n")
+    mlp.ok("train", "--data", "places.csv", "--members", 3, "--epochs", 2, "-q")
+    model = Model.load("model.npz")
+    assert not all(reads_alike(model, member) for member in model.each)
+    rows = [["0.1", "c1"], ["0.5", "c7"]]
+    given = model.predict_proba(row for row in rows)
+    np.testing.assert_array_equal(given, model.predict_proba(rows))
+
+
+def test_a_model_is_shown_in_a_line_and_is_the_same_as_itself_alone(mlp, model: Model) -> None:
+    assert repr(model) == "<Model model.npz: 2-100-3 on scaled.csv>"
+    assert repr(MLP([784, 100, 10])) == "<MLP 784-100-10, float32>"
+    again = Model.load("model.npz")
+    assert model == model
+    assert model != again
+    assert len({model, again}) == 2
+    mlp.ok("train", "--data", "scaled.csv", "--members", 2, "--epochs", 1, "-q", "-o", "two.npz")
+    assert repr(Model.load("two.npz")).startswith("<Model two.npz: 2 networks of 2-")
+
+
 def test_it_names_its_classes_and_columns(model: Model) -> None:
     assert model.classes.tolist() == ["ant", "bee", "cow"]
     assert model.columns == ["width", "height"]
@@ -94,6 +134,7 @@ def test_images_are_given_as_they_are_or_flat(mlp) -> None:
     assert np.mean(flat == data.y[:100]) > 0.9
     assert digits.predict(data.X[:100].reshape(-1, 8, 8)).tolist() == flat.tolist()
     assert digits.predict(data.X[:100].tolist()).tolist() == flat.tolist()
+    assert len(digits.predict(np.empty((0, 8, 8)))) == 0
 
 
 def test_numbers_are_predicted_in_their_unit(mlp) -> None:
@@ -110,6 +151,9 @@ def test_numbers_are_predicted_in_their_unit(mlp) -> None:
         model.predict_proba([[1, 0]])
 
 
+A_LIST = "expected a list with a value for each row"
+
+
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
@@ -121,7 +165,16 @@ def test_numbers_are_predicted_in_their_unit(mlp) -> None:
         (["ab"], "rows: row 1 is 'ab'; expected a list of 2 values"),
         ("1,2", "rows: is text; give rows, or call `mlp predict` on a file"),
         (np.zeros((3, 5)), "rows: are of the shape (3, 5); model.npz takes (N, 2)"),
+        (np.array([["1", "2", "3"]]), "rows: row 1 has 3 values; model.npz takes 2"),
         (np.zeros(2), "rows: are of the shape (2,); model.npz takes (N, 2)"),
+        (3, "rows: is '3'; give a list of rows"),
+        (None, "rows: is 'None'; give a list of rows"),
+        (np.array(3.0), "rows: is '3.0'; give a list of rows"),
+        ([{1.0, 2.0}], "rows: row 1 is '{1.0, 2.0}'; expected a list of 2 values"),
+        ({"width": 1, "height": [2]}, f"rows: column 'width' is '1'; {A_LIST}"),
+        ({"width": [1], "height": "23"}, f"rows: column 'height' is '23'; {A_LIST}"),
+        ({"width": Frame({}), "height": [2]}, "rows: column 'width' is '"),
+        ({"width": [1, 2], "height": [3]}, "rows: have columns of 1 to 2 values"),
         ([["a", 1]], "rows: row 1, column 'width': 'a' is not a number"),
         ([[1e300, -1e300]], "row 1 is too large for model.npz: its scores overflow"),
     ],

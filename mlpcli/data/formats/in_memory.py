@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from mlpcli.errors import DataError
 from mlpcli.text import quoted
 
 _SOURCE = "rows"
+_NUMBERS = "biuf"  # the kinds of dtypes
 
 
 def read_rows(rows: Any, wanted: Wanted, *, only_numbers: bool) -> Array:
@@ -24,21 +26,23 @@ def read_rows(rows: Any, wanted: Wanted, *, only_numbers: bool) -> Array:
     Args:
         rows: an array (N, R), or (N, height, width) of images; an iterable of sequences in the
             order of the model's columns, or of mappings by column; or columns by name, as in a
-            mapping or a data frame. None and NaN are missing values.
+            mapping, a structured array or a data frame. None, NaN and what is masked are missing.
         wanted: what the model takes.
         only_numbers: whether all of its columns are numbers, which then need no reading.
 
     Raises:
-        DataError: a column is missing, a row has another number of values than the model takes, or
-            a value is not of its column's kind.
+        DataError: these are no rows, a column is missing, a row has another number of values than
+            the model takes, or a value is not of its column's kind.
     """
     if isinstance(rows, str | bytes):
         raise DataError(f"{_SOURCE}: is text; give rows, or call `mlp predict` on a file")
-    there = rows if isinstance(rows, Mapping) else getattr(rows, "columns", None)
+    if _is_one_value(rows):
+        raise DataError(f"{_SOURCE}: is {quoted(str(rows))}; give a list of rows")
+    there = _names_in(rows)
     if there is not None:
-        listed: Any = list(zip(*(rows[name] for name in _names(wanted, there)), strict=True))
-    elif isinstance(rows, np.ndarray):
-        listed = rows.reshape(len(rows), -1) if rows.ndim == 3 else rows
+        listed: Any = _side_by_side({name: rows[name] for name in _names(wanted, there)})
+    elif isinstance(rows, np.ndarray) and rows.dtype.kind in _NUMBERS and not np.ma.is_masked(rows):
+        listed = rows.reshape(len(rows), math.prod(rows.shape[1:])) if rows.ndim == 3 else rows
     else:
         listed = [_in_order(row, number, wanted) for number, row in enumerate(rows, start=1)]
     if not len(listed):
@@ -68,6 +72,30 @@ def read_rows(rows: Any, wanted: Wanted, *, only_numbers: bool) -> Array:
     return X
 
 
+def _names_in(rows: Any) -> Any:
+    """The names of columns; None if it consists of rows."""
+    if isinstance(rows, np.ndarray):
+        return rows.dtype.names
+    return rows if isinstance(rows, Mapping) else getattr(rows, "columns", None)
+
+
+def _is_one_value(values: Any) -> bool:
+    return isinstance(values, str | bytes) or not np.iterable(values)
+
+
+def _side_by_side(columns: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """The rows of some columns."""
+    for name, values in columns.items():
+        if _is_one_value(values) or _names_in(values) is not None:
+            what = f"column {quoted(name)} is {quoted(str(values))}"
+            raise DataError(f"{_SOURCE}: {what}; expected a list with a value for each row")
+    listed = [v.tolist() if np.ma.is_masked(v) else [*v] for v in columns.values()]
+    lengths = {len(values) for values in listed}
+    if len(lengths) > 1:
+        raise DataError(f"{_SOURCE}: have columns of {min(lengths)} to {max(lengths)} values")
+    return list(zip(*listed, strict=True))
+
+
 def _names(wanted: Wanted, there: Iterable[Any], where: str = _SOURCE) -> Sequence[str]:
     """The model's columns, all of which have to be there."""
     if wanted.columns is None:
@@ -86,9 +114,9 @@ def _in_order(row: Any, number: int, wanted: Wanted) -> Sequence[Any]:
     where = f"{_SOURCE}: row {number}"
     if isinstance(row, Mapping):
         return [row[name] for name in _names(wanted, row, where)]
-    if isinstance(row, str | bytes) or not isinstance(row, Iterable):
+    if isinstance(row, str | bytes | Set) or not isinstance(row, Iterable):
         raise DataError(f"{where} is {quoted(str(row))}; expected a list of {wanted.D} values")
-    values: list[Any] = np.asarray(row).ravel().tolist() if isinstance(row, np.ndarray) else [*row]
+    values: list[Any] = row.ravel().tolist() if isinstance(row, np.ndarray) else [*row]
     if len(values) != wanted.D:
         raise DataError(f"{where} has {len(values)} values; {wanted.model} takes {wanted.D}")
     return values
@@ -100,7 +128,7 @@ def _numbers(listed: Any) -> Array | None:
         array = np.asarray(listed)
     except ValueError:
         return None
-    return array if array.dtype.kind in "biuf" else None
+    return array if array.dtype.kind in _NUMBERS else None
 
 
 def _read(value: Any, reading: Reading, column: Column) -> float:
