@@ -18,6 +18,7 @@ import numpy as np
 from mlpcli.arrays import Array
 from mlpcli.commands.console import Console
 from mlpcli.data.columns import UNSEEN, TableOptions
+from mlpcli.data.dataset import say_unseen
 from mlpcli.data.encoding import Category, Part, columns_of
 from mlpcli.data.formats.inputs import Inputs, Opened, is_image, open_images, open_inputs
 from mlpcli.data.mismatch import compare_scale
@@ -29,7 +30,6 @@ from mlpcli.nn.model_file import is_checkpoint
 from mlpcli.records import record
 from mlpcli.runs.committee import refuse_other_question
 from mlpcli.runs.model import Model, interval_width, load, networks_of
-from mlpcli.runs.own_data import say_unseen
 from mlpcli.tasks.classification import Classification
 from mlpcli.text import percent
 

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 
 import numpy as np
 
 from mlpcli.arrays import WHOLE, Array, FileRows, distinct
-from mlpcli.data.columns import Column, LabelColumn, Layout, LeftOut, describe_columns
+from mlpcli.data.columns import (
+    UNSEEN,
+    Column,
+    LabelColumn,
+    Layout,
+    LeftOut,
+    describe_columns,
+)
 from mlpcli.errors import DataError
 from mlpcli.records import record
 from mlpcli.tasks.choice import choose_kind
@@ -153,6 +160,20 @@ def lacking_pixels(X: Array, file_rows: FileRows = WHOLE) -> Mapping[int, str]:
     rows = np.flatnonzero(np.isnan(X).any(axis=1)).tolist()
     lacks = "lacks a pixel; fill it in, or drop the row"
     return {row: f"row {file_rows.name(row)} {lacks}" for row in rows}
+
+
+def count_unseen(X: Array, columns: Sequence[Column]) -> int:
+    """How many cells of raw columns X (N, R) have a category that the model does not know."""
+    of = [i for i, column in enumerate(columns) if column.kind == "category"]
+    return sum(int(np.count_nonzero(X[:, i] == UNSEEN)) for i in of)
+
+
+def say_unseen(cells: int, source: str, model: str) -> list[str]:
+    """A line on these cells, if there are any."""
+    if not cells:
+        return []
+    what = "1 cell has a category" if cells == 1 else f"{cells:,} cells have categories"
+    return [f"{source}: {what} that {model} does not know"]
 
 
 def as_images(data: Dataset, shape: tuple[int, int] | None) -> Dataset:

@@ -10,7 +10,7 @@ import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.data.columns import TableOptions
-from mlpcli.data.dataset import Dataset
+from mlpcli.data.dataset import Dataset, say_unseen
 from mlpcli.data.encoding import Encoding, Part, Pixels, scales_differ
 from mlpcli.data.mismatch import compare_scale
 from mlpcli.data.split import Split
@@ -18,7 +18,7 @@ from mlpcli.errors import CheckpointError, InputError
 from mlpcli.nn.network import MLP
 from mlpcli.records import record
 from mlpcli.runs.model import Model, networks_of, reads_alike
-from mlpcli.runs.own_data import open_again, open_rows, refuse_width, say_unseen
+from mlpcli.runs.own_data import open_again, open_rows, refuse_width
 from mlpcli.runs.seen import refuse_seen
 from mlpcli.tasks.choice import same_answers
 

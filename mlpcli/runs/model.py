@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from mlpcli.config.config import Config, make_config
 from mlpcli.config.defaults import kind_of_opened
 from mlpcli.config.toml import check_sections
 from mlpcli.data.columns import Column, Layout
-from mlpcli.data.dataset import lacking_pixels
+from mlpcli.data.dataset import count_unseen, lacking_pixels, say_unseen
 from mlpcli.data.encoding import Encoding, Pixels
 from mlpcli.data.formats.header import is_index
 from mlpcli.data.formats.in_memory import read_rows
@@ -178,6 +179,9 @@ class Model:
 
         Raises:
             DataError: a column is missing, a value cannot be one, or its scores overflow.
+
+        Warns:
+            UserWarning: some have a category that the model does not know.
         """
         parts = [answers for answers, _ in self._answers(rows)]
         answers = np.concatenate(parts) if parts else np.empty(0, self.task.target_dtype)
@@ -232,6 +236,11 @@ class Model:
         rows = [*rows] if isinstance(rows, Iterator) else rows  # members may each read them
         own = self._read(rows)
         X = [own if reads_alike(self, member) else member._read(rows) for member in self.each]
+        unseen = (
+            count_unseen(x, m.encoding.columns or ()) for x, m in zip(X, self.each, strict=True)
+        )
+        for line in say_unseen(max(unseen), "rows", str(self.file.path)):
+            warnings.warn(line, stacklevel=3)
         with np.errstate(all="ignore"):  # what overflows is told by its row
             return list(self.answer(X)) if len(own) else []
 

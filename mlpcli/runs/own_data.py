@@ -265,11 +265,3 @@ def _moved(model: Model, config: Config) -> str | Sequence[str] | None:
     """Where the data are now, if a resumed run says so."""
     given = config.data.data
     return given if given != model.config.data.data else None
-
-
-def say_unseen(cells: int, source: str, model: str) -> list[str]:
-    """A line on the cells of categories that a model does not know, if there are any."""
-    if not cells:
-        return []
-    what = "1 cell has a category" if cells == 1 else f"{cells:,} cells have categories"
-    return [f"{source}: {what} that {model} does not know"]

@@ -144,6 +144,7 @@ class Ambiguous:
         return "<NA>"
 
 
+@pytest.mark.filterwarnings("ignore:rows. 1 cell has a category")
 @pytest.mark.parametrize(
     ("name", "values", "cells"),
     [

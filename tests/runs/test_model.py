@@ -93,6 +93,19 @@ def test_what_is_masked_is_missing(model: Model) -> None:
         np.testing.assert_allclose(model.predict_proba(rows), expected, atol=1e-6)
 
 
+def test_cells_with_categories_that_it_does_not_know_are_told_to_who_calls(mlp) -> None:
+    lines = [f"{i % 7},{i % 2 == 0},{'ab'[i % 2]}" for i in range(60)]
+    Path("flags.csv").write_text("\n".join(["x,flag,y", *lines]) + "\n")
+    mlp.ok("train", "--data", "flags.csv", "--epochs", 20, "-q")
+    model = Model.load("model.npz")
+    assert model.predict([[1, True], [1, False]]).tolist() == ["a", "b"]
+    said = "^rows: 2 cells have categories that model.npz does not know$"
+    for ask in (model.predict, model.predict_proba):
+        with pytest.warns(UserWarning, match=said) as told:
+            ask([[1, 1], [1, "False"], [1, 0], [1, None]])
+        assert told[0].filename == __file__
+
+
 def test_members_that_read_rows_otherwise_each_have_all_that_a_generator_gives(mlp) -> None:
     rng = np.random.default_rng(0)
     lines = [f"{x:.3f},c{rng.integers(60)},{'ab'[int(x > 0)]}" for x in rng.normal(size=240)]

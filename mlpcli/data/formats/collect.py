@@ -11,6 +11,7 @@ import numpy as np
 from mlpcli.arrays import WHOLE, Array, FileRows
 from mlpcli.data.cells import common_unit, find_decimal_comma, is_missing, parse_written
 from mlpcli.data.columns import UNSEEN, Column, LabelColumn, Layout, LeftOut, TableOptions
+from mlpcli.data.dataset import count_unseen
 from mlpcli.data.formats.matching import Named, Places, match_layout, match_options
 from mlpcli.data.growing import SAMPLE, GrowingRows, is_too_coarse
 from mlpcli.data.labels import labels_of, tell_doubtful, texts_for_missing
@@ -284,7 +285,7 @@ class _Collector:
             weights=weights,
             dropped=dropped,
             file_rows=self._file_rows(labelled if dropped else None),
-            unseen=self._count_unseen(X, columns),
+            unseen=count_unseen(X, columns) if self.layout else 0,
             dropped_as=self.dropped_as if dropped else (),
             notices=(*(f"{t.source}: {s}" for t in self.tables for s in t.notices), *self.notices),
         )
@@ -314,13 +315,6 @@ class _Collector:
                 "name another by --label-column"
             )
         return labels, None if labelled.all() else labelled
-
-    def _count_unseen(self, X: Array, columns: Sequence[Column]) -> int:
-        """How many cells have a category that the model does not know."""
-        if self.layout is None:
-            return 0
-        of = [i for i, column in enumerate(columns) if column.kind == "category"]
-        return sum(int(np.count_nonzero(X[:, i] == UNSEEN)) for i in of)
 
     def _refuse_odd_cells(self) -> None:
         for position, reading in zip(self.place.all, [*self.readings, *self.extra], strict=True):
