@@ -101,6 +101,11 @@ def _read(rows: Iterable[Any]) -> Iterator[list[Any]]:
     names = columns()
     plain = [(column, column["kind"] == "number") for column in _columns()]
     for number, row in enumerate(rows, 1):
+        fields = getattr(getattr(row, "dtype", None), "names", None)
+        if fields:  # of NumPy's structured array
+            row = dict(zip(fields, row.tolist()))
+        if isinstance(row, (str, bytes, set)) or not hasattr(row, "__len__"):
+            raise ValueError(f"row {number}: is {row!r}; expected {MODEL['inputs']} values")
         if isinstance(row, dict):
             if not names:
                 raise ValueError("the columns have no names; give the values of a row in order")
