@@ -56,6 +56,18 @@ def check_name(kind: str, name: Any, known: Collection[str]) -> str:
     raise UsageError(f"{kind} {cut(repr(name))}: expected one of {', '.join(known)}{near}")
 
 
+def check_initial(init_scale: float | None, seed: int | None) -> None:
+    """Refuse initial weights that cannot be drawn.
+
+    Raises:
+        UsageError: the scale is no number from 0, or the seed no whole number from 0.
+    """
+    if init_scale is not None and not 0 <= init_scale < math.inf:
+        raise UsageError(f"init_scale {init_scale!r}: expected a number from 0")
+    if seed is not None and not (isinstance(seed, int | np.integer) and seed >= 0):
+        raise UsageError(f"seed {cut(repr(seed))}: expected a whole number from 0, or None")
+
+
 def check_rates(**rates: float) -> None:
     """Refuse shares to drop that are not from 0 to below 1.
 

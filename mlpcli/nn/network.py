@@ -26,6 +26,7 @@ from mlpcli.nn.activations import ACTIVATIONS
 from mlpcli.nn.arguments import (
     check_dtype,
     check_embedded,
+    check_initial,
     check_inputs,
     check_name,
     check_rates,
@@ -36,7 +37,7 @@ from mlpcli.nn.arguments import (
 from mlpcli.nn.initialisation import INITS, PARAMETRISATIONS, standard_deviation
 from mlpcli.nn.losses import LOSSES, OF_TASK
 from mlpcli.nn.model_file import ModelFile, read_model
-from mlpcli.nn.parameters import Buffers, Parameters, Pieces, input_widths
+from mlpcli.nn.parameters import Buffers, NamedArrays, Parameters, Pieces, input_widths
 from mlpcli.nn.regularisation import l2_penalty
 from mlpcli.text import dashed
 
@@ -88,6 +89,7 @@ class MLP:
         self.activation = ACTIVATIONS[check_name("activation", activation, ACTIVATIONS)]
         self.loss = LOSSES[check_name("loss", loss, LOSSES)]
         check_name("init", init, INITS)
+        check_initial(init_scale, seed)
         self.parametrisation = check_name("parametrisation", parametrisation, PARAMETRISATIONS)
         init = "ntk" if parametrisation == "ntk" else init
         check_rates(dropout=dropout, input_dropout=input_dropout)
@@ -145,13 +147,13 @@ class MLP:
         return net
 
     @property
-    def params(self) -> dict[str, Array]:
-        """{"W1": (fan_in, fan_out), "b1": (fan_out,), …}: the live arrays.
+    def params(self) -> NamedArrays:
+        """{"W1": (fan_in, fan_out), "b1": (fan_out,), …}: the live arrays; to set one writes to it.
 
         W1 has the rows of what is embedded first; "E1" … "E4" are as `Embeddings.named` says, and
         "s1" (fan_in,) is the learned scale.
         """
-        return self.parameters.named()
+        return NamedArrays(self.parameters.named())
 
     def rate_factors(self, *, adaptive: bool) -> list[float]:
         """What the learning rate η is multiplied by in each of `parameters.spans()`.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mlpcli.arrays import Array
+from mlpcli.errors import InputError
 from mlpcli.nn.embeddings import OUTPUTS, SIZE, Embeddings, Waves
 from mlpcli.nn.input_scale import NAME as SCALE
 from mlpcli.records import record
@@ -125,6 +127,40 @@ class Parameters:
         }
         layers |= self.embeddings.named() if self.embeddings else {}
         return layers | ({SCALE: self.scale} if self.scale is not None else {})
+
+
+class NamedArrays(MutableMapping[str, Array]):
+    """Arrays by name; to set one is to write to it.
+
+    Raises:
+        InputError: there is none of that name, or it has another shape.
+    """
+
+    def __init__(self, arrays: dict[str, Array]) -> None:
+        self._arrays = arrays
+
+    def __getitem__(self, name: str) -> Array:
+        return self._arrays[name]
+
+    def __setitem__(self, name: str, values: npt.ArrayLike) -> None:
+        if name not in self._arrays:
+            raise InputError(f"there is no {name}, but {', '.join(self._arrays)}")
+        shape, given = self._arrays[name].shape, np.shape(values)
+        if given != shape:
+            raise InputError(f"{name} has the shape {given}, expected {shape}")
+        self._arrays[name][...] = values
+
+    def __delitem__(self, name: str) -> None:
+        raise InputError(f"{name} cannot be left out")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def __repr__(self) -> str:
+        return repr(self._arrays)
 
 
 def input_widths(sizes: Sequence[int], embedded: int) -> list[int]:

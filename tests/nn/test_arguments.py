@@ -28,6 +28,10 @@ X = np.eye(4, 3)
         ({"dropout": 1.0}, "dropout 1.0: expected a share from 0 to below 1"),
         ({"input_dropout": -0.1}, "input_dropout -0.1: expected a share"),
         ({"dropout": float("nan")}, "dropout nan: expected a share"),
+        ({"init_scale": -1}, "init_scale -1: expected a number from 0"),
+        ({"init_scale": float("nan")}, "init_scale nan: expected a number from 0"),
+        ({"seed": -1}, "seed -1: expected a whole number from 0, or None"),
+        ({"seed": 1.5}, "seed 1.5: expected a whole number from 0, or None"),
         ({"dtype": "int32"}, "dtype int32: expected float32 or float64"),
         ({"dtype": "nothing"}, "dtype nothing: expected float32 or float64"),
     ],
@@ -78,6 +82,26 @@ def test_inputs_that_are_none_are_refused_wherever_they_are_given(rows: Any, sai
         with pytest.raises(InputError) as error:
             call(rows)
         assert str(error.value).startswith(said)
+
+
+def test_to_set_a_parameter_writes_to_the_network() -> None:
+    net = MLP([3, 2])
+    W, b = np.arange(6.0).reshape(3, 2), np.array([5, -1])
+    net.params["W1"] = W
+    net.params["b1"] -= 1
+    net.params.update(b1=net.params["b1"] + b)
+    np.testing.assert_array_equal(net.forward(X), X @ W + [4, -2])
+    assert list(net.params) == ["W1", "b1"]
+    assert len(net.params) == 2
+    for change, said in (
+        (lambda: net.params.update(W2=W), "there is no W2, but W1, b1"),
+        (lambda: net.params.update(W1=W.T), r"W1 has the shape \(2, 3\), expected \(3, 2\)"),
+        (lambda: net.params.update(b1=7), r"b1 has the shape \(\), expected \(2,\)"),
+        (lambda: net.params.pop("b1"), "b1 cannot be left out"),
+    ):
+        with pytest.raises(InputError, match=f"^{said}$"):
+            change()
+    np.testing.assert_array_equal(net.forward(X), X @ W + [4, -2])
 
 
 def test_no_rows_have_no_mean_loss() -> None:
