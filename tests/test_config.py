@@ -354,7 +354,7 @@ def test_a_flag_is_parsed_into_what_toml_gives(name: str, text: str, value: Any)
     ("name", "text", "said"),
     [
         ("lr", "abc", "--lr abc: expected a number above 0"),
-        ("lr", "", "--lr : expected a number above 0"),
+        ("lr", "", "--lr '': expected a number above 0"),
         ("lr", "nan", "--lr nan: expected a number above 0"),
         ("lr", "1e400", "--lr 1e400: expected a number above 0"),
         ("lr", "9" * 400, f"--lr {'9' * 79}…: expected a number above 0"),
@@ -380,7 +380,9 @@ def test_a_flag_is_parsed_into_what_toml_gives(name: str, text: str, value: Any)
             "full ",
             "--batch-size full : expected a whole number at least 1, or full",
         ),
-        ("data", "", "--data : expected text"),
+        ("data", "", "--data '': expected text"),
+        ("ignore", "", "--ignore '': expected columns, as in age,3, or none"),
+        ("only", " ", "--only  : expected columns, as in age,3, or none"),
         (
             "max_norm",
             "2,x",

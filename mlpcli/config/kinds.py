@@ -256,7 +256,7 @@ class Columns:
     def parse(self, text: str) -> Any:
         if text.strip() == "none":
             return []
-        return next(csv.reader([text], skipinitialspace=True), [])
+        return next(csv.reader([text], skipinitialspace=True), None) or [text]
 
     def check(self, value: Any) -> Any:
         columns = [value] if isinstance(value, int | str) else value
