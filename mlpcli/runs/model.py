@@ -20,6 +20,7 @@ from mlpcli.data.encoding import Encoding, Pixels
 from mlpcli.data.formats.header import is_index
 from mlpcli.data.formats.in_memory import read_rows
 from mlpcli.data.formats.inputs import Wanted
+from mlpcli.data.mismatch import compare_scale
 from mlpcli.errors import CheckpointError, DataError, UsageError
 from mlpcli.evaluation.conformal import half_width
 from mlpcli.evaluation.metrics import Outputs, outputs_of
@@ -181,7 +182,8 @@ class Model:
             DataError: a column is missing, a value cannot be one, or its scores overflow.
 
         Warns:
-            UserWarning: some have a category that the model does not know.
+            UserWarning: they are of another scale than those of the training, or some have a
+                category that the model does not know.
         """
         parts = [answers for answers, _ in self._answers(rows)]
         answers = np.concatenate(parts) if parts else np.empty(0, self.task.target_dtype)
@@ -236,13 +238,19 @@ class Model:
         rows = [*rows] if isinstance(rows, Iterator) else rows  # members may each read them
         own = self._read(rows)
         X = [own if reads_alike(self, member) else member._read(rows) for member in self.each]
-        unseen = (
-            count_unseen(x, m.encoding.columns or ()) for x, m in zip(X, self.each, strict=True)
-        )
-        for line in say_unseen(max(unseen), "rows", str(self.file.path)):
+        for line in dict.fromkeys(self._doubts(X)):
             warnings.warn(line, stacklevel=3)
         with np.errstate(all="ignore"):  # what overflows is told by its row
             return list(self.answer(X)) if len(own) else []
+
+    def _doubts(self, X: Sequence[Array]) -> Iterator[str]:
+        """What to warn of: rows of another scale, or categories that a network does not know."""
+        unseen = [0]
+        for rows, member in zip(X, self.each, strict=True):
+            if said := compare_scale(member.encoding, rows, "rows", self.file.path):
+                yield said
+            unseen.append(count_unseen(rows, member.encoding.columns or ()))
+        yield from say_unseen(max(unseen), "rows", str(self.file.path))
 
     def _read(self, rows: Any) -> Array:
         kinds = {part.kind for part in self.encoding.parts}

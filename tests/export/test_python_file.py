@@ -124,6 +124,7 @@ def test_a_row_that_cannot_be_is_told_by_its_number(module: Any, row: Any, messa
         module.predict([[1.0, 2.0], row])
 
 
+@pytest.mark.filterwarnings("ignore:rows. 'x' goes from 1234 to 1234")
 def test_of_a_model_with_decimal_commas_texts_have_them_and_numbers_do_not(mlp) -> None:
     rows = "".join(f"{i * 37 % 50},{i % 10}5;{'ab'[i % 2]}\n" for i in range(60))
     Path("comma.csv").write_text("x;label\n" + rows)

@@ -148,6 +148,20 @@ def test_images_are_given_as_they_are_or_flat(mlp) -> None:
     assert digits.predict(data.X[:100].reshape(-1, 8, 8)).tolist() == flat.tolist()
     assert digits.predict(data.X[:100].tolist()).tolist() == flat.tolist()
     assert len(digits.predict(np.empty((0, 8, 8)))) == 0
+    images = data.X[:3].reshape(3, 16, 4)
+    for given, where in ((images, "rows"), ([*images], "rows: row 1")):
+        with pytest.raises(DataError, match=rf"^{where}: of the size 16 × 4; .* takes 8 × 8$"):
+            digits.predict(given)
+
+
+def test_rows_of_another_scale_are_told_to_who_calls(mlp, model: Model) -> None:
+    rows = np.array([[float(row["width"]), float(row["height"])] for row in table()])
+    model.predict(rows)
+    with pytest.warns(UserWarning, match=r"^rows: 'height' goes from .* trained on from .* unit$"):
+        model.predict(rows * [1, 1000])
+    mlp.ok("train", "--data", "digits", "--epochs", 1, "-q", "-o", "digits.npz")
+    with pytest.warns(UserWarning, match=r"^rows: its values go up to 0\.5, .* multiply them$"):
+        Model.load("digits.npz").predict(np.full((2, 8, 8), 0.5))
 
 
 def test_numbers_are_predicted_in_their_unit(mlp) -> None:
@@ -192,6 +206,7 @@ A_LIST = "expected a list with a value for each row"
         ([[1e300, -1e300]], "row 1 is too large for model.npz: its scores overflow"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:rows. 'width' goes from 1e.300")
 def test_rows_that_are_none_are_refused(model: Model, rows: Any, said: str) -> None:
     with pytest.raises(DataError) as error:
         model.predict(rows)

@@ -14,7 +14,7 @@ from mlpcli.data.columns import Column
 from mlpcli.data.formats.inputs import Wanted, numbers_only
 from mlpcli.data.readings import NumberCells, OddCellError, Reading, reading_of
 from mlpcli.errors import DataError
-from mlpcli.text import quoted
+from mlpcli.text import quoted, times
 
 _SOURCE = "rows"
 _NUMBERS = "biuf"  # the kinds of dtypes
@@ -42,7 +42,7 @@ def read_rows(rows: Any, wanted: Wanted, *, only_numbers: bool) -> Array:
     if there is not None:
         listed: Any = _side_by_side({name: rows[name] for name in _names(wanted, there)})
     elif isinstance(rows, np.ndarray) and rows.dtype.kind in _NUMBERS and not np.ma.is_masked(rows):
-        listed = rows.reshape(len(rows), math.prod(rows.shape[1:])) if rows.ndim == 3 else rows
+        listed = _flat(rows, rows.shape[1:], wanted, _SOURCE) if rows.ndim == 3 else rows
     else:
         listed = [_in_order(row, number, wanted) for number, row in enumerate(rows, start=1)]
     if not len(listed):
@@ -77,6 +77,14 @@ def _names_in(rows: Any) -> Any:
     if isinstance(rows, np.ndarray):
         return rows.dtype.names
     return rows if isinstance(rows, Mapping) else getattr(rows, "columns", None)
+
+
+def _flat(images: Array, shape: tuple[int, ...], wanted: Wanted, where: str) -> Array:
+    """Images (N, …) as rows (N, D)."""
+    if len(shape) > 1 and wanted.image_shape and shape != wanted.image_shape:
+        sizes = f"{times(shape)}; {wanted.model} takes {times(wanted.image_shape)}"
+        raise DataError(f"{where}: of the size {sizes}")
+    return images.reshape(len(images), math.prod(shape))
 
 
 def _is_one_value(values: Any) -> bool:
@@ -116,7 +124,9 @@ def _in_order(row: Any, number: int, wanted: Wanted) -> Sequence[Any]:
         return [row[name] for name in _names(wanted, row, where)]
     if isinstance(row, str | bytes | Set) or not isinstance(row, Iterable):
         raise DataError(f"{where} is {quoted(str(row))}; expected a list of {wanted.D} values")
-    values: list[Any] = row.ravel().tolist() if isinstance(row, np.ndarray) else [*row]
+    if isinstance(row, np.ndarray):
+        row = _flat(row[np.newaxis], row.shape, wanted, where)[0].tolist()
+    values: list[Any] = [*row]
     if len(values) != wanted.D:
         raise DataError(f"{where} has {len(values)} values; {wanted.model} takes {wanted.D}")
     return values
