@@ -382,7 +382,7 @@ def test_a_flag_is_parsed_into_what_toml_gives(name: str, text: str, value: Any)
         ),
         ("data", "", "--data '': expected text"),
         ("ignore", "", "--ignore '': expected columns, as in age,3, or none"),
-        ("only", " ", "--only  : expected columns, as in age,3, or none"),
+        ("only", " ", "--only ' ': expected columns, as in age,3, or none"),
         (
             "max_norm",
             "2,x",

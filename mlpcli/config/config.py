@@ -185,7 +185,9 @@ def check_flag(name: str, text: str, *, takes_back: bool = False) -> Any:
     try:
         return option.kind.check(option.kind.parse(text))
     except ValueError as error:
-        raise UsageError(f"{option.flag} {cut(text) or repr(text)}: {error}") from None
+        raise UsageError(
+            f"{option.flag} {cut(text) if text.strip() else repr(text)}: {error}"
+        ) from None
 
 
 def resolve(

@@ -13,6 +13,7 @@ from itertools import pairwise
 from types import ModuleType
 
 _OURS = "mlpcli."
+_WIDTH = 100  # of a line of code
 
 
 @cache  # the package does not change while it runs
@@ -122,7 +123,16 @@ class _Module:
                     begin, end = each.lineno, each.end_lineno or 0
                     end += end < len(lines) and lines[end] == ""  # and the blank line below
                     lines[begin - 1 : end] = [None] * (end - begin + 1)
-        return "\n".join(line for line in lines[first - 1 : node.end_lineno] if line is not None)
+        kept = "\n".join(line for line in lines[first - 1 : node.end_lineno] if line is not None)
+        kept = re.sub(r"  # type: ignore\b.*", "", kept)
+        return re.sub(r"( *def \w+\()\n((?: +.+\n)+?) *\):", _in_a_line, kept)
+
+
+def _in_a_line(signature: re.Match[str]) -> str:
+    """A signature, which needed several lines for its types, in one if it fits."""
+    parameters = (line.strip(" ,") for line in signature[2].splitlines())
+    line = f"{signature[1]}{', '.join(parameters)}):"
+    return line if len(line) <= _WIDTH else signature[0]
 
 
 def _is_docstring(node: ast.stmt) -> bool:

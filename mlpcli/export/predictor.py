@@ -16,13 +16,13 @@ from __future__ import annotations
 
 import argparse
 import csv
-import functools
 import io
 import itertools
 import math
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -87,7 +87,7 @@ def _answers(rows: Iterable[list[Any]]) -> Iterator[tuple[Any, list[float]]]:
 # Rows to values: numbers, days since 1970-01-01, or texts; NaN is missing
 
 
-@functools.cache
+@cache
 def _columns() -> list[dict[str, Any]]:
     """The columns, also those of pixels, which are numbers."""
     positions = MODEL["table"]["positions"]
@@ -101,21 +101,19 @@ def _read(rows: Iterable[Any]) -> Iterator[list[Any]]:
     names = columns()
     plain = [(column, column["kind"] == "number") for column in _columns()]
     for number, row in enumerate(rows, 1):
-        fields = getattr(getattr(row, "dtype", None), "names", None)
-        if fields:  # of NumPy's structured array
-            row = dict(zip(fields, row.tolist()))
-        if isinstance(row, (str, bytes, set)) or not hasattr(row, "__len__"):
-            raise ValueError(f"row {number}: is {row!r}; expected {MODEL['inputs']} values")
-        if isinstance(row, dict):
+        keys = row if isinstance(row, dict) else getattr(getattr(row, "dtype", 0), "names", None)
+        if keys is not None:
             if not names:
                 raise ValueError("the columns have no names; give the values of a row in order")
             for name in names:
-                if name not in row:
+                if name not in keys:
                     raise ValueError(f"row {number}: has no column {name!r}")
             row = [row[name] for name in names]
-        if len(row) != MODEL["inputs"]:
-            raise ValueError(f"row {number}: has {len(row)} values, expected {MODEL['inputs']}")
-        row = row.tolist() if hasattr(row, "tolist") else row  # NumPy's numbers become Python's
+        listed = hasattr(row, "__len__") and not isinstance(row, (str, bytes, set))
+        if not listed or len(row) != MODEL["inputs"]:
+            has = f"has {len(row)} values" if listed else f"is {row!r}"
+            raise ValueError(f"row {number}: {has}, expected {MODEL['inputs']}")
+        row = row.tolist() if hasattr(row, "tolist") else row  # as Python's numbers
         yield [
             value
             if is_number and type(value) in (float, int) and abs(value) < FLOAT32_OVERFLOW
@@ -170,7 +168,7 @@ def _ask(rows: list[list[Any]]) -> list[tuple[list[float], list[float]]]:
     return answers
 
 
-@functools.cache
+@cache
 def _networks() -> list[tuple[Any, Any, Any]]:
     """Each network, with what encodes its inputs, and its layers."""
     return [(each, encoder_of(each["encoding"]), unpack(each)) for each in MODEL["networks"]]

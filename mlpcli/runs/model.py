@@ -176,7 +176,7 @@ class Model:
         Args:
             rows: raw, as in the data that the model was trained on: an array (N, R), or images
                 (N, height, width); lists in the order of `columns`; dicts by column; or columns by
-                name, as in a data frame.
+                name, as in a data frame or a structured array.
 
         Raises:
             DataError: a column is missing, a value cannot be one, or its scores overflow.

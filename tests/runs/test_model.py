@@ -150,7 +150,7 @@ def test_images_are_given_as_they_are_or_flat(mlp) -> None:
     assert len(digits.predict(np.empty((0, 8, 8)))) == 0
     images = data.X[:3].reshape(3, 16, 4)
     for given, where in ((images, "rows"), ([*images], "rows: row 1")):
-        with pytest.raises(DataError, match=rf"^{where}: of the size 16 × 4; .* takes 8 × 8$"):
+        with pytest.raises(DataError, match=rf"^{where}: an image is 16 × 4; .* takes 8 × 8$"):
             digits.predict(given)
 
 

@@ -42,7 +42,10 @@ def read_rows(rows: Any, wanted: Wanted, *, only_numbers: bool) -> Array:
     if there is not None:
         listed: Any = _side_by_side({name: rows[name] for name in _names(wanted, there)})
     elif isinstance(rows, np.ndarray) and rows.dtype.kind in _NUMBERS and not np.ma.is_masked(rows):
-        listed = _flat(rows, rows.shape[1:], wanted, _SOURCE) if rows.ndim == 3 else rows
+        listed = rows
+        if rows.ndim == 3:
+            _check_size(rows.shape[1:], wanted, _SOURCE)
+            listed = rows.reshape(len(rows), math.prod(rows.shape[1:]))
     else:
         listed = [_in_order(row, number, wanted) for number, row in enumerate(rows, start=1)]
     if not len(listed):
@@ -79,12 +82,11 @@ def _names_in(rows: Any) -> Any:
     return rows if isinstance(rows, Mapping) else getattr(rows, "columns", None)
 
 
-def _flat(images: Array, shape: tuple[int, ...], wanted: Wanted, where: str) -> Array:
-    """Images (N, …) as rows (N, D)."""
+def _check_size(shape: tuple[int, ...], wanted: Wanted, where: str) -> None:
+    """Refuse an image of another size than the model takes, even if it has as many pixels."""
     if len(shape) > 1 and wanted.image_shape and shape != wanted.image_shape:
         sizes = f"{times(shape)}; {wanted.model} takes {times(wanted.image_shape)}"
-        raise DataError(f"{where}: of the size {sizes}")
-    return images.reshape(len(images), math.prod(shape))
+        raise DataError(f"{where}: an image is {sizes}")
 
 
 def _is_one_value(values: Any) -> bool:
@@ -125,7 +127,8 @@ def _in_order(row: Any, number: int, wanted: Wanted) -> Sequence[Any]:
     if isinstance(row, str | bytes | Set) or not isinstance(row, Iterable):
         raise DataError(f"{where} is {quoted(str(row))}; expected a list of {wanted.D} values")
     if isinstance(row, np.ndarray):
-        row = _flat(row[np.newaxis], row.shape, wanted, where)[0].tolist()
+        _check_size(row.shape, wanted, where)
+        row = row.ravel().tolist()  # None where it is masked
     values: list[Any] = [*row]
     if len(values) != wanted.D:
         raise DataError(f"{where} has {len(values)} values; {wanted.model} takes {wanted.D}")
