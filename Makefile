@@ -31,8 +31,10 @@ test: $(VENV)/installed-dev $(VENV)/installed-npm  ## lint, then all tests
 	  $(MAKE) --no-print-directory lint; linted=$$?; wait; exit $$linted
 	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 3
 
-test-long: $(VENV)/installed-dev  ## kill 200 runs and 200 downloads at random moments
-	OPENBLAS_NUM_THREADS=1 MLP_TEST_KILLS=200 $(BIN)/pytest -s -k killed tests/robustness tests/data
+TIMES := 25
+
+test-long: $(VENV)/installed-dev  ## TIMES as many random trials; 200 runs and 200 downloads are killed
+	OPENBLAS_NUM_THREADS=1 MLP_TEST_TIMES=$(TIMES) $(BIN)/pytest -s -m trials
 
 # On a full disk, a process cannot write down what it covered.
 coverage: $(VENV)/installed-dev  ## the share of the package's lines and branches that the tests run

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import settings
 
 from mlpcli.cli import run
 from mlpcli.parallel.cores import allowed_cores
@@ -43,6 +44,13 @@ MEMORY = Path("/dev/shm")
 """A file system in memory, where it can be used: on a disk, a third of a small run is waiting."""
 
 
+TIMES = int(os.environ.get("MLP_TEST_TIMES", "1"))
+"""How many times as much as usual is tried of what is drawn at random (`make test-long`)."""
+
+settings.register_profile("mlp", max_examples=40 * TIMES, deadline=None)
+settings.load_profile("mlp")
+
+
 def pytest_configure() -> None:
     gc.disable()  # of thousands of tests that are collected, nothing is garbage
     if "TMPDIR" not in os.environ and MEMORY.is_dir():
@@ -53,7 +61,11 @@ def pytest_configure() -> None:
             tempfile.tempdir = None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    for item in items:
+        if "times" in item.fixturenames or getattr(item.obj, "is_hypothesis_test", False):
+            item.add_marker("trials")
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
@@ -149,6 +161,12 @@ class Mlp:
             text=True,
             errors="replace",
         )
+
+
+@pytest.fixture
+def times() -> int:
+    """By what to multiply the number of trials of a test that draws at random."""
+    return TIMES
 
 
 @pytest.fixture

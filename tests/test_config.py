@@ -655,7 +655,7 @@ def test_a_run_that_goes_on_with_another_kind_can_be_repeated(leader: str, tmp_p
 
 
 @options
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_every_value_comes_back_from_toml(option: Option, data: st.DataObject) -> None:
     value = option.kind.check(data.draw(values_of(option)))

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlpcli.data.formats.byte_cells import KnownTexts, split_block
@@ -61,7 +61,6 @@ def read_one_by_one(cell: str) -> float:
     return NumberCells(fixed=True, lenient=True).read(cell)
 
 
-@settings(max_examples=400, deadline=None)
 @given(st.lists(st.lists(NUMBERS, min_size=3, max_size=3), min_size=1, max_size=8))
 def test_numbers(rows: list[list[str]]) -> None:
     block = "".join(",".join(row) + "\n" for row in rows).encode()
@@ -104,7 +103,6 @@ def test_numbers_with_exponents_are_parsed_all_at_once() -> None:
 NINES = st.from_regex(r"-?[0-9]\.[0-9]{0,18}e(-[0-3]|[+]?[0-2])?[0-9]", fullmatch=True)
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.lists(NINES, min_size=1, max_size=40))
 def test_long_numbers_with_powers_are_rounded_as_python_rounds_them(written: list[str]) -> None:
     cells = split_block("\n".join(written).encode(), ",", 1)
@@ -129,7 +127,6 @@ DATES = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.lists(DATES, min_size=1, max_size=20))
 def test_dates(written: list[str]) -> None:
     block = "".join(f"{text},0\n" for text in written).encode()
@@ -161,7 +158,6 @@ TEXTS = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.lists(TEXTS, min_size=1, max_size=30), st.integers(1, 8))
 def test_texts(texts: list[str], per_block: int) -> None:
     reading, known = CategoryCells(fixed=True), KnownTexts()

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlpcli.arrays import Array
@@ -112,7 +112,6 @@ def test_labels_of_rows_are_class_indices() -> None:
             assert (classes_of(parts)[part.y[part.rows]] == y[part.rows]).all()
 
 
-@settings(max_examples=50, deadline=None)
 @given(
     st.lists(st.integers(0, 5), min_size=2, max_size=60).filter(lambda y: len(set(y)) > 1),
     st.floats(0, 0.9),

@@ -837,7 +837,7 @@ def test_killed_and_repeated(fetch: Fetcher, mirror, published, faults) -> None:
 
 
 def test_two_processes_killed_at_any_moment_and_repeated(
-    fetch: Fetcher, mirror, published, faults
+    fetch: Fetcher, mirror, published, faults, times: int
 ) -> None:
     """The mirror sends slowly; what is in place is right at every moment."""
 
@@ -848,7 +848,7 @@ def test_two_processes_killed_at_any_moment_and_repeated(
     fetch.folder.mkdir()
     rng = random.Random()
     killed = part_ways = 0
-    while killed < int(os.environ.get("MLP_TEST_KILLS", "12")):
+    while killed < 8 * times:
         for name in os.listdir(fetch.folder):
             if rng.random() < (0.2 if name.endswith(".part") else 0.7):  # there is more to do
                 (fetch.folder / name).unlink()

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlpcli.data.dataset import Dataset
@@ -385,7 +385,6 @@ saved = io.BytesIO()
 np.savez_compressed(saved, X=X, y=np.array(["a", "b", "a", "b"]))
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, len(saved.getvalue()) - 1), st.binary(max_size=3)),

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlpcli.data.cells import is_missing, parse_written
@@ -329,7 +329,6 @@ cells = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     st.integers(1, 4).flatmap(
         lambda width: st.lists(st.lists(cells, min_size=width, max_size=width), max_size=5)
@@ -354,7 +353,6 @@ def is_number(text: str) -> bool:
     return parse_written(text) is not None or parse_written(text, True) is not None
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     st.integers(1, 3).flatmap(
         lambda width: st.tuples(
@@ -390,13 +388,11 @@ def test_what_the_csv_module_writes_is_read_back(
     assert found.labels.tolist() == [row[1] for row in rows]
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_table_or_refused(content: bytes) -> None:
     assert_read_or_refused(content)
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 60), st.binary(max_size=3)), max_size=4))
 def test_a_damaged_table_is_read_or_refused(damage: list[tuple[int, bytes]]) -> None:
     content = b'a,"b",label\r\n1,2.5,x\r\n-3e1,"4","y, z"\r\n5,6,x\r\n7,8,y\r\n'

@@ -18,14 +18,14 @@ FUZZ = Path(__file__).parent / "fuzz.py"
 @pytest.mark.long
 def test_no_damaged_file_ends_in_anything_but_an_answer() -> None:
     result = subprocess.run(
-        [sys.executable, FUZZ, "--inputs", "1000", "--seed", "0", "--jobs", "1"],
+        [sys.executable, FUZZ, "--inputs", "300", "--seed", "0", "--jobs", "1"],
         capture_output=True,
         text=True,
         timeout=170,
         check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    assert re.search(r"^1,0\d\d inputs in \d+ s; 0 wrong; ", result.stdout, re.M), result.stdout
+    assert re.search(r"^3\d\d inputs in \d+ s; 0 wrong; ", result.stdout, re.M), result.stdout
     for target in ("checkpoint", "csv", "idx", "npz", "npy", "toml", "log", "options", "extremes"):
         assert re.search(rf"^{target} +\d+ inputs", result.stdout, re.M)
 

@@ -298,11 +298,7 @@ def trained(mlp, points: Path) -> list[Path]:
     return [Path(f"{name}.npz") for name in ("points", "numbers", "digits", "pictures")]
 
 
-@settings(
-    max_examples=150,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_every_meta_is_used_or_refused_in_one_line(
     mlp, trained: list[Path], checkpoints, data: st.DataObject

@@ -11,7 +11,7 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlpcli.errors import OutputError
@@ -143,7 +143,6 @@ def test_a_file_of_one_long_line_is_appended_to_and_takes_no_memory(tmp_path: Pa
     assert path.read_bytes() == line + b"\n"
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=60) | st.binary(max_size=20).map(b'{"event": "epoch"'.__add__))
 def test_whatever_is_in_the_file_it_is_appended_to(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
