@@ -148,16 +148,18 @@ class Browser:
         """Open a file in a window of this size; `still`: the reader wants no motion."""
         self.asked.clear()
         self.said.clear()
-        self.call(
-            "Emulation.setDeviceMetricsOverride",
-            **{"width": width, "height": height, "deviceScaleFactor": scale, "mobile": width < 500},
-        )
+        self.resize(width, height, scale)
         media = {"prefers-color-scheme": "dark" if dark else "light"}
         media["prefers-reduced-motion"] = "reduce" if still else "no-preference"
         features = [{"name": name, "value": value} for name, value in media.items()]
         self.call("Emulation.setEmulatedMedia", features=features)
         self.call("Page.navigate", url=path.resolve().as_uri())
         self.wait("document.querySelector('#now dl')", patience)
+
+    def resize(self, width: int, height: int = 900, scale: int = 1) -> None:
+        """Give the window a size; a narrow one is that of a phone."""
+        about = {"width": width, "height": height, "deviceScaleFactor": scale}
+        self.call("Emulation.setDeviceMetricsOverride", **about, mobile=width < 500)
 
     def run(self, script: str) -> Any:
         """The value of a JavaScript expression."""

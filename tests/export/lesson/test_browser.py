@@ -114,9 +114,8 @@ def test_undo_and_clear_take_back_what_was_drawn(show) -> None:
         .getImageData(0, 0, 8, 8).data].every(v => v === 0)""")
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_all_of_it_can_be_done_by_the_keyboard_alone(show, width: int) -> None:
-    browser = show("digits", width, still=False)
+def test_all_of_it_can_be_done_by_the_keyboard_alone(show) -> None:
+    browser = show("digits", still=False)
     blank = text(browser, "#answers")
     browser.focus("#pad")  # draw a bar
     browser.press("Space")
@@ -361,14 +360,19 @@ def test_numbers_far_from_0_are_told_apart(show, lesson_of) -> None:
 
 
 @pytest.mark.parametrize("name", ["digits", "birds", "flowers", "spiral", "noise", "prices"])
-@pytest.mark.parametrize("width", WIDTHS)
-def test_nothing_is_wider_than_the_window(show, name: str, width: int) -> None:
-    browser = show(name, width)
+def test_nothing_is_wider_than_the_window(show, name: str) -> None:
+    """Neither at any line on a phone, nor before and after all of them on a desk."""
+    narrow, wide = WIDTHS
+    browser, measured = show(name, wide), "document.documentElement.scrollWidth"
+    assert browser.run(measured) <= wide
+    browser.resize(narrow)
     for part in ("forward", "backward"):
         for _ in range(browser.run(f"document.querySelectorAll('#{part}-lines li').length")):
-            assert browser.run("document.documentElement.scrollWidth") <= width
+            assert browser.run(measured) <= narrow
             browser.run(f"document.querySelector('#{part}-lines .main').click()")
             browser.settle()
+    browser.resize(wide)
+    assert browser.run(measured) <= wide
 
 
 @pytest.mark.parametrize("still", [False, True])
@@ -402,10 +406,11 @@ def test_axe_finds_no_fault(show, tool, name: str, dark: bool) -> None:
     browser = show(name, dark=dark)
     browser.run(source + "; 0")
 
-    def faults() -> list[str]:
-        found: list[str] = browser.run("""axe.run(document, { resultTypes: ["violations"] }).then(
-            ({ violations }) => violations.flatMap(({ id, nodes }) =>
-                nodes.map((node) => `${id}: ${node.html} ${node.failureSummary}`)))""")
+    def faults(*changed: str) -> list[str]:
+        parts = json.dumps(changed or "html")
+        found: list[str] = browser.run(f"""axe.run({parts}, {{ resultTypes: ["violations"] }}).then(
+            ({{ violations }}) => violations.flatMap(({{ id, nodes }}) =>
+                nodes.map((node) => `${{id}}: ${{node.html}} ${{node.failureSummary}}`)))""")
         return found
 
     assert faults() == []
@@ -417,7 +422,8 @@ def test_axe_finds_no_fault(show, tool, name: str, dark: bool) -> None:
             browser.run(f"document.querySelector('#{part}-lines .main').click()")
         browser.settle()
         if line in (1, 2, 4, 5):
-            assert faults() == []
+            assert faults("#forward-lines", "#backward-lines") == []
+    assert faults("#stepping", "#fitting", "#now") == []
 
 
 def test_axe_notices_a_fault(show, tool) -> None:
