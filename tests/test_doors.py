@@ -331,7 +331,7 @@ own = digits()
 with open("digits.fixed", "w") as file:
     for row, label in zip(own.X.astype(int), own.y):
         print(*(f"{value:2}" for value in (*row, label)), sep="", file=file)
-flags = ["--data", "digits.fixed", "--task", "classification"]
+flags = ["--data", "digits.fixed", "--task", "classification", "--embedding", "none"]
 word = "a .fixed"
 """,
     "file format of arrays": """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import itertools
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -97,8 +96,8 @@ def test_a_thousand_rows_give_numpys_scores_gradients_and_step(node) -> None:
     kinds = {loss: kind for kind, losses in OF_TASK.items() for loss in losses}
     cases = [
         (kinds[loss], MLP([7, *hidden, 4], activation, loss, **OPTIONS))
-        for activation, loss in itertools.product(ACTIVATIONS, LOSSES)
-        for hidden in ([9, 5], [])
+        for loss in LOSSES
+        for activation, hidden in (*((name, [9, 5]) for name in ACTIVATIONS), ("relu", []))
     ]
     found = node(*(as_job(net, X, Y[kind]) for kind, net in cases))
     for (kind, net), each in zip(cases, found, strict=True):
