@@ -235,7 +235,9 @@ def test_without_validation_or_hidden_layers_there_is_still_a_page(report) -> No
 
 
 def test_a_run_of_many_epochs_makes_no_large_page(report) -> None:
-    page = report(("--data", "spiral", "--hidden", "2", "--epochs", "1500", "-q"))
+    page = report(
+        ("--data", "spiral", "--hidden", 2, "--epochs", 1500, "--batch-size", "full", "-q")
+    )
     assert len(page.source) < 100_000
     assert "of 1500 " in page.said
 

@@ -33,19 +33,18 @@ def write_csv(path: Path, rows, labels: list[str], label_name: str = "when") -> 
 
 
 @pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_every_activation(mlp, compare, table, activation: str, dtype: str) -> None:
+def test_every_activation(mlp, compare, table, activation: str) -> None:
     mlp.ok(
         *("train", "--data", "spiral", "--hidden", "20,10", "--activation", activation),
-        *("--dtype", dtype, "--epochs", 30, "-q"),
+        *("--epochs", 30, "-q"),
     )
     X = open_data("spiral", data_dir=mlp.folder).X
-    compare(table.of(X[::3]), "model.npz")
+    compare(table.of(X[::10]), "model.npz")
 
 
 @pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
 def test_every_activation_beside_dates(mlp, compare, table, activation: str) -> None:
-    """They need a later version of ONNX's operators, of which onnxruntime has fewer in float64."""
+    """In float64; dates need a later version of ONNX's operators, of which that has fewer."""
     rows, labels = random_table(table, ["width", "height"])
     days = [f"{2000 + k % 25}-{1 + k % 12:02}-{1 + k % 28:02}" for k in range(len(rows.cells))]
     rows = table(
@@ -61,7 +60,7 @@ def test_every_activation_beside_dates(mlp, compare, table, activation: str) -> 
 def test_every_loss_and_depth(mlp, compare, table, loss: str, hidden: str) -> None:
     mlp.ok("train", "--data", "digits", "--hidden", hidden, "--loss", loss, "--epochs", 3, "-q")
     X = open_data("digits", data_dir=mlp.folder).X
-    compare(table.of(X[::9]), "model.npz")
+    compare(table.of(X[::30]), "model.npz")
 
 
 @pytest.mark.parametrize(
@@ -76,9 +75,9 @@ def test_every_loss_and_depth(mlp, compare, table, loss: str, hidden: str) -> No
 def test_images_that_are_brought_into_a_pose_before(
     mlp, compare, table, dtype: str, pose: tuple[object, ...]
 ) -> None:
-    train = ("train", "--data", "digits", "--hidden", 16, "--epochs", 20, "--dtype", dtype, "-q")
+    train = ("train", "--data", "digits", "--hidden", 16, "--epochs", 5, "--dtype", dtype, "-q")
     mlp.ok(*train, *pose)
-    digits = open_data("digits", data_dir=mlp.folder).X[::9]
+    digits = open_data("digits", data_dir=mlp.folder).X[::60]
     corner, row, column, steep = np.zeros((4, 8, 8))
     corner[0, 0], row[3, 2:], column[:, 6] = 5, 9, np.arange(8) / 7
     steep[3, 0], steep[4, 7] = 16, 16  # more than can be sheared away

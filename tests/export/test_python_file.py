@@ -349,7 +349,7 @@ def test_a_first_row_of_words_can_be_said_to_be_none_of_names(mlp, ask: Any) -> 
 
 
 def test_a_reader_that_goes_away_is_no_fault(exported: Path) -> None:
-    table = "width,height\n" + "0.1,9.9\n" * 20_000
+    table = "width,height\n" + "0.1,9.9\n" * 8_000
     command = f'"{sys.executable}" -I -S points.py | head -1'
     done = subprocess.run(
         command, shell=True, input=table, capture_output=True, text=True, check=True

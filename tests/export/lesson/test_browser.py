@@ -401,7 +401,7 @@ def test_a_script_that_is_not_the_pages_own_does_not_run(
     ("name", "dark"), [("digits", False), ("digits", True), ("birds", False), ("prices", True)]
 )
 def test_axe_finds_no_fault(show, tool, name: str, dark: bool) -> None:
-    """At every line of both passes, a solved puzzle, and after a step."""
+    """At every line of both passes of one lesson, with a solved puzzle, and after a step."""
     source = tool("axe-core/axe.min.js").read_text("utf-8")
     browser = show(name, dark=dark)
     browser.run(source + "; 0")
@@ -417,13 +417,13 @@ def test_axe_finds_no_fault(show, tool, name: str, dark: bool) -> None:
     browser.run("document.querySelector('#stepping .main').click()")
     browser.run("document.querySelectorAll('#fitting .card')[1].click()")
     browser.run("document.querySelectorAll('#fitting .card')[0].click()")
-    for line in range(1, browser.run("document.querySelectorAll('#backward-lines li').length")):
+    for _ in range(1, browser.run("document.querySelectorAll('#backward-lines li').length")):
         for part in ("forward", "backward"):
             browser.run(f"document.querySelector('#{part}-lines .main').click()")
         browser.settle()
-        if line in (1, 2, 4, 5):
+        if name == "digits" and dark:
             assert faults("#forward-lines", "#backward-lines") == []
-    assert faults("#stepping", "#fitting", "#now") == []
+    assert faults() == []
 
 
 def test_axe_notices_a_fault(show, tool) -> None:
