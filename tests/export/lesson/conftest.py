@@ -369,7 +369,16 @@ _TRAININGS: dict[str, Callable[[Path], tuple[object, ...]]] = {
     "digits": lambda _: ("--data", "digits", "--hidden", 12, "--epochs", 6),
     "noise": lambda folder: ("--data", _noise(folder), "--hidden", 100, "--epochs", 1),
     "flowers": lambda folder: ("--data", _flowers(folder), "--hidden", "6,5", "--epochs", 20),
-    "prices": lambda folder: ("--data", _prices(folder), "--hidden", 10, "--loss", "huber"),
+    "prices": lambda folder: (
+        "--data",
+        _prices(folder),
+        "--hidden",
+        10,
+        "--loss",
+        "huber",
+        "--epochs",
+        50,
+    ),
     "times": lambda folder: ("--data", _times(folder), "--hidden", 8, "--epochs", 30),
     "spiral": lambda _: ("--data", "spiral", "--hidden", 20, "--activation", "tanh"),
 }

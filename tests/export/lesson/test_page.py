@@ -192,7 +192,7 @@ def test_a_forms_columns_are_the_models(lesson_of) -> None:
 
 
 def test_without_its_data_a_lesson_has_no_samples_and_says_so(mlp, points: Path) -> None:
-    mlp.ok("train", "--data", points, "-q")
+    mlp.ok("train", "--data", points, "--epochs", 5, "-q")
     points.unlink()
     outcome = mlp.ok("export", "model.npz", "lesson.html")
     assert outcome.err.startswith(f"without samples: {points}: the data that model.npz was trained")
