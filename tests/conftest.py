@@ -47,7 +47,7 @@ MEMORY = Path("/dev/shm")
 TIMES = int(os.environ.get("MLP_TEST_TIMES", "1"))
 """How many times as much as usual is tried of what is drawn at random (`make test-long`)."""
 
-settings.register_profile("mlp", max_examples=40 * TIMES, deadline=None)
+settings.register_profile("mlp", max_examples=25 * TIMES, deadline=None)
 settings.load_profile("mlp")
 
 
