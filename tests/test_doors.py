@@ -404,3 +404,30 @@ assert word in " ".join(help.getvalue().split())
     assert result.returncode == 0, result.stderr
     accuracy = float(result.stdout.split('"accuracy": ')[1].split("}")[0])
     assert accuracy > 0.8
+
+
+def test_a_kind_of_export_by_its_door_is_written_and_told_of(tmp_path: Path) -> None:
+    code = """
+import sys
+from types import SimpleNamespace
+from mlpcli.export import EXPORTERS, Exporter
+
+def build(request):
+    return repr(request.members[0].file.sizes).encode()
+
+sys.modules["mlpcli.export.sizes"] = SimpleNamespace(build=build)
+EXPORTERS[".sizes"] = Exporter("sizes", "a list of sizes", "for those who count")
+
+from mlpcli.cli import run
+assert run(["train", "--data", "digits", "--hidden", "7", "--epochs", "1", "-q"]) == 0
+assert run(["export", "model.npz", "model.sizes"]) == 0
+run(["export", "--help"])
+run(["--help"])
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert (tmp_path / "model.sizes").read_text() == "[64, 7, 10]"
+    said = " ".join(done.stdout.split())
+    assert "mlp export model.npz model.sizes for those who count TARGET" in said
+    assert "TARGET ends in .html, .onnx, .py or .sizes." in said
+    assert "export A model as a lesson page, ONNX, one Python file or a list of sizes." in said

@@ -15,7 +15,8 @@ import click
 from mlpcli import __version__
 from mlpcli.commands.stopping import SIGNALS
 from mlpcli.errors import ExitCode, Interruption, MlpError
-from mlpcli.text import nearest, printable
+from mlpcli.export import EXPORTERS
+from mlpcli.text import join_words, nearest, printable
 
 _LONGEST = 1500  # characters of a message: its beginning says what is wrong, its end what to do
 
@@ -25,7 +26,7 @@ COMMANDS = {
     "evaluate": "Show loss, accuracy, per-class table and confusion matrix.",
     "predict": "Label rows or pictures, as CSV.",
     "show": "Show what is in a checkpoint, or several as a table.",
-    "export": "A model as a lesson page, ONNX, or one Python file.",
+    "export": f"A model as {join_words([kind.name for kind in EXPORTERS.values()], 'or')}.",
     "gradcheck": "Verify the gradients against central differences.",
 }
 

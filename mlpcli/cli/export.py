@@ -9,9 +9,26 @@ import click
 from mlpcli.cli.options import Command, data_dir_option
 from mlpcli.cli.paths import EXPORT
 from mlpcli.commands.console import Console
+from mlpcli.export import EXPORTERS
+from mlpcli.text import join_words
+
+_NAMES = join_words([kind.name for kind in EXPORTERS.values()], "or")
+_EXAMPLES = "\n".join(
+    f"  mlp export model.npz {'model' + ending:10}  {kind.use}"
+    for ending, kind in EXPORTERS.items()
+)
+_HELP = f"""Take a model elsewhere: as {_NAMES}.
+
+\b
+{_EXAMPLES}
+
+TARGET ends in {join_words(list(EXPORTERS), "or")}. The export holds all of the model, from raw
+rows to labels and probabilities. Several models become one committee. Only an earlier export is
+replaced.
+"""
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, help=_HELP)
 @click.argument("paths", nargs=-1, required=True, metavar="MODEL.npz… TARGET", type=EXPORT)
 @click.option(
     "--member",
@@ -29,17 +46,7 @@ def export(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Take a model elsewhere: a lesson page, ONNX, or one Python file.
-
-    \b
-      mlp export model.npz lesson.html    backpropagation, step by step, in a browser
-      mlp export model.npz model.onnx     for onnxruntime and other readers of ONNX
-      mlp export model.npz model.py       for Python alone: python model.py < rows.csv
-
-    TARGET ends in .html, .onnx or .py. The export holds all of the model, from raw rows to
-    labels and probabilities. Several models become one committee. Only an earlier export is
-    replaced.
-    """
+    """Take a model elsewhere."""
     from mlpcli.commands.export import export as run
 
     run(Console(quiet=quiet, as_json=as_json), paths, member=member, data_dir=data_dir)

@@ -101,7 +101,7 @@ def _checked(paths: Sequence[Path]) -> Sequence[Path]:
 
 def _exporter(target: Path) -> Any:
     """The `build` for a target."""
-    name = EXPORTERS[target.suffix.lower()]
+    name = EXPORTERS[target.suffix.lower()].module
     try:
         return import_module(f"mlpcli.export.{name}").build
     except ModuleNotFoundError as error:
