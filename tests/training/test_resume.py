@@ -192,13 +192,6 @@ def test_a_run_that_diverges_keeps_no_checkpoint_of_when_it_ran_away(mlp, checkp
     mlp.ok("train", "--resume", "good.npz", "-q", "--lr", "0.1")
 
 
-@variants
-def test_repeated_gives_the_same_bytes(mlp, checkpoints, options: tuple[str, ...]) -> None:
-    mlp.trained(*mlp.once(*PLAN, *options), "-o", "one.npz")
-    mlp.ok(*mlp.once("train", *PLAN, *options), "-o", "two.npz")
-    checkpoints.assert_same("one.npz", "two.npz")
-
-
 def test_the_time_that_is_up_stops_as_if_asked_to(mlp, checkpoints) -> None:
     mlp.ok("train", *PLAN, "-o", "whole.npz")
     first = mlp.ok("train", *PLAN[:-1], "-o", "parts.npz", "--max-time", "1e-9")
