@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import date
 from functools import cache
+from unicodedata import normalize
 
 from mlpcli.text import quoted
 
@@ -136,6 +137,16 @@ def _match(text: str, decimal_comma: bool) -> re.Match[str] | None:
     return match if len(signs) <= 1 and ("(" in signs) == bool(match["close"]) else None
 
 
+def find_twins(texts: Iterable[str]) -> tuple[str, str] | None:
+    """The first two that differ only in upper and lower case, in spaces or in their encoding."""
+    seen: dict[str, str] = {}
+    for text in texts:
+        first = seen.setdefault(" ".join(normalize("NFKC", text).casefold().split()), text)
+        if first != text:
+            return first, text
+    return None
+
+
 def split_unit(cell: str) -> tuple[str, str, float]:
     """(a number as it is written, the unit after it, 1) of "80 kg"; (the text, "", 1) without one.
 
@@ -164,6 +175,14 @@ def common_unit(cells: Iterable[str]) -> str:
     without, units = counts.pop("", 0), [*counts]
     enough = without / 4 if "k" in units else without
     return units[0] if len(units) == 1 and counts[units[0]] >= enough else ""
+
+
+def several_units(cells: Iterable[str]) -> str:
+    """The units, as "g, kg", if all cells are numbers with a unit, of two to five; else ""."""
+    parts = [split_unit(cell) for cell in cells]
+    units = {unit for _, unit, _ in parts}
+    numbers = all(_match(n, False) or _match(n, True) for n, _, _ in parts)
+    return ", ".join(sorted(units)) if numbers and "" not in units and 1 < len(units) <= 5 else ""
 
 
 def read_number(cell: str, decimal_comma: bool = False, unit: str = "") -> float | None:

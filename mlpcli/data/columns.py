@@ -163,15 +163,20 @@ def describe_columns(columns: Sequence[Column], left_out: Sequence[LeftOut]) -> 
     for kind, plural in (("number", "numbers"), ("category", "categories"), ("date", "dates")):
         of_kind = [column.shown for column in columns if column.kind == kind]
         if of_kind:
-            names = "" if kind == "number" else f" ({_some(of_kind)})"
+            names = "" if kind == "number" else f" ({_named(of_kind)})"
             said.append(f"{len(of_kind)} {kind if len(of_kind) == 1 else plural}{names}")
     reasons: dict[str, list[str]] = {}
     for column in left_out:
         reasons.setdefault(column.reason, []).append(column.shown)
-    left = [f"{_some(names)} ({reason})" for reason, names in reasons.items()]
+    left = [f"{_named(names)} ({reason})" for reason, names in reasons.items()]
     return ", ".join(said) + (f"; left out: {', '.join(left)}" if left else "")
 
 
-def _some(names: Sequence[str], most: int = 5) -> str:
-    shown = ", ".join(cut(printable(name), 30) for name in names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+def _named(names: Sequence[str]) -> str:
+    return cut_list([cut(printable(name), 30) for name in names])
+
+
+def cut_list(words: Sequence[str], most: int = 5) -> str:
+    """The first of several, and how many more there are."""
+    shown = ", ".join(words[:most])
+    return shown if len(words) <= most else f"{shown} and {len(words) - most} more"

@@ -9,19 +9,21 @@ from dataclasses import field, replace
 import numpy as np
 
 from mlpcli.arrays import WHOLE, Array, FileRows, distinct
+from mlpcli.data.cells import find_twins
 from mlpcli.data.columns import (
     UNSEEN,
     Column,
     LabelColumn,
     Layout,
     LeftOut,
+    cut_list,
     describe_columns,
 )
 from mlpcli.errors import DataError
 from mlpcli.records import record
 from mlpcli.tasks.choice import choose_kind
 from mlpcli.tasks.classification import Classification
-from mlpcli.text import printable
+from mlpcli.text import printable, quoted
 
 _SQUARE = 16  # columns of bytes, from which on a square number of them may be pixels
 _MARKS = 10  # what answers to questions and the like go up to
@@ -112,11 +114,26 @@ class Dataset:
                 f"{self.source}: its {R:,} columns of bytes are taken for a table's; if each row "
                 f"is an image, give --image-shape {side},{side}"
             )
+        said += self._twins()
         if self.columns is not None:
             columns = describe_columns(self.columns, self.left_out)
             label = f"; label: {printable(self.label.shown)}" if self.label.shown else ""
             said.insert(0, f"columns: {columns}{label}")
         return said
+
+    def _twins(self) -> list[str]:
+        """A line on categories and classes that may be one, written in two ways."""
+        texts = [(column.shown, column.categories) for column in self.columns or ()]
+        if self.y.dtype.kind == "U":
+            texts.append((self.label.shown or "label", distinct(self.y).tolist()))
+        found = [(name, pair) for name, each in texts if (pair := find_twins(each))]
+        if not found:
+            return []
+        shown = [f"{quoted(a)} and {quoted(b)} ({printable(name)})" for name, (a, b) in found]
+        return [
+            f"{self.source}: {cut_list(shown)} differ only in case or spaces, and are kept apart; "
+            "write alike what is the same"
+        ]
 
     def _may_be_pixels(self) -> bool:
         """Whether its columns hold bytes, though they are a table's."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mlpcli.arrays import Array, distinct
+from mlpcli.data.cells import several_units
 from mlpcli.data.readings import CategoryCells, Reading
 
 USABLE = ("constant", "counts the rows", "numbers the rows")
@@ -36,7 +37,10 @@ def find_reason(
     if isinstance(reading, CategoryCells):
         texts = len(reading.names) + reading.beyond
         if texts > max(2, _NEARLY_EVERY * present):
-            return "day and month in doubt" if reading.doubtful else "differs in nearly every row"
+            if reading.doubtful:
+                return "day and month in doubt"
+            units = several_units(reading.names[:_FIRST])
+            return f"numbers of several units: {units}" if units else "differs in nearly every row"
         return "constant" if texts == 1 and present == len(values) > 1 else ""
     if present < len(values) or len(values) == 1:
         return ""

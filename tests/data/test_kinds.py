@@ -212,6 +212,11 @@ def test_a_date_in_doubt_is_text() -> None:
         (range(1, N + 1), "counts the rows"),
         ([f"id{i}" for i in range(N)], "differs in nearly every row"),
         ([f"id{i % 37}" for i in range(N)], "differs in nearly every row"),
+        ([f"{1000 + i} {'ABCDEFGH'[i % 8]}X" for i in range(N)], "differs in nearly every row"),
+        (
+            [f"{x} kg" if x > 5 else f"{1000 * x:g} g" for x in PLAIN],
+            "numbers of several units: g, kg",
+        ),
         ([4.0] * N, "constant"),
         (["same"] * N, "constant"),
         ([""] * N, "empty"),
