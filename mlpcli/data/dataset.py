@@ -19,6 +19,7 @@ from mlpcli.data.columns import (
     cut_list,
     describe_columns,
 )
+from mlpcli.data.copies import count_copies
 from mlpcli.errors import DataError
 from mlpcli.records import record
 from mlpcli.tasks.choice import choose_kind
@@ -114,7 +115,7 @@ class Dataset:
                 f"{self.source}: its {R:,} columns of bytes are taken for a table's; if each row "
                 f"is an image, give --image-shape {side},{side}"
             )
-        said += self._twins()
+        said += [*self._twins(), *self._copies()]
         if self.columns is not None:
             columns = describe_columns(self.columns, self.left_out)
             label = f"; label: {printable(self.label.shown)}" if self.label.shown else ""
@@ -133,6 +134,19 @@ class Dataset:
         return [
             f"{self.source}: {cut_list(shown)} differ only in case or spaces, and are kept apart; "
             "write alike what is the same"
+        ]
+
+    def _copies(self) -> list[str]:
+        """A line on rows that repeat others, unless those of a group stay together."""
+        if self.image_shape is not None or self.groups is not None:
+            return []
+        parts = [X for X, _, _ in self.parts if X is not None and len(X)]
+        if not (copies := count_copies(parts)):
+            return []
+        return [
+            f"{self.source}: {copies:,} of {sum(map(len, parts)):,} rows repeat the inputs of "
+            "another; where that one is trained on, figures of held-out rows are too good: drop "
+            "them, or keep them together by --group"
         ]
 
     def _may_be_pixels(self) -> bool:

@@ -1,0 +1,68 @@
+"""Rows that repeat others are told of, unless there are few of them or chance makes as many."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlpcli.data.copies import count_copies
+from mlpcli.data.dataset import Dataset
+
+RNG = np.random.default_rng(0)
+SOME = RNG.normal(size=(300, 3)).astype(np.float32)
+FEW_VALUES = RNG.integers(0, 3, (1000, 4)).astype(np.float32)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8])
+def test_every_row_but_the_first_of_its_like_is_a_copy(dtype: type) -> None:
+    X = RNG.integers(0, 200, (400, 5)).astype(dtype)[RNG.integers(0, 400, 5000)]
+    alike = Counter(map(tuple, X.tolist()))
+    assert count_copies([X]) == 5000 - len(alike) > 4500
+    assert count_copies([X[:3000], X[3000:]]) == 5000 - len(alike)
+
+
+def test_gaps_are_alike_and_so_are_both_zeros() -> None:
+    X = SOME.copy()
+    X[:, 1] = np.nan
+    X[:20, 2] = 0.0
+    again = X.copy()
+    again[:20, 2] = -0.0
+    assert count_copies([np.concatenate([X, again])]) == 300
+
+
+@pytest.mark.parametrize("count", [1, 10, 15])
+def test_a_few_copies_are_none(count: int) -> None:
+    assert count_copies([np.concatenate([SOME, SOME[:count]])]) == 0
+
+
+def test_what_chance_makes_of_columns_with_few_values_is_none() -> None:
+    assert len(np.unique(FEW_VALUES, axis=0)) == 81
+    assert count_copies([FEW_VALUES]) == 0
+    wide = np.hstack([FEW_VALUES, RNG.normal(size=(1000, 1))])
+    assert count_copies([np.concatenate([wide, wide])]) == 1000
+
+
+def test_one_line_tells_of_them_but_not_of_groups_or_images() -> None:
+    y = np.arange(300) % 2
+    said = (
+        "t.csv: 300 of 600 rows repeat the inputs of another; where that one is trained on, "
+        "figures of held-out rows are too good: drop them, or keep them together by --group"
+    )
+    twice, labels = np.concatenate([SOME, SOME]), np.concatenate([y, y])
+    assert Dataset("t.csv", twice, labels, "").remarks() == [said]
+    assert Dataset("t.csv", SOME, y, "", SOME[:0], y[:0]).remarks() == []
+    assert Dataset("t.csv", SOME, y, "", SOME, y).remarks() == [said]
+    assert Dataset("t.csv", twice, labels, "", groups=np.arange(600) % 300).remarks() == []
+    assert Dataset("t.csv", twice, labels, "", image_shape=(1, 3)).remarks() == []
+
+
+def test_training_says_so(mlp) -> None:
+    rows = [f"{a:.4f},{b:.4f},{c:.4f},{'xy'[i % 2]}" for i, (a, b, c) in enumerate(SOME.tolist())]
+    Path("twice.csv").write_text("\n".join(["a,b,c,kind", *rows, *rows]) + "\n")
+    said = mlp.ok("train", "--data", "twice.csv", "--dry-run").err
+    assert "\ntwice.csv: 300 of 600 rows repeat the inputs of another; " in said
+    Path("once.csv").write_text("\n".join(["a,b,c,kind", *rows]) + "\n")
+    assert "repeat" not in mlp.ok("train", "--data", "once.csv", "--dry-run").err
