@@ -20,6 +20,7 @@ from mlpcli.data.columns import (
     describe_columns,
 )
 from mlpcli.data.copies import count_copies
+from mlpcli.data.telling import find_telling
 from mlpcli.errors import DataError
 from mlpcli.records import record
 from mlpcli.tasks.choice import choose_kind
@@ -115,7 +116,7 @@ class Dataset:
                 f"{self.source}: its {R:,} columns of bytes are taken for a table's; if each row "
                 f"is an image, give --image-shape {side},{side}"
             )
-        said += [*self._twins(), *self._copies()]
+        said += [*self._twins(), *self._copies(), *self._telling()]
         if self.columns is not None:
             columns = describe_columns(self.columns, self.left_out)
             label = f"; label: {printable(self.label.shown)}" if self.label.shown else ""
@@ -147,6 +148,21 @@ class Dataset:
             f"{self.source}: {copies:,} of {sum(map(len, parts)):,} rows repeat the inputs of "
             "another; where that one is trained on, figures of held-out rows are too good: drop "
             "them, or keep them together by --group"
+        ]
+
+    def _telling(self) -> list[str]:
+        """A line on columns that alone tell the label."""
+        classes = self.kind("auto") == Classification.kind
+        if (
+            self.columns is None
+            or len(self.columns) < 2
+            or not (found := find_telling(self.X, self.y, classes=classes))
+        ):
+            return []
+        names = cut_list([printable(self.columns[j].shown) for j in found])
+        return [
+            f"{self.source}: every label can be told from {names} alone; if new rows will not have "
+            "that, leave it out by --ignore"
         ]
 
     def _may_be_pixels(self) -> bool:
