@@ -218,6 +218,9 @@ def evaluate(
     moved = f", each moved by {adversarial}" if attack else ""
     console.result(f"{source}, {rows.name} split: {scores.samples:,} samples{moved}")
     _show_headlines(console, members, each, scores)
+    better, constant = scores.constant_answer(names)
+    if not better and not attack:
+        console.warning(f"{constant}, which is no worse")
     for table in scores.tables(names, labels, rows.row_name):
         console.block("\n" + table)
     if asked:

@@ -27,13 +27,10 @@ _COLUMNS = 8  # of a table, whose values are shown of a row
 
 def words(report: Report, scores: ClassReport) -> str:
     """How good the model is, in words: beside the answer that is right most often."""
-    counts = np.bincount(scores.y, minlength=scores.classes)
-    most = int(counts.argmax())
-    share = int(counts[most]) / scores.samples
+    _, constant = scores.constant_answer(report.names)
     return (
-        f"<p>It labels {percent(scores.accuracy, 1)} of the {scores.samples:,} rows right. Always "
-        f"answering {escape(report.names[most])}, the most frequent class, would be right for "
-        f"{percent(share, 1)}.</p>"
+        f"<p>It labels {percent(scores.accuracy, 1)} of the {scores.samples:,} rows right; "
+        f"{escape(constant)}.</p>"
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from mlpcli.evaluation import figures
 from mlpcli.evaluation.page import section, table, tiles
 from mlpcli.evaluation.subject import Report
@@ -19,10 +17,10 @@ _COLUMNS = 8  # of a table, whose values are shown of a row
 
 def words(report: Report, scores: ResidualReport) -> str:
     """How good the model is, in words: beside the answer that has the least error of all."""
-    error, spread = scores.figures["rmse"], float(np.std(scores.y))
+    error, (_, constant) = scores.figures["rmse"], scores.constant_answer(report.names)
     return (
-        f"<p>Its answers are off by {error:.4g} (root mean square) over {scores.samples:,} rows. "
-        f"Always answering the mean of the targets would be off by {spread:.4g}.</p>"
+        f"<p>Its answers are off by {error:.4g} (root mean square) over {scores.samples:,} rows; "
+        f"{constant}.</p>"
     )
 
 

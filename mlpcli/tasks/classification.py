@@ -189,6 +189,14 @@ class ClassReport:
         """The share of samples that are predicted right."""
         return self.correct / self.samples
 
+    def constant_answer(self, names: Sequence[str]) -> tuple[bool, str]:
+        counts = np.bincount(self.y, minlength=self.classes)
+        most = int(counts.argmax())
+        return self.correct > int(counts[most]), (
+            f"always answering {names[most]}, the most frequent class, would be right for "
+            f"{percent(int(counts[most]) / self.samples, 1)}"
+        )
+
     @property
     def confusion(self) -> Array:
         """(C, C) int64 counts; rows are true classes, columns predicted ones."""

@@ -215,6 +215,11 @@ class ResidualReport:
         e, y = self.residuals, self.y - self.y.mean()
         return _figures(*(np.mean(x) for x in (e * e, np.abs(e), y, y * y)))
 
+    def constant_answer(self, names: Sequence[str]) -> tuple[bool, str]:
+        spread = float(np.std(self.y))
+        said = f"always answering the mean of the targets would be off by {spread:.4g}"
+        return self.figures["rmse"] < spread, said
+
     def intervals(self) -> dict[str, tuple[float, float]]:
         """95 % intervals of the figures, by 1,000 bootstrap samples of the rows (Efron 1979).
 

@@ -87,6 +87,13 @@ class TaskReport(Protocol):
     def describe(self) -> str:
         """The figures with their intervals, and the loss, in a line."""
 
+    def constant_answer(self, names: Sequence[str]) -> tuple[bool, str]:
+        """Whether the best answer that is the same for all rows does worse; how it does, in words.
+
+        Args:
+            names: of the classes.
+        """
+
     def tables(
         self, names: Sequence[str], labels: Sequence[Any], row: Callable[[int], str]
     ) -> list[str]:

@@ -488,3 +488,28 @@ def test_an_unknown_label_is_told_by_its_row_in_the_file(mlp) -> None:
     mlp.ok("train", "--data", "t.csv", "--hidden", 3, "--epochs", 1, "-q")
     said = mlp.error("evaluate", "model.npz", "--data", "other.csv")[1]
     assert said.startswith("other.csv has the label dog (sample 4), which no training row has")
+
+
+def test_a_model_that_is_no_better_than_one_answer_for_all_is_told_of(mlp, points: Path) -> None:
+    rng = np.random.default_rng(0)
+    noise = [f"{a:.3f},{b:.3f}" for a, b in rng.normal(size=(200, 2))]
+    about = ("--hidden", 3, "--epochs", 1, "-q")
+    rare = [f"{row},{'yes' if i % 40 == 0 else 'no'}" for i, row in enumerate(noise)]
+    Path("rare.csv").write_text("\n".join(["a,b,answer", *rare]) + "\n")
+    mlp.ok("train", "--data", "rare.csv", *about)
+    done = mlp.ok("evaluate", "model.npz", "--data", "rare.csv")
+    assert "accuracy 97.50 %" in done.out
+    said = "warning: always answering no, the most frequent class, would be right for 97.5 %, "
+    assert done.err == f"{said}which is no worse\n"
+    assert mlp.ok("evaluate", "model.npz", "--data", "rare.csv", "-q").err == ""
+
+    numbers = [f"{row},{y:.3f}" for row, y in zip(noise, rng.normal(size=200), strict=True)]
+    Path("numbers.csv").write_text("\n".join(["a,b,number", *numbers]) + "\n")
+    mlp.ok("train", "--data", "numbers.csv", *about)
+    done = mlp.ok("evaluate", "model.npz", "--data", "numbers.csv", "--json")
+    spread = np.std([float(row.rsplit(",", 1)[1]) for row in numbers])
+    said = f"warning: always answering the mean of the targets would be off by {spread:.4g}, "
+    assert (f"{said}which is no worse" in done.err) == (done.json["rmse"] >= spread)
+
+    mlp.ok("train", "--data", points, *mlp.PLAIN, "--epochs", 40, "-q")
+    assert mlp.ok("evaluate", "model.npz").err == ""

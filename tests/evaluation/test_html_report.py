@@ -195,7 +195,10 @@ def test_it_says_in_words_how_good_the_model_is_and_lists_the_wrong_rows_of_a_ta
     page = report(("--data", "noisy.csv", "--epochs", "20", "-q"))
     value = mlp.ok("evaluate", "1.npz", "--json").json
     share = max(row["support"] for row in value["per_class"]) / value["samples"]
-    assert f"It labels {100 * value['accuracy']:.1f} % of the 80 rows right." in page.said
+    assert (
+        f"It labels {100 * value['accuracy']:.1f} % of the 80 rows right; always answering no,"
+        in page.said
+    )
     assert f"would be right for {100 * share:.1f} %." in page.said
     assert "ROC AUC" in page.said
     mean = np.mean([row["f1"] for row in value["per_class"]])
@@ -224,7 +227,7 @@ def test_a_regression_has_its_figures_and_its_largest_errors(report, mlp) -> Non
     ]
     value = mlp.ok("evaluate", "1.npz", "--json").json
     assert f"Its answers are off by {value['rmse']:.4g} (root mean square)" in page.said
-    assert "Always answering the mean of the targets would be off by" in page.said
+    assert "; always answering the mean of the targets would be off by" in page.said
     assert page.source.count("<svg") == 4
 
 
