@@ -163,11 +163,15 @@ def _show_headlines(
     members: Sequence[Model],
     each: Sequence[TaskReport],
     scores: TaskReport,
+    names: Sequence[str],
 ) -> None:
     for model, own in zip(members, each, strict=True):
         console.result(f"{model.file.name}: {own.describe()}")
     if len(members) > 1:
         console.result(f"committee of {len(members)}: {scores.describe()}")
+    better, constant = scores.constant_answer(names)
+    if not better:
+        console.warning(f"{constant}, which is no worse")
 
 
 def evaluate(
@@ -217,10 +221,7 @@ def evaluate(
     console.json(about | ({"importance": asked.to_json()} if asked else {}))
     moved = f", each moved by {adversarial}" if attack else ""
     console.result(f"{source}, {rows.name} split: {scores.samples:,} samples{moved}")
-    _show_headlines(console, members, each, scores)
-    better, constant = scores.constant_answer(names)
-    if not better and not attack:
-        console.warning(f"{constant}, which is no worse")
+    _show_headlines(console, members, each, scores, names)
     for table in scores.tables(names, labels, rows.row_name):
         console.block("\n" + table)
     if asked:

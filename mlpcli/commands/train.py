@@ -26,6 +26,7 @@ from mlpcli.commands.train_display import (
     say_kept,
 )
 from mlpcli.config.config import Config
+from mlpcli.data.remarks import remarks
 from mlpcli.errors import DivergedError, Interruption, OutputError, StoppedError
 from mlpcli.evaluation.metrics import Scorer
 from mlpcli.parallel.cores import Cores
@@ -44,7 +45,7 @@ def train(
     with np.errstate(all="ignore"):  # the loss tells of an overflow
         run = build_run(console, job, request, cores, config, model)
         console.notice(headline(run))
-        for line in run.material.data.remarks():
+        for line in remarks(run.material.data):
             console.notice(line)
         if request.mpi and job.size == 1:
             console.notice("--mpi: this is the only rank; mpirun -n N starts more")

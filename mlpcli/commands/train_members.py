@@ -26,6 +26,7 @@ from mlpcli.commands.train import train_network
 from mlpcli.commands.train_build import Run, build_keeper, build_members, build_writer
 from mlpcli.commands.train_display import TrainDisplay, how_to_resume, say_done
 from mlpcli.config.config import Config
+from mlpcli.data.remarks import remarks
 from mlpcli.data.split import Split
 from mlpcli.errors import ExitCode, Interruption, OutputError, RanksError, StoppedError
 from mlpcli.nn.network import MLP
@@ -46,7 +47,7 @@ def train_members(
     with np.errstate(all="ignore"):  # the loss tells of an overflow
         runs, log = build_members(console, request, cores, config, model)
         console.notice(headline(runs))
-        for line in runs[0].material.data.remarks():
+        for line in remarks(runs[0].material.data):
             console.notice(line)
         if request.dry_run:
             console.notice("dry run: nothing was trained and nothing written")

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import date
 from functools import cache
-from unicodedata import normalize
 
 from mlpcli.text import quoted
 
@@ -135,16 +134,6 @@ def _match(text: str, decimal_comma: bool) -> re.Match[str] | None:
         return None
     signs = [match[part] for part in _SIGNS if match[part]]
     return match if len(signs) <= 1 and ("(" in signs) == bool(match["close"]) else None
-
-
-def find_twins(texts: Iterable[str]) -> tuple[str, str] | None:
-    """The first two that differ only in upper and lower case, in spaces or in their encoding."""
-    seen: dict[str, str] = {}
-    for text in texts:
-        first = seen.setdefault(" ".join(normalize("NFKC", text).casefold().split()), text)
-        if first != text:
-            return first, text
-    return None
 
 
 def split_unit(cell: str) -> tuple[str, str, float]:

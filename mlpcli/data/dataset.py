@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 
 import numpy as np
 
 from mlpcli.arrays import WHOLE, Array, FileRows, distinct
-from mlpcli.data.cells import find_twins
 from mlpcli.data.columns import (
     UNSEEN,
     Column,
     LabelColumn,
     Layout,
     LeftOut,
-    cut_list,
-    describe_columns,
 )
-from mlpcli.data.copies import count_copies
-from mlpcli.data.telling import find_telling
 from mlpcli.errors import DataError
 from mlpcli.records import record
 from mlpcli.tasks.choice import choose_kind
 from mlpcli.tasks.classification import Classification
-from mlpcli.text import printable, quoted
-
-_SQUARE = 16  # columns of bytes, from which on a square number of them may be pixels
-_MARKS = 10  # what answers to questions and the like go up to
-_SEEN = 1000  # rows that are looked at for pixels
 
 
 @record
@@ -105,75 +94,6 @@ class Dataset:
             (self.X_test, self.y_test, self.digests_test),
             (self.X_val, self.y_val, self.digests_val),
         )
-
-    def remarks(self) -> list[str]:
-        """What a person should know of how the data were read, a line each."""
-        said = list(self.notices)
-        R = self.X.shape[1] + sum(column.reason == "constant" for column in self.left_out)
-        side = math.isqrt(R)
-        if side * side == R >= _SQUARE and self._may_be_pixels():
-            said.append(
-                f"{self.source}: its {R:,} columns of bytes are taken for a table's; if each row "
-                f"is an image, give --image-shape {side},{side}"
-            )
-        said += [*self._twins(), *self._copies(), *self._telling()]
-        if self.columns is not None:
-            columns = describe_columns(self.columns, self.left_out)
-            label = f"; label: {printable(self.label.shown)}" if self.label.shown else ""
-            said.insert(0, f"columns: {columns}{label}")
-        return said
-
-    def _twins(self) -> list[str]:
-        """A line on categories and classes that may be one, written in two ways."""
-        texts = [(column.shown, column.categories) for column in self.columns or ()]
-        if self.y.dtype.kind == "U":
-            texts.append((self.label.shown or "label", distinct(self.y).tolist()))
-        found = [(name, pair) for name, each in texts if (pair := find_twins(each))]
-        if not found:
-            return []
-        shown = [f"{quoted(a)} and {quoted(b)} ({printable(name)})" for name, (a, b) in found]
-        return [
-            f"{self.source}: {cut_list(shown)} differ only in case or spaces, and are kept apart; "
-            "write alike what is the same"
-        ]
-
-    def _copies(self) -> list[str]:
-        """A line on rows that repeat others, unless those of a group stay together."""
-        if self.image_shape is not None or self.groups is not None:
-            return []
-        parts = [X for X, _, _ in self.parts if X is not None and len(X)]
-        if not (copies := count_copies(parts)):
-            return []
-        return [
-            f"{self.source}: {copies:,} of {sum(map(len, parts)):,} rows repeat the inputs of "
-            "another; where that one is trained on, figures of held-out rows are too good: drop "
-            "them, or keep them together by --group"
-        ]
-
-    def _telling(self) -> list[str]:
-        """A line on columns that alone tell the label."""
-        classes = self.kind("auto") == Classification.kind
-        if (
-            self.columns is None
-            or len(self.columns) < 2
-            or not (found := find_telling(self.X, self.y, classes=classes))
-        ):
-            return []
-        names = cut_list([printable(self.columns[j].shown) for j in found])
-        return [
-            f"{self.source}: every label can be told from {names} alone; if new rows will not have "
-            "that, leave it out by --ignore"
-        ]
-
-    def _may_be_pixels(self) -> bool:
-        """Whether its columns hold bytes, though they are a table's."""
-        odd = any(column.kind != "number" for column in self.columns or ())
-        if self.image_shape is not None or odd:
-            return False
-        if self.X.dtype == np.uint8:
-            return True
-        X = self.X[:: -(-len(self.X) // _SEEN) or 1]
-        return bool((np.rint(X) == X).all() and X.min() == 0 and _MARKS < X.max() <= 255)
 
     @property
     def double(self) -> bool:

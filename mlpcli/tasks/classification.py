@@ -192,9 +192,10 @@ class ClassReport:
     def constant_answer(self, names: Sequence[str]) -> tuple[bool, str]:
         counts = np.bincount(self.y, minlength=self.classes)
         most = int(counts.argmax())
-        return self.correct > int(counts[most]), (
+        right = int(counts[most])
+        return self.correct > right or right == self.samples, (
             f"always answering {names[most]}, the most frequent class, would be right for "
-            f"{percent(int(counts[most]) / self.samples, 1)}"
+            f"{percent(right / self.samples, 1)}"
         )
 
     @property

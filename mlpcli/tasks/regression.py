@@ -218,7 +218,7 @@ class ResidualReport:
     def constant_answer(self, names: Sequence[str]) -> tuple[bool, str]:
         spread = float(np.std(self.y))
         said = f"always answering the mean of the targets would be off by {spread:.4g}"
-        return self.figures["rmse"] < spread, said
+        return self.figures["rmse"] < spread or spread == 0, said
 
     def intervals(self) -> dict[str, tuple[float, float]]:
         """95 % intervals of the figures, by 1,000 bootstrap samples of the rows (Efron 1979).

@@ -90,6 +90,8 @@ class TaskReport(Protocol):
     def constant_answer(self, names: Sequence[str]) -> tuple[bool, str]:
         """Whether the best answer that is the same for all rows does worse; how it does, in words.
 
+        Of rows whose targets are all the same it is said to.
+
         Args:
             names: of the classes.
         """

@@ -502,6 +502,9 @@ def test_a_model_that_is_no_better_than_one_answer_for_all_is_told_of(mlp, point
     said = "warning: always answering no, the most frequent class, would be right for 97.5 %, "
     assert done.err == f"{said}which is no worse\n"
     assert mlp.ok("evaluate", "model.npz", "--data", "rare.csv", "-q").err == ""
+    for rows in (rare[1:2], rare[1:20]):  # of one class: any answer for all tells nothing
+        Path("one.csv").write_text("\n".join(["a,b,answer", *rows]) + "\n")
+        assert "always" not in mlp.ok("evaluate", "model.npz", "--data", "one.csv").err
 
     numbers = [f"{row},{y:.3f}" for row, y in zip(noise, rng.normal(size=200), strict=True)]
     Path("numbers.csv").write_text("\n".join(["a,b,number", *numbers]) + "\n")
@@ -510,6 +513,8 @@ def test_a_model_that_is_no_better_than_one_answer_for_all_is_told_of(mlp, point
     spread = np.std([float(row.rsplit(",", 1)[1]) for row in numbers])
     said = f"warning: always answering the mean of the targets would be off by {spread:.4g}, "
     assert (f"{said}which is no worse" in done.err) == (done.json["rmse"] >= spread)
+    Path("one.csv").write_text(f"a,b,number\n{numbers[0]}\n")
+    assert "always" not in mlp.ok("evaluate", "model.npz", "--data", "one.csv").err
 
     mlp.ok("train", "--data", points, *mlp.PLAIN, "--epochs", 40, "-q")
     assert mlp.ok("evaluate", "model.npz").err == ""

@@ -10,6 +10,7 @@ import pytest
 
 from mlpcli.data.copies import count_copies
 from mlpcli.data.dataset import Dataset
+from mlpcli.data.remarks import remarks
 
 RNG = np.random.default_rng(0)
 SOME = RNG.normal(size=(300, 3)).astype(np.float32)
@@ -52,11 +53,11 @@ def test_one_line_tells_of_them_but_not_of_groups_or_images() -> None:
         "figures of held-out rows are too good: drop them, or keep them together by --group"
     )
     twice, labels = np.concatenate([SOME, SOME]), np.concatenate([y, y])
-    assert Dataset("t.csv", twice, labels, "").remarks() == [said]
-    assert Dataset("t.csv", SOME, y, "", SOME[:0], y[:0]).remarks() == []
-    assert Dataset("t.csv", SOME, y, "", SOME, y).remarks() == [said]
-    assert Dataset("t.csv", twice, labels, "", groups=np.arange(600) % 300).remarks() == []
-    assert Dataset("t.csv", twice, labels, "", image_shape=(1, 3)).remarks() == []
+    assert remarks(Dataset("t.csv", twice, labels, "")) == [said]
+    assert remarks(Dataset("t.csv", SOME, y, "", SOME[:0], y[:0])) == []
+    assert remarks(Dataset("t.csv", SOME, y, "", SOME, y)) == [said]
+    assert remarks(Dataset("t.csv", twice, labels, "", groups=np.arange(600) % 300)) == []
+    assert remarks(Dataset("t.csv", twice, labels, "", image_shape=(1, 3))) == []
 
 
 def test_training_says_so(mlp) -> None:

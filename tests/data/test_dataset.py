@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlpcli.arrays import Array
-from mlpcli.data.columns import Column, LabelColumn
+from mlpcli.data.columns import LabelColumn
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.split import Split, Splits, split
 from mlpcli.errors import DataError
@@ -150,36 +150,6 @@ def test_class_indices(labels: list[object], classes: list[object], indices: lis
 def test_text_classes_are_found_in_whatever_order_they_sort() -> None:
     found = class_indices(np.array([2, 10]), np.unique(np.array(["2", "10"])))
     assert found.tolist() == [1, 0]
-
-
-@pytest.mark.parametrize(
-    ("texts", "said"),
-    [
-        (["Yes", "no", "yes", "NO"], "'NO' and 'no' (kind)"),
-        (["full time", "part", "full  time"], "'full  time' and 'full time' (kind)"),
-        (["Zu\u0308rich", "Bern", "Zürich"], "'Zu\u0308rich' and 'Zürich' (kind)"),
-        (["strasse", "Straße"], "'Straße' and 'strasse' (kind)"),
-        (["m", "n", "rn"], None),
-        (["1", "1.0"], None),
-    ],
-)
-def test_texts_that_differ_only_in_case_or_spaces_are_told(texts: list[str], said: str) -> None:
-    data = replace(data_of(np.array(texts * 9)), label=LabelColumn("kind"))
-    rest = "differ only in case or spaces, and are kept apart; write alike what is the same"
-    assert data.remarks() == ([f"points.csv: {said} {rest}"] if said else [])
-
-
-def test_categories_are_told_of_with_the_classes_that_differ_so() -> None:
-    columns = tuple(
-        Column(f"c{j}", j, "category", ("Blue", "blue", "red") if j else ("red",)) for j in range(6)
-    )
-    data = replace(data_of(np.array(["A", "a"] * 9)), columns=columns)
-    pair = "'Blue' and 'blue'"
-    assert data.remarks()[1] == (
-        f"points.csv: {pair} (c1), {pair} (c2), {pair} (c3), {pair} (c4), {pair} (c5) and 1 more "
-        "differ only in case or spaces, and are kept apart; write alike what is the same"
-    )
-    assert replace(data, y=np.arange(18.0), columns=columns[:1]).remarks()[1:] == []
 
 
 def test_labels_that_are_all_known_pass() -> None:

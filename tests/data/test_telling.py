@@ -12,6 +12,7 @@ import pytest
 from mlpcli.arrays import Array
 from mlpcli.data.columns import Column
 from mlpcli.data.dataset import Dataset
+from mlpcli.data.remarks import remarks
 from mlpcli.data.telling import find_telling
 
 RNG = np.random.default_rng(0)
@@ -81,11 +82,11 @@ def test_a_line_tells_of_them() -> None:
     X = np.column_stack([NOISE, Y, Y])
     columns = tuple(Column(name, j) for j, name in enumerate(("a", "b", "c")))
     data = Dataset("t.csv", X, Y, "", columns=columns)
-    assert data.remarks()[1:] == [
+    assert remarks(data)[1:] == [
         "t.csv: every label can be told from b, c alone; if new rows will not have that, leave it "
         "out by --ignore"
     ]
-    assert replace(data, X=X[:, :1], columns=columns[:1]).remarks()[1:] == []
+    assert remarks(replace(data, X=X[:, :1], columns=columns[:1]))[1:] == []
 
 
 @pytest.mark.skipif(

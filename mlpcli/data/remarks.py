@@ -1,0 +1,138 @@
+"""What a person should know of data: what was made of them, and what looks odd."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from unicodedata import normalize
+
+import numpy as np
+
+from mlpcli.arrays import Array, distinct
+from mlpcli.data.columns import cut_list, describe_columns
+from mlpcli.data.copies import count_copies
+from mlpcli.data.dataset import Dataset
+from mlpcli.data.telling import find_telling
+from mlpcli.tasks.classification import Classification
+from mlpcli.text import printable, quoted
+
+_SQUARE = 16  # columns of bytes, from which on a square number of them may be pixels
+_MARKS = 10  # what answers to questions and the like go up to
+_SEEN = 1000  # rows that are looked at for pixels
+_SAMPLE = 10_000  # and for what stands for a gap
+_FAR = 3  # times the span of all other values
+
+
+def remarks(data: Dataset) -> list[str]:
+    """All there is to say, a line each."""
+    said = [*data.notices]
+    for say in (_say_pixels, _say_twins, _say_sentinels, _say_copies, _say_telling):
+        said += [f"{data.source}: {line}"] if (line := say(data)) else []
+    if data.columns is not None:
+        columns = describe_columns(data.columns, data.left_out)
+        label = f"; label: {printable(data.label.shown)}" if data.label.shown else ""
+        said.insert(0, f"columns: {columns}{label}")
+    return said
+
+
+def _say_pixels(data: Dataset) -> str:
+    R = data.X.shape[1] + sum(column.reason == "constant" for column in data.left_out)
+    side = math.isqrt(R)
+    if side * side != R or R < _SQUARE or not _may_be_pixels(data):
+        return ""
+    return (
+        f"its {R:,} columns of bytes are taken for a table's; if each row is an image, give "
+        f"--image-shape {side},{side}"
+    )
+
+
+def _may_be_pixels(data: Dataset) -> bool:
+    """Whether its columns hold bytes, though they are a table's."""
+    odd = any(column.kind != "number" for column in data.columns or ())
+    if data.image_shape is not None or odd:
+        return False
+    if data.X.dtype == np.uint8:
+        return True
+    X = data.X[:: -(-len(data.X) // _SEEN) or 1]
+    return bool((np.rint(X) == X).all() and X.min() == 0 and _MARKS < X.max() <= 255)
+
+
+def _say_twins(data: Dataset) -> str:
+    texts = [(column.shown, column.categories) for column in data.columns or ()]
+    if data.y.dtype.kind == "U":
+        texts.append((data.label.shown or "label", distinct(data.y).tolist()))
+    found = [(name, pair) for name, each in texts if (pair := find_twins(each))]
+    if not found:
+        return ""
+    shown = [f"{quoted(a)} and {quoted(b)} ({printable(name)})" for name, (a, b) in found]
+    return (
+        f"{cut_list(shown)} differ only in case or spaces, and are kept apart; write alike what is "
+        "the same"
+    )
+
+
+def find_twins(texts: Iterable[str]) -> tuple[str, str] | None:
+    """The first two that differ only in upper and lower case, in spaces or in their encoding."""
+    seen: dict[str, str] = {}
+    for text in texts:
+        first = seen.setdefault(" ".join(normalize("NFKC", text).casefold().split()), text)
+        if first != text:
+            return first, text
+    return None
+
+
+def _say_sentinels(data: Dataset) -> str:
+    found = []
+    for j, column in enumerate(data.columns or ()):
+        value = find_sentinel(data.X[:, j]) if column.kind == "number" else None
+        if value is not None:
+            count = np.count_nonzero(data.X[:, j] == value)
+            found.append(f"{printable(column.shown)} is {value:.9g} in {count:,} rows")
+    if not found:
+        return ""
+    return (
+        f"{cut_list(found)}, far from all other values; if that stands for a gap, leave these "
+        "cells empty"
+    )
+
+
+def find_sentinel(values: Array) -> float | None:
+    """What lies at an end of values (N,), more than once and far from all others, as -999 does."""
+    values = values[:: -(-len(values) // _SAMPLE) or 1]
+    values = values[~np.isnan(values)]
+    for end in (values.min(), values.max()) if len(values) else ():
+        others = values[values != end]
+        if len(values) - len(others) < 3 or len(distinct(others)) < _MARKS:
+            continue
+        low, high = float(others.min()), float(others.max())
+        if max(low - end, end - high) > _FAR * (high - low):
+            return float(end)
+    return None
+
+
+def _say_copies(data: Dataset) -> str:
+    """Of rows that repeat others, unless those of a group stay together."""
+    if data.image_shape is not None or data.groups is not None:
+        return ""
+    parts = [X for X, _, _ in data.parts if X is not None and len(X)]
+    if not (copies := count_copies(parts)):
+        return ""
+    return (
+        f"{copies:,} of {sum(map(len, parts)):,} rows repeat the inputs of another; where that one "
+        "is trained on, figures of held-out rows are too good: drop them, or keep them together "
+        "by --group"
+    )
+
+
+def _say_telling(data: Dataset) -> str:
+    if data.columns is None or len(data.columns) < 2:
+        return ""
+    classes = data.kind("auto") == Classification.kind
+    found = find_telling(data.X, data.y, classes=classes)
+    names = cut_list([printable(data.columns[j].shown) for j in found])
+    return (
+        f"every label can be told from {names} alone; if new rows will not have that, leave it out "
+        "by --ignore"
+        if found
+        else ""
+    )

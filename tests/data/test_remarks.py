@@ -1,0 +1,87 @@
+"""What is said of data before they are trained on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlpcli.arrays import Array
+from mlpcli.data.columns import Column, LabelColumn
+from mlpcli.data.dataset import Dataset
+from mlpcli.data.remarks import find_sentinel, remarks
+
+RNG = np.random.default_rng(0)
+
+
+def table(X: Array, y: Array, **about: Any) -> Dataset:
+    return Dataset("points.csv", X, y, "", **about)
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (["Yes", "no", "yes", "NO"], "'NO' and 'no' (kind)"),
+        (["full time", "part", "full  time"], "'full  time' and 'full time' (kind)"),
+        (["Zu\u0308rich", "Bern", "Zürich"], "'Zu\u0308rich' and 'Zürich' (kind)"),
+        (["strasse", "Straße"], "'Straße' and 'strasse' (kind)"),
+        (["m", "n", "rn"], None),
+        (["1", "1.0"], None),
+    ],
+)
+def test_texts_that_differ_only_in_case_or_spaces_are_told(texts: list[str], said: str) -> None:
+    data = table(np.zeros((9 * len(texts), 1)), np.array(texts * 9), label=LabelColumn("kind"))
+    rest = "differ only in case or spaces, and are kept apart; write alike what is the same"
+    assert remarks(data) == ([f"points.csv: {said} {rest}"] if said else [])
+
+
+def test_categories_are_told_of_with_the_classes_that_differ_so() -> None:
+    columns = tuple(
+        Column(f"c{j}", j, "category", ("Blue", "blue", "red") if j else ("red",)) for j in range(6)
+    )
+    data = table(np.zeros((18, 6)), np.array(["A", "a"] * 9), columns=columns)
+    pair = "'Blue' and 'blue'"
+    assert remarks(data)[1] == (
+        f"points.csv: {pair} (c1), {pair} (c2), {pair} (c3), {pair} (c4), {pair} (c5) and 1 more "
+        "differ only in case or spaces, and are kept apart; write alike what is the same"
+    )
+    assert remarks(replace(data, y=np.arange(18.0), columns=columns[:1]))[1:] == []
+
+
+@pytest.mark.parametrize(
+    ("value", "count", "found"),
+    [(-999, 5, True), (9999, 3, True), (-999, 2, False), (-15, 5, False), (18, 9, False)],
+)
+def test_a_value_far_from_all_others_that_repeats_may_stand_for_a_gap(
+    value: float, count: int, found: bool
+) -> None:
+    values = RNG.normal(size=200)
+    values[7:17] = np.nan
+    values[20 : 20 + count] = value
+    assert np.nanmax(values) - np.nanmin(values[values != value]) > 4
+    assert find_sentinel(values) == (value if found else None)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[], [np.nan] * 9, [5.0] * 9, [0, 1] * 50 + [100] * 9, [1.0] * 90 + [*range(2000, 2020)]],
+    ids=["none", "gaps", "constant", "few values", "most at one end"],
+)
+def test_columns_of_few_values_or_with_most_at_one_end_have_none(values: list[float]) -> None:
+    expected = 1.0 if len(values) == 110 else None
+    assert find_sentinel(np.array(values, float)) == expected
+
+
+def test_a_line_tells_of_values_that_may_stand_for_gaps() -> None:
+    X = RNG.normal(size=(400, 4))
+    X[::20, 0], X[::40, 2], X[::20, 3] = -999, 99_999.5, -999
+    columns = tuple(
+        Column(name, j, "date" if name == "d" else "number") for j, name in enumerate("abcd")
+    )
+    y = np.arange(400) % 2
+    assert remarks(table(X, y, columns=columns))[1:] == [
+        "points.csv: a is -999 in 20 rows, c is 99999.5 in 10 rows, far from all other values; if "
+        "that stands for a gap, leave these cells empty"
+    ]
