@@ -112,7 +112,7 @@ def find_sentinel(values: Array) -> float | None:
 
 def _say_copies(data: Dataset) -> str:
     """Of rows that repeat others, unless those of a group stay together."""
-    if data.image_shape is not None or data.groups is not None:
+    if data.columns is None or data.groups is not None:
         return ""
     parts = [X for X, _, _ in data.parts if X is not None and len(X)]
     if not (copies := count_copies(parts)):

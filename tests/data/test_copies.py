@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mlpcli.data.columns import Column
 from mlpcli.data.copies import count_copies
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.remarks import remarks
@@ -46,18 +48,20 @@ def test_what_chance_makes_of_columns_with_few_values_is_none() -> None:
     assert count_copies([np.concatenate([wide, wide])]) == 1000
 
 
-def test_one_line_tells_of_them_but_not_of_groups_or_images() -> None:
-    y = np.arange(300) % 2
+def test_one_line_tells_of_them_but_not_of_groups_or_arrays() -> None:
+    columns = tuple(Column(name, j) for j, name in enumerate("abc"))
     said = (
         "t.csv: 300 of 600 rows repeat the inputs of another; where that one is trained on, "
         "figures of held-out rows are too good: drop them, or keep them together by --group"
     )
+    y = np.arange(300) % 2
     twice, labels = np.concatenate([SOME, SOME]), np.concatenate([y, y])
-    assert remarks(Dataset("t.csv", twice, labels, "")) == [said]
-    assert remarks(Dataset("t.csv", SOME, y, "", SOME[:0], y[:0])) == []
-    assert remarks(Dataset("t.csv", SOME, y, "", SOME, y)) == [said]
-    assert remarks(Dataset("t.csv", twice, labels, "", groups=np.arange(600) % 300)) == []
-    assert remarks(Dataset("t.csv", twice, labels, "", image_shape=(1, 3))) == []
+    table = Dataset("t.csv", twice, labels, "", columns=columns)
+    assert remarks(table)[1:] == [said]
+    assert remarks(replace(table, X=SOME, y=y, X_test=SOME[:0], y_test=y[:0]))[1:] == []
+    assert remarks(replace(table, X=SOME, y=y, X_test=SOME, y_test=y))[1:] == [said]
+    assert remarks(replace(table, groups=np.arange(600) % 300))[1:] == []
+    assert remarks(replace(table, columns=None)) == []  # it may be larger than memory
 
 
 def test_training_says_so(mlp) -> None:
