@@ -35,6 +35,10 @@ def remarks(data: Dataset) -> list[str]:
     return said
 
 
+def _has_classes(data: Dataset) -> bool:
+    return data.kind("auto") == Classification.kind
+
+
 def _say_pixels(data: Dataset) -> str:
     R = data.X.shape[1] + sum(column.reason == "constant" for column in data.left_out)
     side = math.isqrt(R)
@@ -82,12 +86,18 @@ def find_twins(texts: Iterable[str]) -> tuple[str, str] | None:
 
 
 def _say_sentinels(data: Dataset) -> str:
+    numbers = [
+        (column.shown, data.X[:, j])
+        for j, column in enumerate(data.columns or ())
+        if column.kind == "number"
+    ]
+    if data.columns is not None and not _has_classes(data):
+        numbers.append((data.label.shown or "label", data.y))
     found = []
-    for j, column in enumerate(data.columns or ()):
-        value = find_sentinel(data.X[:, j]) if column.kind == "number" else None
-        if value is not None:
-            count = np.count_nonzero(data.X[:, j] == value)
-            found.append(f"{printable(column.shown)} is {value:.9g} in {count:,} rows")
+    for name, values in numbers:
+        if (value := find_sentinel(values)) is not None:
+            count = np.count_nonzero(values == value)
+            found.append(f"{printable(name)} is {value:.9g} in {count:,} rows")
     if not found:
         return ""
     return (
@@ -127,8 +137,7 @@ def _say_copies(data: Dataset) -> str:
 def _say_telling(data: Dataset) -> str:
     if data.columns is None or len(data.columns) < 2:
         return ""
-    classes = data.kind("auto") == Classification.kind
-    found = find_telling(data.X, data.y, classes=classes)
+    found = find_telling(data.X, data.y, classes=_has_classes(data))
     names = cut_list([printable(data.columns[j].shown) for j in found])
     return (
         f"every label can be told from {names} alone; if new rows will not have that, leave it out "

@@ -85,3 +85,10 @@ def test_a_line_tells_of_values_that_may_stand_for_gaps() -> None:
         "points.csv: a is -999 in 20 rows, c is 99999.5 in 10 rows, far from all other values; if "
         "that stands for a gap, leave these cells empty"
     ]
+    y = RNG.normal(50, 9, 400).round(1)
+    y[::100] = -1
+    numbers = table(X[:, 1:2], y, columns=columns[1:2], label=LabelColumn("price"))
+    assert remarks(numbers)[1:] == []  # 0 to 80, say: it may be a price
+    y[::100] = -999
+    (line,) = remarks(numbers)[1:]
+    assert line.startswith("points.csv: price is -999 in 4 rows, far from all other values")
