@@ -33,7 +33,7 @@ test: $(VENV)/installed-dev $(VENV)/installed-npm  ## lint, then all tests
 
 TIMES := 25
 
-test-long: $(VENV)/installed-dev  ## TIMES as many random trials; 200 runs and 200 downloads are killed
+test-long: $(VENV)/installed-dev  ## TIMES times as many random trials; 200 runs and 200 downloads are killed
 	OPENBLAS_NUM_THREADS=1 MLP_TEST_TIMES=$(TIMES) $(BIN)/pytest -s -m trials
 
 # On a full disk, a process cannot write down what it covered.

@@ -128,9 +128,9 @@ def _say_copies(data: Dataset) -> str:
     if not (copies := count_copies(parts)):
         return ""
     return (
-        f"{copies:,} of {sum(map(len, parts)):,} rows repeat the inputs of another; where that one "
-        "is trained on, figures of held-out rows are too good: drop them, or keep them together "
-        "by --group"
+        f"{copies:,} of {sum(map(len, parts)):,} rows repeat the inputs of another; a row that is "
+        "held out is scored too well if its copy is trained on: drop the copies, or keep them "
+        "together by --group"
     )
 
 
@@ -140,7 +140,7 @@ def _say_telling(data: Dataset) -> str:
     found = find_telling(data.X, data.y, classes=_has_classes(data))
     names = cut_list([printable(data.columns[j].shown) for j in found])
     return (
-        f"every label can be told from {names} alone; if new rows will not have that, leave it out "
+        f"every label can be told from {names} alone; if new rows will not have it, leave it out "
         "by --ignore"
         if found
         else ""

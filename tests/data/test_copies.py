@@ -14,14 +14,13 @@ from mlpcli.data.copies import count_copies
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.remarks import remarks
 
-RNG = np.random.default_rng(0)
-SOME = RNG.normal(size=(300, 3)).astype(np.float32)
-FEW_VALUES = RNG.integers(0, 3, (1000, 4)).astype(np.float32)
+SOME = np.random.default_rng(0).normal(size=(300, 3)).astype(np.float32)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8])
 def test_every_row_but_the_first_of_its_like_is_a_copy(dtype: type) -> None:
-    X = RNG.integers(0, 200, (400, 5)).astype(dtype)[RNG.integers(0, 400, 5000)]
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 200, (400, 5)).astype(dtype)[rng.integers(0, 400, 5000)]
     alike = Counter(map(tuple, X.tolist()))
     assert count_copies([X]) == 5000 - len(alike) > 4500
     assert count_copies([X[:3000], X[3000:]]) == 5000 - len(alike)
@@ -42,17 +41,19 @@ def test_a_few_copies_are_none(count: int) -> None:
 
 
 def test_what_chance_makes_of_columns_with_few_values_is_none() -> None:
-    assert len(np.unique(FEW_VALUES, axis=0)) == 81
-    assert count_copies([FEW_VALUES]) == 0
-    wide = np.hstack([FEW_VALUES, RNG.normal(size=(1000, 1))])
+    rng = np.random.default_rng(0)
+    few_values = rng.integers(0, 3, (1000, 4)).astype(np.float32)
+    assert len(np.unique(few_values, axis=0)) == 81
+    assert count_copies([few_values]) == 0
+    wide = np.hstack([few_values, rng.normal(size=(1000, 1))])
     assert count_copies([np.concatenate([wide, wide])]) == 1000
 
 
 def test_one_line_tells_of_them_but_not_of_groups_or_arrays() -> None:
     columns = tuple(Column(name, j) for j, name in enumerate("abc"))
     said = (
-        "t.csv: 300 of 600 rows repeat the inputs of another; where that one is trained on, "
-        "figures of held-out rows are too good: drop them, or keep them together by --group"
+        "t.csv: 300 of 600 rows repeat the inputs of another; a row that is held out is scored "
+        "too well if its copy is trained on: drop the copies, or keep them together by --group"
     )
     y = np.arange(300) % 2
     twice, labels = np.concatenate([SOME, SOME]), np.concatenate([y, y])

@@ -15,10 +15,9 @@ from mlpcli.data.dataset import Dataset
 from mlpcli.data.remarks import remarks
 from mlpcli.data.telling import find_telling
 
-RNG = np.random.default_rng(0)
 N = 400
 Y = np.arange(N) % 3
-NOISE = RNG.normal(size=N)
+NOISE = np.random.default_rng(0).normal(size=N)
 
 
 def told_by(values: Array, y: Array = Y, *, classes: bool = True) -> bool:
@@ -33,7 +32,7 @@ def told_by(values: Array, y: Array = Y, *, classes: bool = True) -> bool:
     [
         (np.array([5, 1, 3])[Y], True),
         (np.array([5, 1, 3])[Y] + 10 * (np.arange(N) // 80), True),
-        (Y + 0.4 * RNG.random(N), True),
+        (Y + 0.4 * np.random.default_rng(1).random(N), True),
         (np.where(NOISE > 0, np.nan, Y), True),
         (np.where(np.arange(N) < 250, np.nan, Y), False),
         (np.where(np.arange(N) == 7, 0, Y), False),
@@ -49,14 +48,16 @@ def test_classes_are_told_by_values_that_repeat_or_by_stretches(values: Array, t
 
 
 def test_a_class_of_few_rows_may_be_at_an_end_by_chance() -> None:
+    rng = np.random.default_rng(1)
     for rare in (1, 4, 5):
         y = np.zeros(N, int)
-        y[np.argsort(RNG.normal(size=N))[:rare]] = 1
-        assert told_by(10 * y + RNG.random(N), y) == (rare >= 5)
+        y[np.argsort(rng.normal(size=N))[:rare]] = 1
+        assert told_by(10 * y + rng.random(N), y) == (rare >= 5)
 
 
 def test_numbers_are_told_by_what_rises_or_falls_with_them() -> None:
-    y = RNG.normal(size=N)
+    rng = np.random.default_rng(1)
+    y = rng.normal(size=N)
     assert told_by(np.exp(y), y, classes=False)
     assert told_by(-y, y, classes=False)
     assert not told_by(y + np.where(np.arange(N) == 9, 3, 0), y, classes=False)
@@ -65,10 +66,11 @@ def test_numbers_are_told_by_what_rises_or_falls_with_them() -> None:
 
 
 def test_no_column_of_noise_tells_a_label() -> None:
+    rng = np.random.default_rng(1)
     for size in (20, 30, 100):
-        X = RNG.integers(0, 3, (size, 400)).astype(float)
+        X = rng.integers(0, 3, (size, 400)).astype(float)
         assert find_telling(X, np.arange(size) % 2, classes=True) == []
-        assert find_telling(RNG.normal(size=(size, 400)), np.arange(size) % 2, classes=True) == []
+        assert find_telling(rng.normal(size=(size, 400)), np.arange(size) % 2, classes=True) == []
 
 
 def test_all_rows_are_asked_where_a_sample_has_no_objection() -> None:
@@ -83,7 +85,7 @@ def test_a_line_tells_of_them() -> None:
     columns = tuple(Column(name, j) for j, name in enumerate(("a", "b", "c")))
     data = Dataset("t.csv", X, Y, "", columns=columns)
     assert remarks(data)[1:] == [
-        "t.csv: every label can be told from b, c alone; if new rows will not have that, leave it "
+        "t.csv: every label can be told from b, c alone; if new rows will not have it, leave it "
         "out by --ignore"
     ]
     assert remarks(replace(data, X=X[:, :1], columns=columns[:1]))[1:] == []
