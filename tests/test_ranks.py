@@ -409,7 +409,7 @@ def test_ranks_do_not_outlive_a_run_that_is_killed(mlp) -> None:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.two_cores
 def test_a_signal_stops_all_ranks_between_two_steps(mlp, checkpoints, number, code) -> None:
-    options = mlp.once(*WIDE, "--epochs", "40", "--dropout", "0.3", "-q")
+    options = mlp.once(*WIDE, "--epochs", "80", "--dropout", "0.3", "-q")
     process = mlp.process("train", *options, "-o", "model.npz")
     first_child(process.pid)
     process.send_signal(number)
