@@ -21,6 +21,11 @@ def distinct(values: Array) -> Array:
     return np.unique(values, return_counts=True)[0]  # without counts it imports numpy.ma, 10 ms
 
 
+def thinned(rows: Array, most: int) -> Array:
+    """At most so many of the rows, evenly spread: a view of every k-th one."""
+    return rows[:: -(-len(rows) // most) or 1]
+
+
 @record
 class FileRows:
     """Which rows of their files those of an array (N, …) are.

@@ -20,6 +20,12 @@ def cut(text: str, most: int = 80) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
+def cut_list(words: Sequence[str], most: int = 5) -> str:
+    """The first of several, and how many more there are."""
+    shown = ", ".join(words[:most])
+    return shown if len(words) <= most else f"{shown} and {len(words) - most} more"
+
+
 def quoted(text: str) -> str:
     """A text from a file, quoted and cut so that it fits into one line of a message."""
     return repr(cut(text, 40))

@@ -45,7 +45,7 @@ def train(
     with np.errstate(all="ignore"):  # the loss tells of an overflow
         run = build_run(console, job, request, cores, config, model)
         console.notice(headline(run))
-        for line in remarks(run.material.data):
+        for line in remarks(run.material.data, run.material.task.kind):
             console.notice(line)
         if request.mpi and job.size == 1:
             console.notice("--mpi: this is the only rank; mpirun -n N starts more")

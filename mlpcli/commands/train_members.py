@@ -47,7 +47,8 @@ def train_members(
     with np.errstate(all="ignore"):  # the loss tells of an overflow
         runs, log = build_members(console, request, cores, config, model)
         console.notice(headline(runs))
-        for line in remarks(runs[0].material.data):
+        material = runs[0].material
+        for line in remarks(material.data, material.task.kind):
             console.notice(line)
         if request.dry_run:
             console.notice("dry run: nothing was trained and nothing written")

@@ -7,7 +7,7 @@ from dataclasses import field, fields
 from typing import Literal
 
 from mlpcli.records import record
-from mlpcli.text import cut, printable
+from mlpcli.text import cut, cut_list, printable
 
 DecimalMark = Literal["", ".", ","]
 """What a column's numbers have before their decimals; "" if its rows do not tell."""
@@ -174,9 +174,3 @@ def describe_columns(columns: Sequence[Column], left_out: Sequence[LeftOut]) -> 
 
 def _named(names: Sequence[str]) -> str:
     return cut_list([cut(printable(name), 30) for name in names])
-
-
-def cut_list(words: Sequence[str], most: int = 5) -> str:
-    """The first of several, and how many more there are."""
-    shown = ", ".join(words[:most])
-    return shown if len(words) <= most else f"{shown} and {len(words) - most} more"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mlpcli.arrays import Array
+from mlpcli.arrays import Array, thinned
 
 _SHARE = 0.05  # of rows that are copies: fewer change no figure by much
 _TIMES = 10  # as many pairs as chance makes, which columns with few values leave to it
@@ -39,7 +39,7 @@ def _keys(X: Array) -> Array:
 
 def _coincidence(X: Array) -> float:
     """The chance that two rows are alike, if their columns are independent."""
-    rows, chance = X[:: -(-len(X) // _SAMPLE)], 1.0
+    rows, chance = thinned(X, _SAMPLE), 1.0
     pairs = max(1.0, len(rows) * (len(rows) - 1.0))
     for values in rows.T:
         counts = np.unique(values, return_counts=True)[1]

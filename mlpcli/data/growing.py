@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mlpcli.arrays import Array
+from mlpcli.arrays import Array, thinned
 
 SAMPLE = 100
 """Rows of a block that tell whether float32 is enough."""
@@ -56,8 +56,7 @@ class GrowingRows:
 
 def is_too_coarse(block: Array) -> bool:
     """Whether float32 would make values of a column equal that are not, or too coarse for it."""
-    step = -(-len(block) // SAMPLE) or 1
-    sample = np.sort(block[::step], axis=0)  # missing ones come last
+    sample = np.sort(thinned(block, SAMPLE), axis=0)  # missing ones come last
     single = sample.astype(np.float32)
     differ = (np.diff(sample, axis=0) > 0).sum(axis=0)
     still = (np.diff(single, axis=0) > 0).sum(axis=0)

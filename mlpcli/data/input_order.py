@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mlpcli.arrays import Array
+from mlpcli.arrays import Array, thinned
 
 _FEW, _MANY = 1024, 16_384  # at most so many training rows decide whether, and give the order
 _CELLS = 1 << 24  # and so many inputs of them
@@ -80,17 +80,17 @@ def choose_order(
     def gain(used: Array, groups: Array) -> float:
         """Nanoseconds per row, as such rows have it."""
         neighbours = D // len(groups)
-        together = _join(used[:: -(-len(used) // _FEW)], neighbours)
+        together = _join(thinned(used, _FEW), neighbours)
         saved = (D - neighbours * _mean_used(together[:, groups], size)) * units * _PRODUCT
         cost = D * (_MOVE / neighbours + _LOOK)
         return saved - cost if saved > _WORTH * cost else 0.0
 
     together = [n for n in (1, 2, 4, 8) if D % n == 0 and n * itemsize <= _MOVED]
-    few = find_used(rows[:: -(-len(rows) // _FEW)])
+    few = find_used(thinned(rows, _FEW))
     if not any(gain(few, _sort(few, n)) for n in together):
         return None
     # Which inputs hardly any row uses is seen in many rows.
-    many = find_used(rows[:: -(-len(rows) // min(_MANY, _CELLS // D + 1))])
+    many = find_used(thinned(rows, min(_MANY, _CELLS // D + 1)))
     best = max((_sort(many, n) for n in together), key=lambda groups: gain(many, groups))
     return InputOrder(best, D) if gain(many, best) else None
 

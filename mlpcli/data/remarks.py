@@ -8,13 +8,13 @@ from unicodedata import normalize
 
 import numpy as np
 
-from mlpcli.arrays import Array, distinct
-from mlpcli.data.columns import cut_list, describe_columns
+from mlpcli.arrays import Array, distinct, thinned
+from mlpcli.data.columns import describe_columns
 from mlpcli.data.copies import count_copies
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.telling import find_telling
 from mlpcli.tasks.classification import Classification
-from mlpcli.text import printable, quoted
+from mlpcli.text import cut_list, printable, quoted
 
 _SQUARE = 16  # columns of bytes, from which on a square number of them may be pixels
 _MARKS = 10  # what answers to questions and the like go up to
@@ -23,20 +23,19 @@ _SAMPLE = 10_000  # and for what stands for a gap
 _FAR = 3  # times the span of all other values
 
 
-def remarks(data: Dataset) -> list[str]:
-    """All there is to say, a line each."""
-    said = [*data.notices]
-    for say in (_say_pixels, _say_twins, _say_sentinels, _say_copies, _say_telling):
-        said += [f"{data.source}: {line}"] if (line := say(data)) else []
+def remarks(data: Dataset, kind: str) -> list[str]:
+    """All there is to say where data are for that kind of task, a line each."""
+    classes = kind == Classification.kind
+    lines = (
+        *(_say_pixels(data), _say_twins(data), _say_sentinels(data, classes)),
+        *(_say_copies(data), _say_telling(data, classes)),
+    )
+    said = [*data.notices, *(f"{data.source}: {line}" for line in lines if line)]
     if data.columns is not None:
         columns = describe_columns(data.columns, data.left_out)
         label = f"; label: {printable(data.label.shown)}" if data.label.shown else ""
         said.insert(0, f"columns: {columns}{label}")
     return said
-
-
-def _has_classes(data: Dataset) -> bool:
-    return data.kind("auto") == Classification.kind
 
 
 def _say_pixels(data: Dataset) -> str:
@@ -57,7 +56,7 @@ def _may_be_pixels(data: Dataset) -> bool:
         return False
     if data.X.dtype == np.uint8:
         return True
-    X = data.X[:: -(-len(data.X) // _SEEN) or 1]
+    X = thinned(data.X, _SEEN)
     return bool((np.rint(X) == X).all() and X.min() == 0 and _MARKS < X.max() <= 255)
 
 
@@ -85,13 +84,13 @@ def find_twins(texts: Iterable[str]) -> tuple[str, str] | None:
     return None
 
 
-def _say_sentinels(data: Dataset) -> str:
+def _say_sentinels(data: Dataset, classes: bool) -> str:
     numbers = [
         (column.shown, data.X[:, j])
         for j, column in enumerate(data.columns or ())
         if column.kind == "number"
     ]
-    if data.columns is not None and not _has_classes(data):
+    if data.columns is not None and not classes:
         numbers.append((data.label.shown or "label", data.y))
     found = []
     for name, values in numbers:
@@ -108,7 +107,7 @@ def _say_sentinels(data: Dataset) -> str:
 
 def find_sentinel(values: Array) -> float | None:
     """What lies at an end of values (N,), more than once and far from all others, as -999 does."""
-    values = values[:: -(-len(values) // _SAMPLE) or 1]
+    values = thinned(values, _SAMPLE)
     values = values[~np.isnan(values)]
     for end in (values.min(), values.max()) if len(values) else ():
         others = values[values != end]
@@ -134,10 +133,10 @@ def _say_copies(data: Dataset) -> str:
     )
 
 
-def _say_telling(data: Dataset) -> str:
+def _say_telling(data: Dataset, classes: bool) -> str:
     if data.columns is None or len(data.columns) < 2:
         return ""
-    found = find_telling(data.X, data.y, classes=_has_classes(data))
+    found = find_telling(data.X, data.y, classes=classes)
     names = cut_list([printable(data.columns[j].shown) for j in found])
     return (
         f"every label can be told from {names} alone; if new rows will not have it, leave it out "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlpcli.arrays import Array, distinct
+from mlpcli.arrays import Array, distinct, thinned
 
 _LEAST = 30  # rows, of which chance makes no such column
 _EACH = 5  # rows of every class in a stretch of its own
@@ -18,13 +18,9 @@ def find_telling(X: Array, y: Array, *, classes: bool) -> list[int]:
     To tell classes, rows of one value are of one class, and values repeat, or each class is a
     stretch of values. To tell numbers, they rise or fall with the column all along.
     """
-    some = slice(None, None, -(-len(X) // _SAMPLE) or 1)
-    found = list(range(X.shape[1]))
-    for rows in (some, slice(None)):
-        found = [j for j in found if _tells(X[rows, j], y[rows], classes)]
-        if not found or len(X) <= _SAMPLE:
-            break
-    return found
+    some, theirs = thinned(X, _SAMPLE), thinned(y, _SAMPLE)
+    found = [j for j in range(X.shape[1]) if _tells(some[:, j], theirs, classes)]
+    return [j for j in found if _tells(X[:, j], y, classes)]
 
 
 def _tells(values: Array, y: Array, classes: bool) -> bool:

@@ -58,11 +58,18 @@ def test_one_line_tells_of_them_but_not_of_groups_or_arrays() -> None:
     y = np.arange(300) % 2
     twice, labels = np.concatenate([SOME, SOME]), np.concatenate([y, y])
     table = Dataset("t.csv", twice, labels, "", columns=columns)
-    assert remarks(table)[1:] == [said]
-    assert remarks(replace(table, X=SOME, y=y, X_test=SOME[:0], y_test=y[:0]))[1:] == []
-    assert remarks(replace(table, X=SOME, y=y, X_test=SOME, y_test=y))[1:] == [said]
-    assert remarks(replace(table, groups=np.arange(600) % 300))[1:] == []
-    assert remarks(replace(table, columns=None)) == []  # it may be larger than memory
+    assert remarks(table, "classification")[1:] == [said]
+    assert (
+        remarks(replace(table, X=SOME, y=y, X_test=SOME[:0], y_test=y[:0]), "classification")[1:]
+        == []
+    )
+    assert remarks(replace(table, X=SOME, y=y, X_test=SOME, y_test=y), "classification")[1:] == [
+        said
+    ]
+    assert remarks(replace(table, groups=np.arange(600) % 300), "classification")[1:] == []
+    assert (
+        remarks(replace(table, columns=None), "classification") == []
+    )  # it may be larger than memory
 
 
 def test_training_says_so(mlp) -> None:

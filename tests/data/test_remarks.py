@@ -32,7 +32,7 @@ def table(X: Array, y: Array, **about: Any) -> Dataset:
 def test_texts_that_differ_only_in_case_or_spaces_are_told(texts: list[str], said: str) -> None:
     data = table(np.zeros((9 * len(texts), 1)), np.array(texts * 9), label=LabelColumn("kind"))
     rest = "differ only in case or spaces, and are kept apart; write alike what is the same"
-    assert remarks(data) == ([f"points.csv: {said} {rest}"] if said else [])
+    assert remarks(data, "classification") == ([f"points.csv: {said} {rest}"] if said else [])
 
 
 def test_categories_are_told_of_with_the_classes_that_differ_so() -> None:
@@ -41,11 +41,11 @@ def test_categories_are_told_of_with_the_classes_that_differ_so() -> None:
     )
     data = table(np.zeros((18, 6)), np.array(["A", "a"] * 9), columns=columns)
     pair = "'Blue' and 'blue'"
-    assert remarks(data)[1] == (
+    assert remarks(data, "classification")[1] == (
         f"points.csv: {pair} (c1), {pair} (c2), {pair} (c3), {pair} (c4), {pair} (c5) and 1 more "
         "differ only in case or spaces, and are kept apart; write alike what is the same"
     )
-    assert remarks(replace(data, y=np.arange(18.0), columns=columns[:1]))[1:] == []
+    assert remarks(replace(data, y=np.arange(18.0), columns=columns[:1]), "regression")[1:] == []
 
 
 @pytest.mark.parametrize(
@@ -85,14 +85,14 @@ def test_a_line_tells_of_values_that_may_stand_for_gaps() -> None:
         Column(name, j, "date" if name == "d" else "number") for j, name in enumerate("abcd")
     )
     y = np.arange(400) % 2
-    assert remarks(table(X, y, columns=columns))[1:] == [
+    assert remarks(table(X, y, columns=columns), "classification")[1:] == [
         "points.csv: a is -999 in 20 rows, c is 99999.5 in 10 rows, far from all other values; if "
         "that stands for a gap, leave these cells empty"
     ]
     y = rng.normal(50, 9, 400).round(1)
     y[::100] = -1
     numbers = table(X[:, 1:2], y, columns=columns[1:2], label=LabelColumn("price"))
-    assert remarks(numbers)[1:] == []  # 0 to 80, say: it may be a price
+    assert remarks(numbers, "regression")[1:] == []  # 0 to 80, say: it may be a price
     y[::100] = -999
-    (line,) = remarks(numbers)[1:]
+    (line,) = remarks(numbers, "regression")[1:]
     assert line.startswith("points.csv: price is -999 in 4 rows, far from all other values")

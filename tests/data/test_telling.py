@@ -84,11 +84,14 @@ def test_a_line_tells_of_them() -> None:
     X = np.column_stack([NOISE, Y, Y])
     columns = tuple(Column(name, j) for j, name in enumerate(("a", "b", "c")))
     data = Dataset("t.csv", X, Y, "", columns=columns)
-    assert remarks(data)[1:] == [
+    assert remarks(data, "classification")[1:] == [
         "t.csv: every label can be told from b, c alone; if new rows will not have it, leave it "
         "out by --ignore"
     ]
-    assert remarks(replace(data, X=X[:, :1], columns=columns[:1]))[1:] == []
+    falling = replace(data, X=np.column_stack([NOISE, -Y, np.array([5, 1, 3])[Y]]))
+    (line,) = remarks(falling, "regression")[1:]  # of which a code tells no order
+    assert line.startswith("t.csv: every label can be told from b alone; ")
+    assert remarks(replace(data, X=X[:, :1], columns=columns[:1]), "classification")[1:] == []
 
 
 @pytest.mark.skipif(
