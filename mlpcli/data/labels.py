@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,6 +19,7 @@ _CANONICAL = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _PADDED = re.compile(r"[+-]?0[0-9]")
 _MAY_BE_A_CLASS = frozenset(("-", ".", "none"))
 _TYPO = 0.2  # the share of texts that are an error among numbers
+_CALLED = ("label", "labels", "class", "target", "outcome")
 
 
 def labels_of(
@@ -74,6 +76,22 @@ def texts_for_missing(names: Sequence[str], classes: Sequence[str] | None = None
     if len(others) < 2:
         may_be.update(_MAY_BE_A_CLASS)
     return {name for name in doubtful if name.lower() not in may_be}
+
+
+def tell_assumed(last: str, others: Sequence[str]) -> list[str]:
+    """A line if the last column is taken for the label, and another is called so.
+
+    Args:
+        last: its name.
+        others: the names of the inputs.
+    """
+    found = [name for name in others if name.strip().casefold() in _CALLED]
+    if not found or last.strip().casefold() in _CALLED:
+        return []
+    return [
+        f"the last column, {quoted(last)}, is taken for the label; if it is {quoted(found[0])}, "
+        f"give --label-column {shlex.quote(found[0])}"
+    ]
 
 
 def tell_doubtful(labels: Array, names: Sequence[str], where: str) -> list[str]:

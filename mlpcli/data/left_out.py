@@ -46,7 +46,7 @@ def find_reason(
         return ""
     if values.min() == values.max():
         return "constant"
-    if _counts(values, starts):
+    if counts_rows(values, starts):
         return "counts the rows"
     names = unnamed and (_ascends(values) or (leading and _are_different(values)))
     return "numbers the rows" if names else ""
@@ -60,8 +60,8 @@ def _plainly_tells(values: Array) -> bool:
     return bool(len(known) and known.min() < known.max() and not counts)
 
 
-def _counts(values: Array, starts: Sequence[int]) -> bool:
-    """Whether a column is 0, 1, 2, … or 1, 2, 3, …, in all or in each file."""
+def counts_rows(values: Array, starts: Sequence[int] = (0,)) -> bool:
+    """Whether a column (N,) is 0, 1, 2, … or 1, 2, 3, …, in all or in each file."""
     N = len(values)
     if N < 3 or values[0] not in (0, 1):
         return False

@@ -12,12 +12,14 @@ from mlpcli.arrays import Array, distinct, thinned
 from mlpcli.data.columns import describe_columns
 from mlpcli.data.copies import count_copies
 from mlpcli.data.dataset import Dataset
+from mlpcli.data.left_out import counts_rows
 from mlpcli.data.telling import find_telling
 from mlpcli.tasks.classification import Classification
 from mlpcli.text import cut_list, printable, quoted
 
 _SQUARE = 16  # columns of bytes, from which on a square number of them may be pixels
 _MARKS = 10  # what answers to questions and the like go up to
+_NAMES = 30  # rows, from which on classes of one or two each are odd
 _SEEN = 1000  # rows that are looked at for pixels
 _SAMPLE = 10_000  # and for what stands for a gap
 _FAR = 3  # times the span of all other values
@@ -27,7 +29,8 @@ def remarks(data: Dataset, kind: str) -> list[str]:
     """All there is to say where data are for that kind of task, a line each."""
     classes = kind == Classification.kind
     lines = (
-        *(_say_pixels(data), _say_twins(data), _say_sentinels(data, classes)),
+        *(_say_pixels(data), _say_label(data, classes)),
+        *(_say_twins(data), _say_sentinels(data, classes)),
         *(_say_copies(data), _say_telling(data, classes)),
     )
     said = [*data.notices, *(f"{data.source}: {line}" for line in lines if line)]
@@ -43,10 +46,34 @@ def _say_pixels(data: Dataset) -> str:
     side = math.isqrt(R)
     if side * side != R or R < _SQUARE or not _may_be_pixels(data):
         return ""
+    after = _may_begin_with_label(data)
     return (
-        f"its {R:,} columns of bytes are taken for a table's; if each row is an image, give "
-        f"--image-shape {side},{side}"
+        f"its {R:,} columns of bytes are taken for a table's; if each row is "
+        f"{'a label and its image' if after else 'an image'}, give "
+        f"{'--label-column 0 ' * after}--image-shape {side},{side}"
     )
+
+
+def _may_begin_with_label(data: Dataset) -> bool:
+    """Whether most labels are 0, as a pixel of the border is, and the first column is not."""
+    return bool(
+        data.label.position not in (None, 0)
+        and np.count_nonzero(data.y) < len(data.y) / 2 < np.count_nonzero(data.X[:, 0])
+    )
+
+
+def _say_label(data: Dataset, classes: bool) -> str:
+    """Of labels that name or count the rows."""
+    several = all(2 * len(distinct(y)) > len(y) for y in (thinned(data.y, _SEEN), data.y))
+    if classes and len(data.y) >= _NAMES and several:
+        what = f"has {len(distinct(data.y)):,} classes in {len(data.y):,} rows"
+    elif not classes and counts_rows(data.y):
+        what = "counts the rows"
+    else:
+        return ""
+    other = "; if it is another column, give --label-column" if data.columns is not None else ""
+    name = f", {printable(data.label.shown)}," if data.label.shown else ""
+    return f"the label{name} {what}{other}"
 
 
 def _may_be_pixels(data: Dataset) -> bool:

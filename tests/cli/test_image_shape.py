@@ -49,6 +49,41 @@ def test_so_does_one_of_a_table_some_of_whose_pixels_are_always_black(mlp, flat)
     assert "of bytes" not in mlp.ok("train", "--data", "kaggle.csv", *options).err
 
 
+def test_that_its_label_may_be_the_first_column_is_told_with_or_without_a_header(mlp, flat) -> None:
+    bytes_ = (
+        "its 64 columns of bytes are taken for a table's; if each row is a label and its image, "
+        "give --label-column 0 --image-shape 8,8"
+    )
+    said = mlp.ok("train", "--data", "kaggle.csv", *QUICK[:4]).err
+    assert f"kaggle.csv: {bytes_}\n" in said
+    assert (
+        "kaggle.csv: the last column, 'pixel63', is taken for the label; if it is 'label', give "
+        "--label-column label\n"
+    ) in said
+    Path("bare.csv").write_text(Path("kaggle.csv").read_text().split("\n", 1)[1])
+    said = mlp.ok("train", "--data", "bare.csv", *QUICK[:4]).err
+    assert f"bare.csv: {bytes_}\n" in said
+    assert "the last column" not in said
+    options = ("--label-column", "0", "--image-shape", "8,8", *QUICK[:4])
+    assert "taken for" not in mlp.ok("train", "--data", "bare.csv", *options).err
+
+
+def test_names_and_options_may_leave_no_doubt_of_the_label(mlp) -> None:
+    rows = "".join(f"{i % 7},{i % 3},{'ab'[i % 2]},{'cd'[i % 5 < 2]}\n" for i in range(60))
+    doubt = "the last column, 'kind', is taken for the label; if it is 'Class', give --label"
+    for names, options, told in (
+        ("x,y,Class,kind", (), True),
+        ("x,y,Class,target", (), False),
+        ("x,y,classes,kind", (), False),
+        ("x,y,Class,kind", ("--label-column", "kind"), False),
+        ("x,y,Class,kind", ("--ignore", "Class"), False),
+        ("x,y,Class,kind", ("--group", "Class"), False),
+    ):
+        Path("t.csv").write_text(f"{names}\n{rows}")
+        said = mlp.ok("train", "--data", "t.csv", *options, *QUICK[:4]).err
+        assert (doubt in said, "the last column" in said) == (told, told), (names, options)
+
+
 @pytest.mark.parametrize(
     "other", [lambda X: X % 11, lambda X: X / 16, lambda X: X - 1, lambda X: X * 16]
 )

@@ -45,7 +45,9 @@ def test_categories_are_told_of_with_the_classes_that_differ_so() -> None:
         f"points.csv: {pair} (c1), {pair} (c2), {pair} (c3), {pair} (c4), {pair} (c5) and 1 more "
         "differ only in case or spaces, and are kept apart; write alike what is the same"
     )
-    assert remarks(replace(data, y=np.arange(18.0), columns=columns[:1]), "regression")[1:] == []
+    assert (
+        remarks(replace(data, y=np.arange(18.0) ** 2, columns=columns[:1]), "regression")[1:] == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -96,3 +98,26 @@ def test_a_line_tells_of_values_that_may_stand_for_gaps() -> None:
     y[::100] = -999
     (line,) = remarks(numbers, "regression")[1:]
     assert line.startswith("points.csv: price is -999 in 4 rows, far from all other values")
+
+
+@pytest.mark.parametrize(
+    ("y", "kind", "said"),
+    [
+        (np.arange(40).astype(str), "classification", "has 40 classes in 40 rows"),
+        (np.repeat(np.arange(26), 2)[:40], "classification", None),
+        (np.repeat(np.arange(19), 2)[:29].astype(str), "classification", None),
+        (np.arange(29), "classification", None),
+        (np.sort(np.arange(4000) % 2001), "classification", "has 2,001 classes in 4,000 rows"),
+        (np.sort(np.arange(4000) % 2000), "classification", None),
+        (np.arange(1, 41), "regression", "counts the rows"),
+        (np.arange(1, 41) ** 2, "regression", None),
+    ],
+)
+def test_a_label_that_names_or_counts_the_rows_is_told(y: Array, kind: str, said: str) -> None:
+    about: dict[str, Any] = {"columns": (Column("a", 0, "number"),), "label": LabelColumn("id", 1)}
+    X = np.random.default_rng(0).normal(size=(len(y), 1))
+    rest = "; if it is another column, give --label-column"
+    lines = [f"points.csv: the label, id, {said}{rest}"] if said else []
+    assert remarks(table(X, y, **about), kind)[1:] == lines
+    lines = [f"points.csv: the label {said}"] if said else []
+    assert remarks(table(X, y), kind) == lines

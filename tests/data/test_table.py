@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
 import hashlib
 import io
@@ -201,10 +202,41 @@ def test_a_label_column_is_a_name_before_it_is_an_index(wanted: str, name: str) 
             "its gzip data are damaged or cut short (Compressed file ended before "
             "the end-of-stream marker was reached); fetch or compress it again",
         ),
+        (bz2.compress(b"1,2,x\n"), "is compressed by bzip2; decompress it, or use gzip"),
+        (b'\xef\xbb\xbf[{"a": 1}]', "is JSON; save the table as CSV or Parquet"),
+        (
+            "\n<!doctype html>\n<title>a,b</title>\n",
+            "is HTML or XML; save the table as CSV or Parquet",
+        ),
+        (
+            "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
+            "is a Git LFS pointer; get the file itself by: git lfs pull",
+        ),
+        (
+            "+1 1:0.5 3:1\n-1 2:-2e-3\n+1\n-1 1:10 2:30\n",
+            "is in LIBSVM's sparse format; save it as CSV, with all of its columns",
+        ),
     ],
 )
 def test_what_is_said_of_a_table_that_cannot_be_used(content: str | bytes, message: str) -> None:
     assert refusal(content) == f"t.csv: {message}"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "PAR1\tPAR2\ty\n1\t2\ta\n",
+        "BZh1,BZh2,y\n1,2,a\n",
+        "<lod,>lod,y\n1,2,a\n",
+        "version,size,y\n1,2,a\n",
+        "09:30 17:45 1\n10:00 18:15 2\n",
+        "1 09:30 17:45\n2 10:00 18:15\n",
+        "1 2:1 0:3\n2 1:1 0:0\n",
+    ],
+    ids=["Parquet", "bzip2", "HTML", "Git LFS", "times", "times behind", "ratios"],
+)
+def test_a_table_may_begin_somewhat_like_what_is_none(content: str) -> None:
+    assert TableReader(io.BytesIO(content.encode()), "t.csv").width == 3
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from mlpcli.data.columns import UNSEEN, Column, LabelColumn, Layout, LeftOut, Ta
 from mlpcli.data.dataset import count_unseen
 from mlpcli.data.formats.matching import Named, Places, match_layout, match_options
 from mlpcli.data.growing import SAMPLE, GrowingRows, is_too_coarse
-from mlpcli.data.labels import labels_of, tell_doubtful, texts_for_missing
+from mlpcli.data.labels import labels_of, tell_assumed, tell_doubtful, texts_for_missing
 from mlpcli.data.left_out import USABLE, find_reason
 from mlpcli.data.readings import (
     CategoryCells,
@@ -144,6 +144,10 @@ class _Collector:
         self.double = layout is not None and layout.double
         self.dropped_as: tuple[str, ...] = ()
         self.notices: list[str] = []
+        if layout is None and options.label_column is None and self.first.header is not None:
+            inputs = [self.first.header[position] for position in self.place.features]
+            said = tell_assumed(self.first.header[-1], inputs)
+            self.notices += [f"{self.first.source}: {line}" for line in said]
 
     def _cells(self, of: int) -> list[str]:
         """The first cells of a column that is the `of`-th of all that are read."""
@@ -308,7 +312,7 @@ class _Collector:
         if isinstance(reading, LabelCells):
             self.dropped_as = tuple(sorted(texts_for_missing(reading.names, known)))
             if known is None:
-                self.notices = tell_doubtful(labels, reading.names, where)
+                self.notices += tell_doubtful(labels, reading.names, where)
         if not labelled.any() and self.layout is None:
             raise DataError(
                 f"{self.first.source}: no row has a label in {column}; "

@@ -6,7 +6,9 @@ by cell, which gives the same values or the row and column of what is wrong.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import IO
 
 import numpy as np
@@ -21,6 +23,8 @@ from mlpcli.errors import DataError
 from mlpcli.text import quoted
 
 _KEPT = 1 << 22  # bytes
+_PAIR = re.compile(r"(\d+):[-+.\deE]+")
+_TIME = re.compile(r"\d+:\d\d(:|$)")
 
 
 class TableReader(TextTable):
@@ -49,6 +53,10 @@ class TableReader(TextTable):
             has_header=options.header,
             delimiter=delimiter,
         )
+        if _is_sparse([" ".join(cells).split() for cells in self.head]):
+            raise DataError(
+                f"{source}: is in LIBSVM's sparse format; save it as CSV, with all of its columns"
+            )
 
     @property
     def digest(self) -> str:
@@ -153,3 +161,15 @@ class TableReader(TextTable):
             except ValueError as error:
                 raise DataError(f"{self.where(number, j)}: {error}") from error
         return row
+
+
+def _is_sparse(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether each row is a label and pairs `index:value`, as index rises, and not just times."""
+    pairs = [list(map(_PAIR.fullmatch, row[1:])) for row in rows]
+    found = [[int(pair[1]) for pair in row if pair] for row in pairs]
+    return (
+        max(map(len, pairs)) > 1
+        and all(map(all, pairs))
+        and all(a < b for row in found for a, b in pairwise(row))
+        and not all(_TIME.match(cell) for row in rows for cell in row[1:])
+    )

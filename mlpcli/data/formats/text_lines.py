@@ -17,18 +17,20 @@ from mlpcli.text import one_line
 _BLOCK = 1 << 18  # bytes read at a time
 _MAX_LINE = 1 << 22  # bytes; 300,000 columns fit, a file without line ends does not
 
-_JSON = re.compile(rb"\s*(\[\s*[\[{]|\{\s*\")")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _GZIP = b"\x1f\x8b"
-_NOT_TEXT = {
-    b"PK\x03\x04": "is a zip archive (or a workbook such as .xlsx), not text; unpack it, or save "
+_NO_TABLE = {  # by what a file begins with
+    rb"PK\x03\x04": "is a zip archive (or a workbook such as .xlsx), not text; unpack it, or save "
     "the sheet as CSV",
-    b"\xd0\xcf\x11\xe0": "is an Excel workbook, not text; save the sheet as CSV",
-    b"PAR1": "is a Parquet file; save it as CSV, or name it .parquet for mlp",
-    b"\x93NUMPY": "is a NumPy array; save it as CSV, or name it .npy for mlp",
-    b"BZh": "is compressed by bzip2; decompress it, or use gzip",
-    b"\xfd7zXZ": "is compressed by xz; decompress it, or use gzip",
-    b"\x28\xb5\x2f\xfd": "is compressed by zstd; decompress it, or use gzip",
+    rb"\xd0\xcf\x11\xe0": "is an Excel workbook, not text; save the sheet as CSV",
+    rb"PAR1[^\s -~]": "is a Parquet file; save it as CSV, or name it .parquet for mlp",
+    rb"\x93NUMPY": "is a NumPy array; save it as CSV, or name it .npy for mlp",
+    rb"BZh\d1AY": "is compressed by bzip2; decompress it, or use gzip",
+    rb"\xfd7zXZ": "is compressed by xz; decompress it, or use gzip",
+    rb"\x28\xb5\x2f\xfd": "is compressed by zstd; decompress it, or use gzip",
+    rb"\s*(\[\s*[\[{]|{\s*\")": "is JSON; save the table as CSV or Parquet",
+    rb"(?i)\s*<(!doctype|html|table|\?xml)": "is HTML or XML; save the table as CSV or Parquet",
+    rb"version https://git-lfs": "is a Git LFS pointer; get the file itself by: git lfs pull",
 }
 
 
@@ -72,7 +74,10 @@ class TextLines:
             end = max(data.rfind(b"\n"), data.rfind(b"\r", 0, -1)) + 1 if more else len(data)
             whole, rest = data[:end], data[end:]
             if len(rest) > _MAX_LINE:
-                raise self._line_too_long(first + count_lines(held + whole))
+                raise DataError(
+                    f"{self.source}: row {first + count_lines(held + whole)} has more than "
+                    f"{_MAX_LINE >> 20} MiB; this is not a table with one row per sample"
+                )
             chunk = self._read() if more else b""
             if not whole and more:
                 continue
@@ -81,8 +86,6 @@ class TextLines:
             lines = whole if offset else whole.removeprefix(codecs.BOM_UTF8)
             if b"\r" in lines:
                 lines = lines.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-            if len(lines) > _MAX_LINE:
-                self._refuse_long_lines(number, lines)
             offset += len(whole)
             quotes += whole.count(b'"')
             held = held + lines if held else lines
@@ -104,11 +107,9 @@ class TextLines:
                 start = self._read_raw()
         except OSError as error:
             raise self._unreadable(error) from error
-        for magic, what in _NOT_TEXT.items():
-            if start.startswith(magic):
+        for begin, what in _NO_TABLE.items():
+            if re.match(begin, start.removeprefix(codecs.BOM_UTF8)):
                 raise DataError(f"{self.source}: {what}")
-        if _JSON.match(start):
-            raise DataError(f"{self.source}: is JSON; save the table as CSV or Parquet")
         if start.startswith(_UTF16):
             self._decoder = codecs.getincrementaldecoder("utf-16")()
         return self._as_utf8(start)
@@ -160,17 +161,6 @@ class TextLines:
                 f"(byte {offset + error.start} is {data[error.start]:#04x}); convert it, as by: "
                 f"iconv -f WINDOWS-1252 -t UTF-8 {name} > utf8.csv"
             ) from error
-
-    def _refuse_long_lines(self, first: int, lines: bytes) -> None:
-        for number, line in enumerate(lines.split(b"\n"), first):
-            if len(line) > _MAX_LINE:
-                raise self._line_too_long(number)
-
-    def _line_too_long(self, number: int) -> DataError:
-        return DataError(
-            f"{self.source}: row {number} has more than {_MAX_LINE >> 20} MiB; "
-            "this is not a table with one row per sample"
-        )
 
 
 def count_lines(block: bytes) -> int:
