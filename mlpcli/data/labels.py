@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import shlex
@@ -11,6 +12,7 @@ import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.data.cells import MISSING, parse_written
+from mlpcli.data.left_out import is_index
 from mlpcli.data.readings import MAX_NUMERIC_CLASSES, LabelCells, Reading
 from mlpcli.errors import DataError
 from mlpcli.text import quoted
@@ -79,18 +81,18 @@ def texts_for_missing(names: Sequence[str], classes: Sequence[str] | None = None
 
 
 def tell_assumed(last: str, others: Sequence[str]) -> list[str]:
-    """A line if the last column is taken for the label, and another is called so.
+    """A line if the last column is taken for the label, and the first one is called so.
 
     Args:
         last: its name.
         others: the names of the inputs.
     """
-    found = [name for name in others if name.strip().casefold() in _CALLED]
-    if not found or last.strip().casefold() in _CALLED:
+    first = next(itertools.filterfalse(is_index, others), "")
+    if first.strip().casefold() not in _CALLED or last.strip().casefold() in _CALLED:
         return []
     return [
-        f"the last column, {quoted(last)}, is taken for the label; if it is {quoted(found[0])}, "
-        f"give --label-column {shlex.quote(found[0])}"
+        f"the last column, {quoted(last)}, is taken for the label; if it is {quoted(first)}, "
+        f"give --label-column {shlex.quote(first)}"
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,7 @@ from mlpcli.data.readings import CategoryCells, Reading
 USABLE = ("constant", "counts the rows", "numbers the rows")
 """Reasons to leave a column out that do not hold if there is no other."""
 
+_INDEX = {"id", "idx", "index", "no", "nr", "rowname", "rownames", "rownumber", "uid"}
 _NEARLY_EVERY = 0.9  # texts per present cell of a column that names its rows
 _FIRST = 100  # rows that usually show that a column is of use
 
@@ -26,8 +28,8 @@ def find_reason(
         values: (N,) what was read.
         reading: by which it was read.
         starts: the rows with which files begin.
-        unnamed: whether a header gives it no name.
-        leading: whether that goes for all columns before it, too.
+        unnamed: whether a header gives it no name, or that of an index.
+        leading: whether all columns before it have no name, or it has that of an index.
     """
     if not isinstance(reading, CategoryCells) and not unnamed and _plainly_tells(values):
         return ""
@@ -50,6 +52,12 @@ def find_reason(
         return "counts the rows"
     names = unnamed and (_ascends(values) or (leading and _are_different(values)))
     return "numbers the rows" if names else ""
+
+
+def is_index(name: str) -> bool:
+    """Whether a column is called as numbers of rows are: rownames, PassengerId, "Serial No."."""
+    words = re.findall(r"[^\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).casefold())
+    return bool(words) and not _INDEX.isdisjoint((words[-1], "".join(words)))
 
 
 def _plainly_tells(values: Array) -> bool:

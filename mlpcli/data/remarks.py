@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Iterable
 from unicodedata import normalize
 
@@ -12,7 +13,7 @@ from mlpcli.arrays import Array, distinct, thinned
 from mlpcli.data.columns import describe_columns
 from mlpcli.data.copies import count_copies
 from mlpcli.data.dataset import Dataset
-from mlpcli.data.left_out import counts_rows
+from mlpcli.data.left_out import counts_rows, is_index
 from mlpcli.data.telling import find_telling
 from mlpcli.tasks.classification import Classification
 from mlpcli.text import cut_list, printable, quoted
@@ -31,7 +32,7 @@ def remarks(data: Dataset, kind: str) -> list[str]:
     lines = (
         *(_say_pixels(data), _say_label(data, classes)),
         *(_say_twins(data), _say_sentinels(data, classes)),
-        *(_say_copies(data), _say_telling(data, classes)),
+        *(_say_copies(data), _say_groups(data), _say_telling(data, classes)),
     )
     said = [*data.notices, *(f"{data.source}: {line}" for line in lines if line)]
     if data.columns is not None:
@@ -157,6 +158,25 @@ def _say_copies(data: Dataset) -> str:
         f"{copies:,} of {sum(map(len, parts)):,} rows repeat the inputs of another; a row that is "
         "held out is scored too well if its copy is trained on: drop the copies, or keep them "
         "together by --group"
+    )
+
+
+def _say_groups(data: Dataset) -> str:
+    """Of columns that say whose a row is, and are inputs like others."""
+    found = [
+        column.shown
+        for j, column in enumerate(data.columns or ())
+        if data.groups is None
+        and column.name is not None
+        and is_index(column.name)
+        and len(distinct(data.X[:, j])) > _MARKS
+    ]
+    if not found:
+        return ""
+    return (
+        f"{cut_list([printable(name) for name in found])} may tell whose a row is; held-out rows "
+        "are scored too well if others of the same one are trained on: keep them together by "
+        f"--group {shlex.quote(found[0])}"
     )
 
 

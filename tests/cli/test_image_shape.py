@@ -69,15 +69,17 @@ def test_that_its_label_may_be_the_first_column_is_told_with_or_without_a_header
 
 
 def test_names_and_options_may_leave_no_doubt_of_the_label(mlp) -> None:
-    rows = "".join(f"{i % 7},{i % 3},{'ab'[i % 2]},{'cd'[i % 5 < 2]}\n" for i in range(60))
+    rows = "".join(f"{i % 9},{'ab'[i % 2]},{i % 7},{'cd'[i % 5 < 2]}\n" for i in range(60))
     doubt = "the last column, 'kind', is taken for the label; if it is 'Class', give --label"
     for names, options, told in (
-        ("x,y,Class,kind", (), True),
-        ("x,y,Class,target", (), False),
-        ("x,y,classes,kind", (), False),
-        ("x,y,Class,kind", ("--label-column", "kind"), False),
-        ("x,y,Class,kind", ("--ignore", "Class"), False),
-        ("x,y,Class,kind", ("--group", "Class"), False),
+        ("id,Class,x,kind", (), True),
+        ("Class,y,x,kind", (), True),
+        ("x,Class,y,kind", (), False),
+        ("id,Class,x,target", (), False),
+        ("id,classes,x,kind", (), False),
+        ("id,Class,x,kind", ("--label-column", "kind"), False),
+        ("id,Class,x,kind", ("--ignore", "Class"), False),
+        ("id,Class,x,kind", ("--group", "Class"), False),
     ):
         Path("t.csv").write_text(f"{names}\n{rows}")
         said = mlp.ok("train", "--data", "t.csv", *options, *QUICK[:4]).err

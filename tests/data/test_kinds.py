@@ -452,6 +452,30 @@ def test_an_index_of_shuffled_rows_without_a_name_is_left_out(name: str) -> None
     assert not read(order, PLAIN, Y, names="weight,a,kind").left_out
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["rownames", "row_names", "id", "ID", "customer id", "PassengerId", "Serial No.", "Sample.ID"],
+)
+def test_so_are_numbers_of_a_part_of_the_rows_under_the_name_of_an_index(name: str) -> None:
+    order = (np.random.default_rng(0).permutation(3 * N)[:N] + 1).tolist()
+    for cells in (order, sorted(order)):
+        table = read(PLAIN, cells, Y, names=f"a,{name},kind")
+        assert [(c.name, c.reason) for c in table.left_out] == [(name, "numbers the rows")]
+    assert len(read(PLAIN, order, Y, names=f"a,{name},kind", numeric=(name,)).columns) == 2
+    twice = [*order[:-1], order[0]]  # as of a customer who came again
+    halves = [number / 2 for number in order]
+    for cells in (twice, halves, [*order[:-1], ""]):
+        assert len(read(PLAIN, cells, Y, names=f"a,{name},kind").columns) == 2
+
+
+@pytest.mark.parametrize(
+    "name", ["paid", "valid", "Covid", "piano", "row", "x1", "idle", "no_rooms"]
+)
+def test_other_names_are_not_taken_for_those_of_an_index(name: str) -> None:
+    order = (np.random.default_rng(0).permutation(3 * N)[:N] + 1).tolist()
+    assert not read(PLAIN, order, Y, names=f"a,{name},kind").left_out
+
+
 @pytest.mark.parametrize("mark", [",", ";", "\t"])
 def test_money_has_no_three_decimals_whatever_separates_the_cells(mark: str) -> None:
     values = [37 * i % 9000 + 500 for i in range(N)]  # some below a thousand

@@ -121,3 +121,27 @@ def test_a_label_that_names_or_counts_the_rows_is_told(y: Array, kind: str, said
     assert remarks(table(X, y, **about), kind)[1:] == lines
     lines = [f"points.csv: the label {said}"] if said else []
     assert remarks(table(X, y), kind) == lines
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("patient_id", "x"), "patient_id"),
+        (("x", "Store ID"), "'Store ID'"),
+        (("id", "userId"), "id"),
+        (("patient", "few_id"), ""),
+        ((None, None), ""),
+    ],
+)
+def test_a_column_that_may_tell_whose_a_row_is_is_told(names: Any, said: str) -> None:
+    columns = tuple(Column(name, j, "number") for j, name in enumerate(names))
+    X = np.array([[i % 11, i % 10 if names[1] == "few_id" else i % 13] for i in range(60)], float)
+    y = np.random.default_rng(0).integers(2, size=60)
+    found = ", ".join(name for name in names if name and name.lower().endswith("id"))
+    rest = (
+        f"points.csv: {found} may tell whose a row is; held-out rows are scored too well if others "
+        f"of the same one are trained on: keep them together by --group {said}"
+    )
+    assert remarks(table(X, y, columns=columns), "classification")[1:] == ([rest] if said else [])
+    grouped = table(X, y, columns=columns, groups=np.arange(60) // 2)
+    assert remarks(grouped, "classification")[1:] == []

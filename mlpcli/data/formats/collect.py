@@ -15,7 +15,7 @@ from mlpcli.data.dataset import count_unseen
 from mlpcli.data.formats.matching import Named, Places, match_layout, match_options
 from mlpcli.data.growing import SAMPLE, GrowingRows, is_too_coarse
 from mlpcli.data.labels import labels_of, tell_assumed, tell_doubtful, texts_for_missing
-from mlpcli.data.left_out import USABLE, find_reason
+from mlpcli.data.left_out import USABLE, find_reason, is_index
 from mlpcli.data.readings import (
     CategoryCells,
     DateCells,
@@ -344,7 +344,11 @@ class _Collector:
         for j, position in enumerate(self.place.features):
             if position in self.place.asked_for:
                 continue
-            kind = {"unnamed": position in names, "leading": position < first_named}
+            called = is_index(self._name(position) or "")
+            kind = {
+                "unnamed": called or position in names,
+                "leading": called or position < first_named,
+            }
             reason = find_reason(self.X.array[:, j], self.readings[j], self.starts, **kind)
             if reason:
                 found.append(LeftOut(self._name(position), position, reason))
