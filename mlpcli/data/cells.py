@@ -48,6 +48,7 @@ _TIME = (
     r"(?:[.,](?P<part>[0-9]{1,9}))?)? ?(?P<half>[AaPp][Mm])?"
     r" ?(?P<zone>Z|UTC|[+-][0-9]{2}:?[0-9]{2})?)?"
 )
+_BASIC = r"^([0-9]{4})([0-9]{2})([0-9]{2}T[0-9]{2})([0-9]{2})([0-9]{2})"  # as ISO 8601 has it
 _YEAR_FIRST = (
     r"(?P<year>[0-9]{4})(?P<mark>[-/.])(?P<month>[0-9]{1,2})(?:(?P=mark)(?P<day>[0-9]{1,2})"
     + _TIME
@@ -225,7 +226,7 @@ def parse_date(cell: str, order: str) -> float | None:
     two digits, first by the `order`; or the month has an English name. A time that has a zone is
     brought to UTC.
     """
-    text = cell.strip()
+    text = _compiled(_BASIC).sub(r"\1-\2-\3:\4:\5", cell.strip())
     if match := _compiled(_YEAR_FIRST).fullmatch(text):
         return _days(match, match["year"], match["month"], match["day"] or "1")
     if match := _compiled(_YEAR_LAST).fullmatch(text):

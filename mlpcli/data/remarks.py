@@ -10,6 +10,7 @@ from unicodedata import normalize
 import numpy as np
 
 from mlpcli.arrays import Array, distinct, thinned
+from mlpcli.data.cells import parse_written
 from mlpcli.data.columns import describe_columns
 from mlpcli.data.copies import count_copies
 from mlpcli.data.dataset import Dataset
@@ -20,6 +21,7 @@ from mlpcli.text import cut_list, printable, quoted
 
 _SQUARE = 16  # columns of bytes, from which on a square number of them may be pixels
 _MARKS = 10  # what answers to questions and the like go up to
+_MANY = 20  # different numbers that are hardly categories
 _NAMES = 30  # rows, from which on classes of one or two each are odd
 _SEEN = 1000  # rows that are looked at for pixels
 _SAMPLE = 10_000  # and for what stands for a gap
@@ -29,9 +31,11 @@ _FAR = 3  # times the span of all other values
 def remarks(data: Dataset, kind: str) -> list[str]:
     """All there is to say where data are for that kind of task, a line each."""
     classes = kind == Classification.kind
+    labels = np.unique(data.y, return_counts=True)
     lines = (
-        *(_say_pixels(data), _say_label(data, classes)),
-        *(_say_twins(data), _say_sentinels(data, classes)),
+        *(_say_pixels(data), _say_label(data, classes, *labels)),
+        *(_say_single(data, classes, *labels), _say_twins(data, labels[0]), _say_mixed(data)),
+        *(_say_dates(data), _say_sentinels(data, classes)),
         *(_say_copies(data), _say_groups(data), _say_telling(data, classes)),
     )
     said = [*data.notices, *(f"{data.source}: {line}" for line in lines if line)]
@@ -63,20 +67,6 @@ def _may_begin_with_label(data: Dataset) -> bool:
     )
 
 
-def _say_label(data: Dataset, classes: bool) -> str:
-    """Of labels that name or count the rows."""
-    several = all(2 * len(distinct(y)) > len(y) for y in (thinned(data.y, _SEEN), data.y))
-    if classes and len(data.y) >= _NAMES and several:
-        what = f"has {len(distinct(data.y)):,} classes in {len(data.y):,} rows"
-    elif not classes and counts_rows(data.y):
-        what = "counts the rows"
-    else:
-        return ""
-    other = "; if it is another column, give --label-column" if data.columns is not None else ""
-    name = f", {printable(data.label.shown)}," if data.label.shown else ""
-    return f"the label{name} {what}{other}"
-
-
 def _may_be_pixels(data: Dataset) -> bool:
     """Whether its columns hold bytes, though they are a table's."""
     odd = any(column.kind != "number" for column in data.columns or ())
@@ -88,10 +78,35 @@ def _may_be_pixels(data: Dataset) -> bool:
     return bool((np.rint(X) == X).all() and X.min() == 0 and _MARKS < X.max() <= 255)
 
 
-def _say_twins(data: Dataset) -> str:
+def _say_label(data: Dataset, classes: bool, names: Array, counts: Array) -> str:
+    """Of labels that name or count the rows."""
+    N = counts.sum()
+    if classes and _NAMES <= N < 2 * len(names):
+        what = f"has {len(names):,} classes in {N:,} rows"
+    elif not classes and counts_rows(data.y):
+        what = "counts the rows"
+    else:
+        return ""
+    other = "; if it is another column, give --label-column" if data.columns is not None else ""
+    name = f", {printable(data.label.shown)}," if data.label.shown else ""
+    return f"the label{name} {what}{other}"
+
+
+def _say_single(data: Dataset, classes: bool, names: Array, counts: Array) -> str:
+    """Of a class or a few that one row has."""
+    if not classes or data.columns is None or counts.mean() < _NAMES or counts.min() > 1:
+        return ""
+    single = [quoted(str(name)) for name in names[counts == 1].tolist()]
+    return (
+        f"one row alone has the label {cut_list(single)}; correct it if it is misspelt, as a class "
+        "of one row is not both learned and tested"
+    )
+
+
+def _say_twins(data: Dataset, names: Array) -> str:
     texts = [(column.shown, column.categories) for column in data.columns or ()]
     if data.y.dtype.kind == "U":
-        texts.append((data.label.shown or "label", distinct(data.y).tolist()))
+        texts.append((data.label.shown or "label", names.tolist()))
     found = [(name, pair) for name, each in texts if (pair := find_twins(each))]
     if not found:
         return ""
@@ -110,6 +125,48 @@ def find_twins(texts: Iterable[str]) -> tuple[str, str] | None:
         if first != text:
             return first, text
     return None
+
+
+def _say_mixed(data: Dataset) -> str:
+    """Of categories most of which are numbers."""
+    found = []
+    for column in data.columns or ():
+        texts = [text for text in column.categories if parse_written(text) is None]
+        if texts and len(column.categories) > max(_MANY, 2 * len(texts)):
+            found.append((column.shown, texts[0]))
+    if not found:
+        return ""
+    columns = cut_list([f"{printable(name)} ({quoted(text)})" for name, text in found])
+    return (
+        f"{columns}: many numbers and other text are read as categories; --numeric "
+        f"{shlex.quote(found[0][0])} takes the other text for missing"
+    )
+
+
+def _say_dates(data: Dataset) -> str:
+    """Of numbers such as 20241231, whose differences are not in days."""
+    found = [
+        printable(column.shown)
+        for j, column in enumerate(data.columns or ())
+        if column.kind == "number" and _are_dates(data.X[:, j])
+    ]
+    if not found:
+        return ""
+    return (
+        f"{cut_list(found)}: numbers that look like dates are read as numbers; as 2024-12-31, they "
+        "would be dates"
+    )
+
+
+def _are_dates(values: Array) -> bool:
+    """Whether values (N,) are years, months and days in eight digits."""
+    known = values[~np.isnan(values)]
+    if not len(known) or not 1900_01_01 <= known.min() <= known.max() <= 2100_12_31:
+        return False
+    months, days = known // 100 % 100, known % 100
+    # float32 rounds them to even numbers
+    dates = (known % 1 == 0) & (months >= 1) & (months <= 12) & (days >= 0) & (days <= 32)
+    return bool(dates.all()) and len(distinct(known)) > _MARKS
 
 
 def _say_sentinels(data: Dataset, classes: bool) -> str:

@@ -167,6 +167,7 @@ def test_a_zone_is_taken_into_account() -> None:
     moment = datetime(2020, 2, 9, 1, 15, tzinfo=east)
     assert parse_date("2020-02-09T01:15:00+05:30", "day") == pytest.approx(days(moment), abs=1e-9)
     assert parse_date("2020-02-09 01:15:00+0530", "day") == pytest.approx(days(moment), abs=1e-9)
+    assert parse_date("20200209T011500+0530", "day") == pytest.approx(days(moment), abs=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -145,3 +145,57 @@ def test_a_column_that_may_tell_whose_a_row_is_is_told(names: Any, said: str) ->
     assert remarks(table(X, y, columns=columns), "classification")[1:] == ([rest] if said else [])
     grouped = table(X, y, columns=columns, groups=np.arange(60) // 2)
     assert remarks(grouped, "classification")[1:] == []
+
+
+def test_numbers_that_look_like_dates_are_told() -> None:
+    names = ("day", "other", "few", "when")
+    columns = tuple(Column(n, j, "date" if n == "when" else "number") for j, n in enumerate(names))
+    days = np.arange("2023-01-01", "2024-12-31", 7, "datetime64[D]")
+    numbers = np.array([int(str(day).replace("-", "")) for day in days], float)
+    X = np.stack([numbers, numbers + 50, numbers[0] + np.arange(len(days)) % 5, numbers], axis=1)
+    X[3, 0] = np.nan
+    y = np.random.default_rng(0).integers(2, size=len(X))
+    assert remarks(table(X, y, columns=columns), "classification")[1:] == [
+        "points.csv: day: numbers that look like dates are read as numbers; as 2024-12-31, they "
+        "would be dates"
+    ]
+    rounded = table(X.astype(np.float32), y, columns=columns)
+    assert len(remarks(rounded, "classification")) == 2
+
+
+def test_categories_most_of_which_are_numbers_are_told() -> None:
+    numbers = tuple(sorted(str(number / 2) for number in range(40)))
+    of = {
+        "a b": (*numbers, "<0.5"),
+        "codes": numbers,
+        "mixed": (*numbers[:22], *(f"{n}A" for n in numbers[:22])),
+        "few": (*numbers[:19], "none"),
+        "words": ("no", "yes"),
+    }
+    columns = tuple(
+        Column(name, j, "category", texts) for j, (name, texts) in enumerate(of.items())
+    )
+    y = np.random.default_rng(0).integers(2, size=50)
+    assert remarks(table(np.zeros((50, len(of))), y, columns=columns), "classification")[1:] == [
+        "points.csv: a b ('<0.5'): many numbers and other text are read as categories; "
+        "--numeric 'a b' takes the other text for missing"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("y", "said"),
+    [
+        (np.array(["no", "yes"] * 50 + ["y es"]), "'y es'"),
+        (np.array([1, 2] * 100 + [7, 9, 2, 2]), "'7', '9'"),
+        (np.array(["no", "yes"] * 40 + ["y es"]), None),
+        (np.array(["no", "yes"] * 50 + ["y es"] * 2), None),
+    ],
+)
+def test_a_class_of_one_row_among_many_may_be_misspelt(y: Array, said: str) -> None:
+    about: dict[str, Any] = {"columns": (Column("a", 0, "number"),), "label": LabelColumn("b", 1)}
+    X = np.random.default_rng(0).normal(size=(len(y), 1))
+    rest = "correct it if it is misspelt, as a class of one row is not both learned and tested"
+    lines = [f"points.csv: one row alone has the label {said}; {rest}"] if said else []
+    assert remarks(table(X, y, **about), "classification")[1:] == lines
+    if y.dtype.kind == "i":
+        assert remarks(table(X, y, **about), "regression")[1:] == []
