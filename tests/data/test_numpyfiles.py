@@ -141,8 +141,13 @@ def test_dtypes(tmp_path: Path, dtype: str) -> None:
             "try X.reshape(len(X), -1)",
         ),
         (
-            {"X": X.reshape(4, 3, 1, 1), "y": y},
-            "X: has the shape (4, 3, 1, 1); samples × features or samples × height × width is "
+            {"X": X.reshape(4, 1, 3, 1), "y": y},
+            "X: has the shape (4, 1, 3, 1); samples × features or samples × height × width is "
+            "needed: try X.squeeze()",
+        ),
+        (
+            {"X": np.zeros((4, 3, 2, 2)), "y": y},
+            "X: has the shape (4, 3, 2, 2); samples × features or samples × height × width is "
             "needed: try X.reshape(len(X), -1)",
         ),
         ({"X": X.astype(complex), "y": y}, "X: is of dtype complex128; convert it to float32"),

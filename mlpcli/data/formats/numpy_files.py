@@ -190,9 +190,11 @@ def _check_inputs(header: Header) -> None:
     if header.dtype.kind not in "biuf" or header.dtype.itemsize > 8:
         raise DataError(f"{header.where}: is of dtype {header.dtype}; convert it to float32")
     if len(header.shape) not in (2, 3):
+        grey = len(header.shape) == 4 and 1 in header.shape[1:]  # images of one channel
+        call = "squeeze()" if grey else "reshape(len(X), -1)"
         raise DataError(
             f"{header.where}: has the shape {header.shape}; samples × features or "
-            "samples × height × width is needed: try X.reshape(len(X), -1)"
+            f"samples × height × width is needed: try X.{call}"
         )
     if 0 in header.shape:
         raise DataError(f"{header.where}: is empty: its shape is {header.shape}")
