@@ -14,7 +14,7 @@ from mlpcli.data.readings import CategoryCells, Reading
 USABLE = ("constant", "counts the rows", "numbers the rows")
 """Reasons to leave a column out that do not hold if there is no other."""
 
-_INDEX = {"id", "idx", "index", "no", "nr", "rowname", "rownames", "rownumber", "uid"}
+_INDEX = {"idx", "index", "rowindex", "rowname", "rownames", "rownumber"}
 _NEARLY_EVERY = 0.9  # texts per present cell of a column that names its rows
 _FIRST = 100  # rows that usually show that a column is of use
 
@@ -54,10 +54,21 @@ def find_reason(
     return "numbers the rows" if names else ""
 
 
+def is_id(name: str) -> bool:
+    """Whether a column is called as one that tells apart what rows are of: id, CustomerID."""
+    return _words(name)[-1] in ("id", "uid")
+
+
 def is_index(name: str) -> bool:
     """Whether a column is called as numbers of rows are: rownames, PassengerId, "Serial No."."""
-    words = re.findall(r"[^\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).casefold())
-    return bool(words) and not _INDEX.isdisjoint((words[-1], "".join(words)))
+    words = _words(name)
+    return is_id(name) or words[-1] in ("no", "nr") or "".join(words) in _INDEX
+
+
+def _words(name: str) -> list[str]:
+    """The words of a name, at least one."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    return re.findall(r"[^\W_]+", spaced.casefold()) or [""]
 
 
 def _plainly_tells(values: Array) -> bool:

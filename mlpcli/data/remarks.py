@@ -14,7 +14,7 @@ from mlpcli.data.cells import parse_written
 from mlpcli.data.columns import describe_columns
 from mlpcli.data.copies import count_copies
 from mlpcli.data.dataset import Dataset
-from mlpcli.data.left_out import counts_rows, is_index
+from mlpcli.data.left_out import counts_rows, is_id
 from mlpcli.data.telling import find_telling
 from mlpcli.tasks.classification import Classification
 from mlpcli.text import cut_list, printable, quoted
@@ -225,7 +225,7 @@ def _say_groups(data: Dataset) -> str:
         for j, column in enumerate(data.columns or ())
         if data.groups is None
         and column.name is not None
-        and is_index(column.name)
+        and is_id(column.name)
         and len(distinct(data.X[:, j])) > _MARKS
     ]
     if not found:

@@ -454,7 +454,17 @@ def test_an_index_of_shuffled_rows_without_a_name_is_left_out(name: str) -> None
 
 @pytest.mark.parametrize(
     "name",
-    ["rownames", "row_names", "id", "ID", "customer id", "PassengerId", "Serial No.", "Sample.ID"],
+    [
+        "rownames",
+        "row_names",
+        "index",
+        "id",
+        "ID",
+        "customer id",
+        "PassengerId",
+        "Serial No.",
+        "Sample.ID",
+    ],
 )
 def test_so_are_numbers_of_a_part_of_the_rows_under_the_name_of_an_index(name: str) -> None:
     order = (np.random.default_rng(0).permutation(3 * N)[:N] + 1).tolist()

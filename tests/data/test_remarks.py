@@ -130,6 +130,7 @@ def test_a_label_that_names_or_counts_the_rows_is_told(y: Array, kind: str, said
         (("x", "Store ID"), "'Store ID'"),
         (("id", "userId"), "id"),
         (("patient", "few_id"), ""),
+        (("heat_index", "no"), ""),
         ((None, None), ""),
     ],
 )
