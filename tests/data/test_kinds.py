@@ -479,7 +479,7 @@ def test_so_are_numbers_of_a_part_of_the_rows_under_the_name_of_an_index(name: s
 
 
 @pytest.mark.parametrize(
-    "name", ["paid", "valid", "Covid", "piano", "row", "x1", "idle", "no_rooms"]
+    "name", ["paid", "valid", "Covid", "piano", "row", "price_index", "idle", "no_rooms"]
 )
 def test_other_names_are_not_taken_for_those_of_an_index(name: str) -> None:
     order = (np.random.default_rng(0).permutation(3 * N)[:N] + 1).tolist()
