@@ -227,7 +227,7 @@ def _say_groups(data: Dataset) -> str:
         if data.groups is None
         and column.name is not None
         and is_id(column.name)
-        and len(distinct(data.X[:, j])) > _MARKS
+        and _MARKS < len(distinct(data.X[:, j])) < len(data.X)
     ]
     if not found:
         return ""

@@ -216,7 +216,7 @@ def _match(
     named = all(part.column is not None for part in (*before, *after))
     keys = [{part.column if named else j: j for j, part in enumerate(s)} for s in (before, after)]
     for there, missing, text in (
-        (keys[1], keys[0], "was trained on a column {} that these data do not have"),
+        (keys[1], keys[0], "was trained on a column {} that is no input here"),
         (keys[0], keys[1], "was not trained on the column {} of these data"),
     ):
         if lacking := [key for key in missing if key not in there]:

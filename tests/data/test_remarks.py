@@ -144,6 +144,8 @@ def test_a_column_that_may_tell_whose_a_row_is_is_told(names: Any, said: str) ->
         f"of the same one are trained on: keep them together by --group {said}"
     )
     assert remarks(table(X, y, columns=columns), "classification")[1:] == ([rest] if said else [])
+    different = table(X[:, :1] + np.arange(60)[:, None] * 11, y, columns=columns[:1])
+    assert remarks(different, "classification")[1:] == []
     grouped = table(X, y, columns=columns, groups=np.arange(60) // 2)
     assert remarks(grouped, "classification")[1:] == []
 

@@ -83,8 +83,8 @@ def test_numbers_keep_their_unit(mlp) -> None:
 @pytest.mark.parametrize(
     ("heads", "said"),
     [
-        (["a", "b", "d"], "was trained on a column 'c' that these data do not have"),
-        (["a", "b"], "was trained on a column 'c' that these data do not have"),
+        (["a", "b", "d"], "was trained on a column 'c' that is no input here"),
+        (["a", "b"], "was trained on a column 'c' that is no input here"),
         (["a", "b", "c", "d"], "was not trained on the column 'd' of these data"),
     ],
 )
