@@ -194,6 +194,8 @@ def results(
         )
     if held_out := scores.out_of_fold:
         console.result(f"out of fold: {describe_out_of_fold(held_out, task)}")
+    if scores.no_better:
+        console.warning(f"{scores.no_better}, which is no worse out of fold")
     seconds, speed = about["seconds"], about["samples_per_second"]
     path = f"{about['checkpoint']} written" if about["checkpoint"] else "no checkpoint written"
     console.result(f"{path}: {seconds:.1f} s of training, {speed:,.0f} samples/s")

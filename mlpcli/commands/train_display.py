@@ -238,6 +238,11 @@ class TrainDisplay:
                     f"loss {s.loss:.4f}  "
                     f"({s.samples:,} samples, epoch {now.best_epoch} of {now.epoch})"
                 )
+        val, held_out = self._run.material.splits.val, scores["validation"]
+        if val and held_out:
+            better, constant = task.constant_answer(held_out, val.y[val.rows])
+            if not better:
+                console.warning(f"{constant}, which is no worse on the validation rows")
         console.result(
             f"{self._keeper.path} written: {self._trainer.seconds:.1f} s of training, "
             f"{outcome['samples_per_second']:,.0f} samples/s"

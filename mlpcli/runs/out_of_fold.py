@@ -16,7 +16,7 @@ from mlpcli.records import record
 from mlpcli.runs.material import Material
 from mlpcli.runs.meta import OutOfFold
 from mlpcli.runs.model import in_terms_of
-from mlpcli.tasks.task import Scores, Task
+from mlpcli.tasks.task import Scores, Task, TaskReport
 
 
 @record
@@ -29,11 +29,13 @@ class TeamScores:
         train: of their committee on all rows that any of them was trained on.
         out_of_fold: of all held-out rows together, each answered by the network that held it out;
             None if none are.
+        no_better: how one answer for all these rows would do, in words; "" if it would do worse.
     """
 
     each: Sequence[Scores | None]
     train: Scores
     out_of_fold: OutOfFold | None
+    no_better: str
 
 
 def score_team(
@@ -62,19 +64,26 @@ def score_team(
         report = task.report(predictions)
         whose = f"network {len(each)} on what it holds out"
         refuse_overflow(report, material.data.source, whose)
-        each.append(Scores(report.samples, report.loss, report.figures))
+        each.append(_scores(report))
         if own and honest:
             said.append(predictions)
             rows.append(split.rows)
     trained = distinct(np.concatenate([m.splits.train.rows for _, m, _ in networks]))
     together = [Split("train", m.data.X, y, trained) for _, m, _ in networks]
-    out_of_fold = None
+    out_of_fold, no_better = None, ""
     if said:
-        report = task.report(join_predictions(said))
+        joined = join_predictions(said)
+        report = task.report(joined)
         known = len(np.union1d(trained, np.concatenate(rows)))
         figures = report.figures, report.intervals()
         out_of_fold = OutOfFold(report.samples, known, report.loss, *figures)
-    return TeamScores(each, score_members(members, together, task), out_of_fold)
+        better, constant = task.constant_answer(_scores(report), joined.y)
+        no_better = "" if better else constant
+    return TeamScores(each, score_members(members, together, task), out_of_fold, no_better)
+
+
+def _scores(report: TaskReport) -> Scores:
+    return Scores(report.samples, report.loss, report.figures)
 
 
 def describe_out_of_fold(score: OutOfFold, task: Task) -> str:

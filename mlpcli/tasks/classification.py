@@ -109,6 +109,9 @@ class Classification:
             return (-scores.loss,)
         return scores.figures["accuracy"], -scores.loss
 
+    def constant_answer(self, scores: Scores, y: Array) -> tuple[bool, str]:
+        return _constant_answer(scores.figures["accuracy"], y, self.classes.tolist())
+
     def answer(self, outputs: Array, scores: Array) -> tuple[Array, Array | None]:
         return scores.argmax(axis=1), outputs.max(axis=1)
 
@@ -152,6 +155,16 @@ class Classification:
         return {"kind": self.kind, "classes": self.classes.tolist()}
 
 
+def _constant_answer(accuracy: float, y: Array, names: Sequence[Any]) -> tuple[bool, str]:
+    counts = np.bincount(y)
+    most = int(counts.argmax())
+    share = float(counts[most] / len(y))
+    return accuracy > share or share == 1, (
+        f"always answering {names[most]}, the most frequent class, would be right for "
+        f"{percent(share, 1)}"
+    )
+
+
 @record
 class ClassReport:
     """The figures of each class; memory grows with N + C, but for `confusion`.
@@ -190,13 +203,7 @@ class ClassReport:
         return self.correct / self.samples
 
     def constant_answer(self, names: Sequence[str]) -> tuple[bool, str]:
-        counts = np.bincount(self.y, minlength=self.classes)
-        most = int(counts.argmax())
-        right = int(counts[most])
-        return self.correct > right or right == self.samples, (
-            f"always answering {names[most]}, the most frequent class, would be right for "
-            f"{percent(right / self.samples, 1)}"
-        )
+        return _constant_answer(self.accuracy, self.y, names)
 
     @property
     def confusion(self) -> Array:

@@ -137,6 +137,9 @@ class Regression:
         """The lowest loss."""
         return (-scores.loss,)
 
+    def constant_answer(self, scores: Scores, y: Array) -> tuple[bool, str]:
+        return _constant_answer(scores.figures["rmse"], self.deviation * y.astype(np.float64))
+
     def answer(self, outputs: Array, scores: Array) -> tuple[Array, Array | None]:
         return self.decode(outputs[:, 0]), None
 
@@ -175,6 +178,12 @@ class Regression:
             "low": self.low,
             "high": self.high,
         }
+
+
+def _constant_answer(rmse: float, targets: Array) -> tuple[bool, str]:
+    spread = float(np.std(targets))
+    said = f"always answering the mean of the targets would be off by {spread:.4g}"
+    return rmse < spread or spread == 0, said
 
 
 @record
@@ -216,9 +225,7 @@ class ResidualReport:
         return _figures(*(np.mean(x) for x in (e * e, np.abs(e), y, y * y)))
 
     def constant_answer(self, names: Sequence[str]) -> tuple[bool, str]:
-        spread = float(np.std(self.y))
-        said = f"always answering the mean of the targets would be off by {spread:.4g}"
-        return self.figures["rmse"] < spread or spread == 0, said
+        return _constant_answer(self.figures["rmse"], self.y)
 
     def intervals(self) -> dict[str, tuple[float, float]]:
         """95 % intervals of the figures, by 1,000 bootstrap samples of the rows (Efron 1979).

@@ -169,6 +169,9 @@ class Task(Protocol):
         Of equal ones, the later epoch takes the place of the earlier if the tuple is of one figure.
         """
 
+    def constant_answer(self, scores: Scores, y: Array) -> tuple[bool, str]:
+        """See `TaskReport.constant_answer`; of scores on rows with these targets (N,)."""
+
     def answer(self, outputs: Array, scores: Array) -> tuple[Array, Array | None]:
         """(answers, certainty) of the network's outputs (N, C); see `Predictions`.
 

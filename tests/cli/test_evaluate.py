@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import re
 from pathlib import Path
 
@@ -518,3 +519,33 @@ def test_a_model_that_is_no_better_than_one_answer_for_all_is_told_of(mlp, point
 
     mlp.ok("train", "--data", points, *mlp.PLAIN, "--epochs", 40, "-q")
     assert mlp.ok("evaluate", "model.npz").err == ""
+
+
+def test_training_tells_so_too_of_the_rows_that_were_held_out(mlp) -> None:
+    rng = np.random.default_rng(0)
+    noise = [f"{a:.3f},{b:.3f}" for a, b in rng.normal(size=(400, 2))]
+    about = ("--hidden", 3, "--epochs", 1)
+    rare = [f"{row},{'yes' if i % 10 == 0 else 'no'}" for i, row in enumerate(noise)]
+    Path("rare.csv").write_text("\n".join(["a,b,answer", *rare]) + "\n")
+    done = mlp.ok("train", "--data", "rare.csv", *about)
+    assert re.search(r"validation: accuracy +90.62 %", done.out)  # 29 of 32
+    said = "warning: always answering no, the most frequent class, would be right for 9"
+    assert f"{said}0.6 %, which is no worse on the validation rows\n" in done.err
+    assert mlp.ok("train", "--data", "rare.csv", *about, "-q").err == ""
+    done = mlp.ok("train", "--data", "rare.csv", *about, "--folds", 5)
+    assert f"{said}0.0 %, which is no worse out of fold\n" in done.err
+
+    by_sign = [f"{row},{row[0] == '-'}" for row in noise]
+    Path("sign.csv").write_text("\n".join(["a,b,negative", *by_sign]) + "\n")
+    for more in ((), ("--folds", 5)):
+        assert "always" not in mlp.ok("train", "--data", "sign.csv", "--epochs", 9, *more).err
+
+    numbers = rng.normal(size=400).tolist()
+    rows = [f"{row},{number}" for row, number in zip(noise, numbers, strict=True)]
+    Path("numbers.csv").write_text("\n".join(["a,b,number", *rows]) + "\n")
+    done = mlp.ok("train", "--data", "numbers.csv", *about, "--lr", 0.1, "--seed", 1, "--json")
+    told = re.search(r"mean of the targets would be off by ([0-9.]+), which is no worse", done.err)
+    r2, rmse = done.json["validation"]["r2"], done.json["validation"]["rmse"]
+    assert told
+    assert r2 < 0
+    assert float(told[1]) == pytest.approx(rmse / math.sqrt(1 - r2), rel=1e-3)

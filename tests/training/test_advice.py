@@ -30,9 +30,12 @@ RUN = ("train", "--data", "digits", "--epochs", "15", "--hidden", "50")
     ids=["low", "high", "high for tanh", "low for adam", "penalty", "penalty of sgd", "zeros"],
 )
 def test_a_rate_that_is_off_is_told_once(mlp, flags: list[str], said: str) -> None:
-    err = mlp(*RUN, *flags).err
-    assert re.search(rf"^warning: .*{said}$", err, re.MULTILINE)
-    assert err.count("warning:") == 1
+    assert re.fullmatch(rf"warning: .*{said}", "\n".join(advice(mlp(*RUN, *flags).err)))
+
+
+def advice(err: str) -> list[str]:
+    """The warnings but the one that nothing was learned."""
+    return re.findall(r"^warning: (?!always answering).*", err, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +52,7 @@ def test_a_rate_that_is_off_is_told_once(mlp, flags: list[str], said: str) -> No
     ids=" ".join,
 )
 def test_a_rate_that_works_or_rises_yet_is_not(mlp, flags: list[str]) -> None:
-    assert "warning:" not in mlp.ok(*RUN, *flags).err
+    assert advice(mlp.ok(*RUN, *flags).err) == []
 
 
 def test_a_layer_alone_may_begin_at_zero(mlp) -> None:
