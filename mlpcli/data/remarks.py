@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from unicodedata import normalize
 
 import numpy as np
@@ -16,6 +16,7 @@ from mlpcli.data.copies import count_copies
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.left_out import counts_rows, is_id
 from mlpcli.data.telling import find_telling
+from mlpcli.records import record
 from mlpcli.tasks.classification import Classification
 from mlpcli.text import cut_list, printable, quoted
 
@@ -28,17 +29,28 @@ _SAMPLE = 10_000  # and for dates and what stands for a gap
 _FAR = 3  # times the span of all other values
 
 
+@record
+class Facts:
+    """A data set, and what all remarks ask of it.
+
+    Attributes:
+        data: the data set.
+        classes: whether its labels are taken for classes.
+        names, counts: (C,) the different labels, and how many rows have each.
+    """
+
+    data: Dataset
+    classes: bool
+    names: Array
+    counts: Array
+
+
 def remarks(data: Dataset, kind: str) -> list[str]:
     """All there is to say where data are for that kind of task, a line each."""
-    classes = kind == Classification.kind
     labels = np.unique(data.y, return_counts=True)
-    lines = (
-        *(_say_pixels(data), _say_label(data, classes, *labels)),
-        *(_say_single(data, classes, *labels), _say_twins(data, labels[0]), _say_mixed(data)),
-        *(_say_dates(data), _say_sentinels(data, classes)),
-        *(_say_copies(data), _say_groups(data), _say_telling(data, classes)),
-    )
-    said = [*data.notices, *(f"{data.source}: {line}" for line in lines if line)]
+    facts = Facts(data, kind == Classification.kind, *labels)
+    lines = filter(None, (say(facts) for say in REMARKS))
+    said = [*data.notices, *(f"{data.source}: {line}" for line in lines)]
     if data.columns is not None:
         columns = describe_columns(data.columns, data.left_out)
         label = f"; label: {printable(data.label.shown)}" if data.label.shown else ""
@@ -46,7 +58,8 @@ def remarks(data: Dataset, kind: str) -> list[str]:
     return said
 
 
-def _say_pixels(data: Dataset) -> str:
+def _say_pixels(facts: Facts) -> str:
+    data = facts.data
     R = data.X.shape[1] + sum(column.reason == "constant" for column in data.left_out)
     side = math.isqrt(R)
     if side * side != R or R < _SQUARE or not _may_be_pixels(data):
@@ -78,12 +91,13 @@ def _may_be_pixels(data: Dataset) -> bool:
     return bool((np.rint(X) == X).all() and X.min() == 0 and _MARKS < X.max() <= 255)
 
 
-def _say_label(data: Dataset, classes: bool, names: Array, counts: Array) -> str:
+def _say_label(facts: Facts) -> str:
     """Of labels that name or count the rows."""
-    N = counts.sum()
-    if classes and _NAMES <= N < 2 * len(names):
-        what = f"has {len(names):,} classes in {N:,} rows"
-    elif not classes and counts_rows(data.y):
+    data = facts.data
+    N = facts.counts.sum()
+    if facts.classes and _NAMES <= N < 2 * len(facts.names):
+        what = f"has {len(facts.names):,} classes in {N:,} rows"
+    elif not facts.classes and counts_rows(data.y):
         what = "counts the rows"
     else:
         return ""
@@ -92,9 +106,10 @@ def _say_label(data: Dataset, classes: bool, names: Array, counts: Array) -> str
     return f"the label{name} {what}{other}"
 
 
-def _say_single(data: Dataset, classes: bool, names: Array, counts: Array) -> str:
+def _say_single(facts: Facts) -> str:
     """Of a class or a few that one row has."""
-    if not classes or data.columns is None or counts.mean() < _NAMES or counts.min() > 1:
+    data, names, counts = facts.data, facts.names, facts.counts
+    if not facts.classes or data.columns is None or counts.mean() < _NAMES or counts.min() > 1:
         return ""
     single = [quoted(str(name)) for name in names[counts == 1].tolist()]
     return (
@@ -103,10 +118,11 @@ def _say_single(data: Dataset, classes: bool, names: Array, counts: Array) -> st
     )
 
 
-def _say_twins(data: Dataset, names: Array) -> str:
+def _say_twins(facts: Facts) -> str:
+    data = facts.data
     texts = [(column.shown, column.categories) for column in data.columns or ()]
     if data.y.dtype.kind == "U":
-        texts.append((data.label.shown or "label", names.tolist()))
+        texts.append((data.label.shown or "label", facts.names.tolist()))
     found = [(name, pair) for name, each in texts if (pair := find_twins(each))]
     if not found:
         return ""
@@ -127,8 +143,9 @@ def find_twins(texts: Iterable[str]) -> tuple[str, str] | None:
     return None
 
 
-def _say_mixed(data: Dataset) -> str:
+def _say_mixed(facts: Facts) -> str:
     """Of categories most of which are numbers."""
+    data = facts.data
     found = []
     for column in data.columns or ():
         texts = [text for text in column.categories if parse_written(text) is None]
@@ -143,8 +160,9 @@ def _say_mixed(data: Dataset) -> str:
     )
 
 
-def _say_dates(data: Dataset) -> str:
+def _say_dates(facts: Facts) -> str:
     """Of numbers such as 20241231, whose differences are not in days."""
+    data = facts.data
     found = [
         printable(column.shown)
         for j, column in enumerate(data.columns or ())
@@ -170,13 +188,14 @@ def _are_dates(values: Array) -> bool:
     return bool(dates.all()) and len(distinct(known)) > _MARKS
 
 
-def _say_sentinels(data: Dataset, classes: bool) -> str:
+def _say_sentinels(facts: Facts) -> str:
+    data = facts.data
     numbers = [
         (column.shown, data.X[:, j])
         for j, column in enumerate(data.columns or ())
         if column.kind == "number"
     ]
-    if data.columns is not None and not classes:
+    if data.columns is not None and not facts.classes:
         numbers.append((data.label.shown or "label", data.y))
     found = []
     for name, values in numbers:
@@ -205,8 +224,9 @@ def find_sentinel(values: Array) -> float | None:
     return None
 
 
-def _say_copies(data: Dataset) -> str:
+def _say_copies(facts: Facts) -> str:
     """Of rows that repeat others, unless those of a group stay together."""
+    data = facts.data
     if data.columns is None or data.groups is not None:
         return ""
     parts = [X for X, _, _ in data.parts if X is not None and len(X)]
@@ -219,8 +239,9 @@ def _say_copies(data: Dataset) -> str:
     )
 
 
-def _say_groups(data: Dataset) -> str:
+def _say_groups(facts: Facts) -> str:
     """Of columns that say whose a row is, and are inputs like others."""
+    data = facts.data
     found = [
         column.shown
         for j, column in enumerate(data.columns or ())
@@ -238,10 +259,11 @@ def _say_groups(data: Dataset) -> str:
     )
 
 
-def _say_telling(data: Dataset, classes: bool) -> str:
+def _say_telling(facts: Facts) -> str:
+    data = facts.data
     if data.columns is None or len(data.columns) < 2:
         return ""
-    found = find_telling(data.X, data.y, classes=classes)
+    found = find_telling(data.X, data.y, classes=facts.classes)
     names = cut_list([printable(data.columns[j].shown) for j in found])
     return (
         f"every label can be told from {names} alone; if new rows will not have it, leave it out "
@@ -249,3 +271,18 @@ def _say_telling(data: Dataset, classes: bool) -> str:
         if found
         else ""
     )
+
+
+REMARKS: tuple[Callable[[Facts], str], ...] = (
+    _say_pixels,
+    _say_label,
+    _say_single,
+    _say_twins,
+    _say_mixed,
+    _say_dates,
+    _say_sentinels,
+    _say_copies,
+    _say_groups,
+    _say_telling,
+)
+"""What looks for one thing each, and says it in a line; "" if it is not there."""
