@@ -241,8 +241,8 @@ def test_rows_that_cannot_be_read_are_told_and_the_others_are_answered(mlp, iris
         *("a,ant", "b,", "c,cow", ",", "d,bee", "e,", "f,ant"),
     ]
     assert outcome.err.splitlines() == [
-        "warning: new.csv: row 5 has 1 column, expected 3 as in the first row; fill it up, "
-        "or quote the cells that hold a ','",
+        "warning: new.csv: row 5 has 1 column, expected 3 as in the first row; fill it up or "
+        "remove it, or quote the cells that hold a ','",
         "warning: new.csv: row 7, column 'height': '1e300' is not finite in float32; "
         "correct it, drop the row, or rescale the column",
         "mlp: 3 of 7 have no answer; the first: new.csv: row 3, column 'height': 'x' is not a "

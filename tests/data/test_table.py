@@ -117,12 +117,12 @@ def test_a_label_column_is_a_name_before_it_is_an_index(wanted: str, name: str) 
         (
             "a,b,c\n1,2,3\n\n1,2\n",
             "row 4 has 2 columns, expected 3 as in the first row; "
-            "fill it up, or quote the cells that hold a ','",
+            "fill it up or remove it, or quote the cells that hold a ','",
         ),
         (
             "1,2,3\n1,2,3,4\n",
             "row 2 has 4 columns, expected 3 as in the first row; "
-            "fill it up, or quote the cells that hold a ','",
+            "fill it up or remove it, or quote the cells that hold a ','",
         ),
         (
             "a,b,c\n" + "1,2,3\n" * 5 + "1,2x,3\n1,2x,3\n" + "1,2,3\n" * 5,

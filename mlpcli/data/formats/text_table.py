@@ -332,7 +332,7 @@ class TextTable:
             raise DataError(
                 f"{self.source}: row {number} has {name_columns(len(cells))}, "
                 f"expected {self.width} as in the first row; "
-                f"fill it up, or quote the cells that hold a {quoted(self.delimiter)}"
+                f"fill it up or remove it, or quote the cells that hold a {quoted(self.delimiter)}"
             )
         return cells
 
