@@ -53,7 +53,7 @@ class TableReader(TextTable):
             has_header=options.header,
             delimiter=delimiter,
         )
-        if _is_sparse([" ".join(cells).split() for cells in self.head]):
+        if _is_sparse(list(map(" ".join, self.head))):
             raise DataError(
                 f"{source}: is in LIBSVM's sparse format; save it as CSV, with all of its columns"
             )
@@ -163,8 +163,11 @@ class TableReader(TextTable):
         return row
 
 
-def _is_sparse(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether each row is a label and pairs `index:value`, as index rises, and not just times."""
+def _is_sparse(lines: Sequence[str]) -> bool:
+    """Whether each is a label and pairs `index:value`, as index rises, and not just times."""
+    if not any(":" in line for line in lines[:2]):
+        return False
+    rows = [line.split() for line in lines]
     pairs = [list(map(_PAIR.fullmatch, row[1:])) for row in rows]
     found = [[int(pair[1]) for pair in row if pair] for row in pairs]
     return (
