@@ -229,12 +229,13 @@ def test_a_folder_of_idx_files_is_left_to_their_reader(tmp_path: Path) -> None:
         ("folder.csv", f"a folder with neither X.npy and y.npy nor IDX files; {KINDS}"),
         ("book.xlsx", "is an Excel workbook; save the sheet as CSV"),
         ("rows.json", "is JSON; save the table as CSV or Parquet"),
+        ("a9a.svm", "is in LIBSVM's sparse format; save it as CSV, with all of its columns"),
         ("all.zip", "is a zip archive; unpack it, and give the table that is in it"),
         ("all.tar.gz", "is an archive; unpack it, and give the table that is in it"),
     ],
 )
 def test_nothing_that_can_be_read(tmp_path: Path, name: str, message: str) -> None:
-    for file in ("notes.doc", "book.xlsx", "rows.json", "all.zip", "all.tar.gz"):
+    for file in ("notes.doc", "book.xlsx", "rows.json", "a9a.svm", "all.zip", "all.tar.gz"):
         (tmp_path / file).write_bytes(b"PK")
     (tmp_path / "empty").mkdir()
     (tmp_path / "folder.csv").mkdir()

@@ -99,6 +99,7 @@ def suffixes(*, training: bool) -> list[str]:
 _SAVE_SHEET = "save the sheet as CSV"
 _AS_CSV = "save the table as CSV or Parquet"
 _UNPACK = "unpack it, and give the table that is in it"
+SPARSE = "is in LIBSVM's sparse format; save it as CSV, with all of its columns"
 
 _REMEDIES = {
     ".zip": f"is a zip archive; {_UNPACK}",
@@ -133,6 +134,9 @@ _REMEDIES = {
     ".dta": f"is a Stata file; {_AS_CSV}",
     ".db": f"is a database; {_AS_CSV}",
     ".sqlite": f"is a database; {_AS_CSV}",
+    ".svm": SPARSE,
+    ".svmlight": SPARSE,
+    ".libsvm": SPARSE,
     ".html": f"is a web page; {_AS_CSV}",
     ".xml": f"is XML; {_AS_CSV}",
     ".pdf": f"is a PDF; {_AS_CSV}",

@@ -16,6 +16,7 @@ import numpy as np
 from mlpcli.arrays import Array
 from mlpcli.data.columns import TableOptions
 from mlpcli.data.formats.byte_cells import KnownTexts, split_block
+from mlpcli.data.formats.registry import SPARSE
 from mlpcli.data.formats.text_lines import split_lines
 from mlpcli.data.formats.text_table import TextTable
 from mlpcli.data.readings import OddCellError, Reading
@@ -54,9 +55,7 @@ class TableReader(TextTable):
             delimiter=delimiter,
         )
         if _is_sparse(list(map(" ".join, self.head))):
-            raise DataError(
-                f"{source}: is in LIBSVM's sparse format; save it as CSV, with all of its columns"
-            )
+            raise DataError(f"{source}: {SPARSE}")
 
     @property
     def digest(self) -> str:
