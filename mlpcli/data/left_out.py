@@ -20,7 +20,7 @@ _FIRST = 100  # rows that usually show that a column is of use
 
 
 def find_reason(
-    values: Array, reading: Reading, starts: Sequence[int], *, unnamed: bool, leading: bool
+    values: Array, reading: Reading, starts: Sequence[int], *, ascending: bool, shuffled: bool
 ) -> str:
     """Why a column is to be left out, or "".
 
@@ -28,10 +28,10 @@ def find_reason(
         values: (N,) what was read.
         reading: by which it was read.
         starts: the rows with which files begin.
-        unnamed: whether a header gives it no name, or that of an index.
-        leading: whether all columns before it have no name, or it has that of an index.
+        ascending: whether numbers of rows may be in it, as it has no name, or that of an index.
+        shuffled: whether these may be in any order.
     """
-    if not isinstance(reading, CategoryCells) and not unnamed and _plainly_tells(values):
+    if not isinstance(reading, CategoryCells) and not ascending and _plainly_tells(values):
         return ""
     present = len(values) - int(np.count_nonzero(np.isnan(values)))
     if present == 0:
@@ -50,8 +50,8 @@ def find_reason(
         return "constant"
     if counts_rows(values, starts):
         return "counts the rows"
-    names = unnamed and (_ascends(values) or (leading and _are_different(values)))
-    return "numbers the rows" if names else ""
+    numbers = (ascending and _ascends(values)) or (shuffled and _are_different(values))
+    return "numbers the rows" if numbers else ""
 
 
 def is_id(name: str) -> bool:

@@ -112,9 +112,10 @@ def _say_single(facts: Facts) -> str:
     if not facts.classes or data.columns is None or counts.mean() < _NAMES or counts.min() > 1:
         return ""
     single = [quoted(str(name)) for name in names[counts == 1].tolist()]
+    has = "has" if len(single) == 1 else "each has"
     return (
-        f"one row alone has the label {cut_list(single)}; correct it if it is misspelt, as a class "
-        "of one row is not both learned and tested"
+        f"one row {has} the label {cut_list(single)}; correct it if it is misspelt, as a class of "
+        "one row is not both learned and tested"
     )
 
 
@@ -253,9 +254,9 @@ def _say_groups(facts: Facts) -> str:
     if not found:
         return ""
     return (
-        f"{cut_list([printable(name) for name in found])} may tell whose a row is; held-out rows "
-        "are scored too well if others of the same one are trained on: keep them together by "
-        f"--group {shlex.quote(found[0])}"
+        f"rows of one {cut_list([printable(name) for name in found])} may belong together; a row "
+        "that is held out is scored too well if others of its group are trained on: keep them "
+        f"together by --group {shlex.quote(found[0])}"
     )
 
 

@@ -140,8 +140,8 @@ def test_a_column_that_may_tell_whose_a_row_is_is_told(names: Any, said: str) ->
     y = np.random.default_rng(0).integers(2, size=60)
     found = ", ".join(name for name in names if name and name.lower().endswith("id"))
     rest = (
-        f"points.csv: {found} may tell whose a row is; held-out rows are scored too well if others "
-        f"of the same one are trained on: keep them together by --group {said}"
+        f"points.csv: rows of one {found} may belong together; a row that is held out is scored "
+        f"too well if others of its group are trained on: keep them together by --group {said}"
     )
     assert remarks(table(X, y, columns=columns), "classification")[1:] == ([rest] if said else [])
     different = table(X[:, :1] + np.arange(60)[:, None] * 11, y, columns=columns[:1])
@@ -198,7 +198,8 @@ def test_a_class_of_one_row_among_many_may_be_misspelt(y: Array, said: str) -> N
     about: dict[str, Any] = {"columns": (Column("a", 0, "number"),), "label": LabelColumn("b", 1)}
     X = np.random.default_rng(0).normal(size=(len(y), 1))
     rest = "correct it if it is misspelt, as a class of one row is not both learned and tested"
-    lines = [f"points.csv: one row alone has the label {said}; {rest}"] if said else []
+    has = "each has" if said == "'7', '9'" else "has"
+    lines = [f"points.csv: one row {has} the label {said}; {rest}"] if said else []
     assert remarks(table(X, y, **about), "classification")[1:] == lines
     if y.dtype.kind == "i":
         assert remarks(table(X, y, **about), "regression")[1:] == []

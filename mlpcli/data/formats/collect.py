@@ -345,11 +345,13 @@ class _Collector:
             if position in self.place.asked_for:
                 continue
             called = is_index(self._name(position) or "")
-            kind = {
-                "unnamed": called or position in names,
-                "leading": called or position < first_named,
-            }
-            reason = find_reason(self.X.array[:, j], self.readings[j], self.starts, **kind)
+            reason = find_reason(
+                self.X.array[:, j],
+                self.readings[j],
+                self.starts,
+                ascending=called or position in names,
+                shuffled=called or position < first_named,
+            )
             if reason:
                 found.append(LeftOut(self._name(position), position, reason))
         if len(found) < len(self.readings):
