@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mlpcli.data.columns import TableOptions
@@ -161,6 +162,52 @@ def test_a_number_that_is_there_once_does_not_name_numbers() -> None:
     rows = "".join(f"{i / 7:.3f},{'ab'[i % 2]},{i % 3}\n" for i in range(1, 13))
     table = read("0.5,a,2.0\n" + rows)
     assert (table.label.name, len(table.X)) == (None, 13)
+
+
+NUMBERS_AS_NAMES = {
+    "years": ("", "1940", "1945", "1950", "1955"),
+    "years after names": ("land", "code", "2001", "2002", "2003"),
+    "years, the last first": ("land", "2003", "2002", "2001"),
+    "bins": ("size", "142.24", "144.78", "147.32", "149.86", "152.4"),
+    "what rises, after a blank": ("", "16.5", "16.75", "17.25"),
+    "sizes": ("land", "1", "2", "3", "4", "5"),
+}
+
+
+@pytest.mark.parametrize("names", NUMBERS_AS_NAMES.values(), ids=NUMBERS_AS_NAMES)
+def test_numbers_in_order_name_columns_of_numbers_that_are_not(names: tuple[str, ...]) -> None:
+    rng = np.random.default_rng(0)
+    numbers = [name for name in names if name[:1].isdigit()]
+    texts = len(names) - len(numbers)  # which differ in every row
+    rows = [
+        [land] * texts + [f"{x:.2f}" for x in rng.normal(size=len(numbers))]
+        for land in "ABCDEFGHIJKL"
+    ]
+    table = read("".join(",".join(row) + "\n" for row in (names, *rows)))
+    assert [*(column.name for column in table.columns), table.label.name] == numbers
+    assert (len(table.X), table.notices) == (12, (HEADER,))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        (1.5, 0.5, 2.5, 0.7, 0.3, 0.1),  # in no order
+        (1.0, 2.0, 3.0),  # as it may come about
+        (7, 7, 7, 7, 7, 7),
+        (1960.0, 1961.5, 1965.0),  # not evenly apart, and there is no blank
+    ],
+)
+def test_other_numbers_do_not(row: tuple[float, ...]) -> None:
+    rng = np.random.default_rng(0)
+    rows = [row, *rng.normal(size=(12, len(row)))]
+    table = read("".join(",".join([f"{x:.3f}" for x in values]) + "\n" for values in rows))
+    assert (table.label.name, len(table.X), table.notices) == (None, 13, ())
+
+
+def test_rows_that_are_all_in_order_are_samples() -> None:
+    rows = "".join(f"{2 * i},{2 * i + 3},{2 * i + 6},{2 * i + 9},{2 * i + 12}\n" for i in range(9))
+    table = read(rows)
+    assert (table.label.name, len(table.X)) == (None, 9)
 
 
 ALL_TEXT = "".join(f"{'ab'[i % 2]},{'uvw'[i % 3]},{'pq'[i // 2 % 2]}\n" for i in range(12))

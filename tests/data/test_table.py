@@ -125,6 +125,11 @@ def test_a_label_column_is_a_name_before_it_is_an_index(wanted: str, name: str) 
             "fill it up or remove it, or quote the cells that hold a ','",
         ),
         (
+            "1   2  3\n4 5 new car\n7 8 9\n",
+            "row 2 has 4 columns, expected 3 as in the first row; "
+            "fill it up or remove it, or quote the cells that hold a ' '",
+        ),
+        (
             "a,b,c\n" + "1,2,3\n" * 5 + "1,2x,3\n1,2x,3\n" + "1,2,3\n" * 5,
             "row 7, column 'b': '2x' is not a number, as most are; correct it, or read the column "
             "otherwise: --categorical b, or --numeric b, which takes it for missing",

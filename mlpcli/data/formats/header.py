@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
+from operator import sub
 
 from mlpcli.data.cells import decimal_mark, is_missing, parse_written, split_unit
 from mlpcli.errors import DataError
@@ -161,24 +162,21 @@ def is_header(
     """
     first, below = [cell.strip() for cell in rows[0]], rows[1:]
     wanted = set(map(folded, known))
-    if wanted and 2 * len(wanted & set(map(folded, first))) > len(wanted):
+    if 2 * len(wanted & set(map(folded, first))) > len(wanted):
         return True, True
+    numbers = any(_is_number(cell, decimal_comma) for cell in first)
     if not below:
-        return not any(_is_number(cell, decimal_comma) for cell in first), True
+        return not numbers, True
     if _counts(first) and (len(first) > 2 or below[0][0].strip() != "1"):  # 0,1 may be a sample
         return True, False
     votes = [_vote(first, below, j, decimal_comma) for j in range(len(first))]
     yes, no = votes.count(1), votes.count(-1)
-    if yes or no:
-        if yes > no:
-            return True, no == 0
-        return (
-            (True, False)
-            if _names_labels(first, below, label, decimal_comma)
-            else (False, yes == 0)
-        )
-    text = all(cell and not _is_number(cell, decimal_comma) for cell in first)
-    return text and len(set(first)) == len(first), False
+    if yes > no:
+        return True, no == 0
+    if no:
+        named = votes[label] == 1 or _is_series(first, below, decimal_comma)
+        return named, not (named or yes)
+    return all(first) and not numbers and len(set(first)) == len(first), False
 
 
 def _vote(first: Sequence[str], below: Sequence[Sequence[str]], j: int, decimal_comma: bool) -> int:
@@ -189,36 +187,38 @@ def _vote(first: Sequence[str], below: Sequence[Sequence[str]], j: int, decimal_
     cells = [row[j].strip() for row in below if j < len(row) and not is_missing(row[j])]
     if is_missing(first[j]) or not cells:
         return 0
+    if first[j] in cells:
+        return -1
     unit = split_unit(cells[0])[1]
     numbers = sum(_is_number(cell, decimal_comma, unit) for cell in cells)
     if 2 * numbers > len(cells):
         return -1 if _is_number(first[j], decimal_comma, unit) else 1
-    if first[j] in cells:
-        return -1
-    return 1 if min(Counter(cells).values()) > 1 else 0
+    return int(min(Counter(cells).values()) > 1)
 
 
-def _names_labels(
-    first: Sequence[str], below: Sequence[Sequence[str]], label: int, decimal_comma: bool
-) -> bool:
-    """Whether the first cell of the labels is a name: none below is alike.
+def _is_series(first: Sequence[str], below: Sequence[Sequence[str]], decimal_comma: bool) -> bool:
+    """Whether the numbers of the first row name columns, as years, bins and wavelengths do.
 
-    It is text above numbers, or occurs once if every other one occurs at least twice, and is no
-    number among numbers.
+    They are evenly spaced, at least five of them or three from 1000 to 2999; or at least three
+    rise, and the first cell alone is blank, as where an index has no name. Most rows are not so.
     """
-    cells = [row[label].strip() for row in below if label < len(row) and not is_missing(row[label])]
-    name = first[label]
-    if not cells or is_missing(name) or name in cells:
-        return False
-    if all(_is_number(c, decimal_comma) for c in cells):
-        return not _is_number(name, decimal_comma)
-    return min(Counter(cells).values()) > 1
+    blank = not first[0] and all(row[0].strip() for row in below)
+
+    def rank(row: Sequence[str]) -> int:
+        x = [v for c in row if (v := parse_written(c, decimal_comma)) is not None and v == v]
+        if len(x) < 3:
+            return 0
+        gaps = [*map(sub, x[1:], x)]
+        even = max(gaps) - min(gaps) < abs(gaps[0]) / 1e6
+        return 2 if even and (len(x) > 4 or 1000 <= x[0] < 3000) else blank and min(gaps) > 0
+
+    return rank(first) > sorted(map(rank, below))[len(below) // 2]
 
 
-def _counts(cells: Sequence[str]) -> bool:
+def _counts(cells: list[str]) -> bool:
     """Whether they are 0, 1, …, D − 1, as pandas writes names that nobody gave (after a blank)."""
-    names = list(cells[1:] if cells[0] == "" else cells)
-    return len(names) > 1 and names == [str(j) for j in range(len(names))]
+    names = cells[not cells[0] :]
+    return len(names) > 1 and names == [*map(str, range(len(names)))]
 
 
 def _is_number(cell: str, decimal_comma: bool = False, unit: str = "") -> bool:

@@ -157,7 +157,8 @@ class TextTable:
         if delimiter is None or not any(delimiter in line for line in sample):
             delimiter = guess_delimiter(sample, self._known, comment)
         self._tidy = tabbed if delimiter == WHITE_SPACE else self._tidy
-        self.delimiter = "\t" if delimiter == WHITE_SPACE else delimiter
+        self._mark = delimiter
+        self.delimiter = delimiter.replace(WHITE_SPACE, "\t")
         rows = self._without_title(self._head_rows(lines))
         self._refuse_quoted_rows([cells for _, cells in rows])
         self.decimal_comma = has_decimal_comma((cells for _, cells in rows), delimiter)
@@ -332,7 +333,7 @@ class TextTable:
             raise DataError(
                 f"{self.source}: row {number} has {name_columns(len(cells))}, "
                 f"expected {self.width} as in the first row; "
-                f"fill it up or remove it, or quote the cells that hold a {quoted(self.delimiter)}"
+                f"fill it up or remove it, or quote the cells that hold a {quoted(self._mark)}"
             )
         return cells
 
