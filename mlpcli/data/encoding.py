@@ -296,7 +296,8 @@ OTHER_SCALE = 8.0
 """By more than this factor largest values are taken to be of different scales."""
 
 _DAYS = 1e6  # of what calendars have
-_ORDER = ("number", "indicator", "category", *CALENDAR)
+BLOCK_KINDS = ("number", "indicator", "category", *CALENDAR)
+"""What a block of inputs may be of, in the order of the blocks; but the large ones are the last."""
 
 
 LARGE = 64
@@ -306,7 +307,7 @@ LARGE = 64
 def _place(item: tuple[int, str, tuple[str, ...]]) -> tuple[bool, int]:
     """Where a block belongs among others."""
     _, of, values = item
-    return len(values) > LARGE, _ORDER.index(of)
+    return len(values) > LARGE, BLOCK_KINDS.index(of)
 
 
 def _known(part: Part) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from mlpcli.arrays import Array
 from mlpcli.data.columns import Column
-from mlpcli.data.encoding import Number, Part
+from mlpcli.data.encoding import BLOCK_KINDS, Encoding, Number, Part
 from mlpcli.data.formats.inputs import numbers_only
 from mlpcli.errors import UsageError
 from mlpcli.export import predictor
@@ -75,8 +75,9 @@ def _network(network: Network) -> dict[str, Any]:
         if scale not in CLIPS:
             raise UsageError(f"--scale {scale} cannot be exported to .py")
     encoding, layers = [_facts(part) for part in parts], list(network.layers)
+    layers[0] = (_in_order(network.encoding, layers[0][0]), *layers[0][1:])
     if network.embedding:
-        layers[0] = (_embed(encoding, layers[0][0], *network.embedding), *layers[0][1:])
+        _embed(encoding, *network.embedding)
     number = network.output == "number"
     return {
         "encoding": encoding,
@@ -99,22 +100,29 @@ def _facts(part: Part) -> dict[str, Any]:
     return {name: value for name, value in asdict(part).items() if name not in _SAID_ELSEWHERE}
 
 
-def _embed(
-    encoding: list[dict[str, Any]], W: Array, w: Array, b: Array, V: Array, c: Array
-) -> Array:
-    """Put the embeddings beside what they are of; the rows of W in the order that inputs have then.
-
-    The file's code has each number with its embedding, where a network has all embeddings first.
-    """
+def _embed(encoding: list[dict[str, Any]], w: Array, b: Array, V: Array, c: Array) -> None:
+    """Put the embeddings beside what they are of."""
     outputs = np.concatenate([V, c[:, np.newaxis]], axis=1).transpose(0, 2, 1)
     numbers = [facts for facts in encoding if facts["kind"] != "category"]
     for facts, *own in zip(numbers, w, b, outputs, strict=True):
         facts["embedding"] = [array.tolist() for array in own]
-    M, K = c.shape
-    e, x = np.arange(M * K).reshape(M, K), M * K + np.arange(M)[:, np.newaxis]
-    together = np.concatenate([x, e], axis=1).reshape(-1)
-    rows: Array = W[np.concatenate([together, np.arange(len(together), len(W))])]
-    return rows
+
+
+def _in_order(encoding: Encoding, W: Array) -> Array:
+    """The rows of W in the order that the file's code has inputs in.
+
+    They are of one kind after the other, and each number has its embedding beside it, where a
+    network has all embeddings first and large blocks last.
+    """
+    embedded = len(W) - encoding.width
+    order: list[int] = []
+    for block in sorted(encoding.blocks, key=lambda b: (BLOCK_KINDS.index(b.of), b.part)):
+        first = embedded + block.start
+        order += range(first, first + len(block.values))
+        if block.of == "number":
+            each = embedded // encoding.numbers
+            order += range(block.start * each, (block.start + 1) * each)
+    return W[order] if order else W
 
 
 def _packed(array: Array) -> bytes:

@@ -103,6 +103,22 @@ def test_embedded_numbers_beside_gaps_and_categories(
     compare(rows, "model.npz", "plain.npz")
 
 
+@pytest.mark.parametrize("embedding", ["none", "periodic"])
+def test_many_categories_before_few_and_dates(mlp, compare, table, embedding: str) -> None:
+    """A network has the inputs of a column of many categories after all others."""
+    rng = np.random.default_rng(0)
+    cells = [
+        [f"of {k % 70}", f"{x:.4f}", f"kind {k % 3}", f"2024-{1 + k % 12:02}-{1 + k % 28:02}"]
+        for k, x in enumerate(rng.normal(size=350))
+    ]
+    rows = table(["village", "height", "kind", "day"], cells)
+    prices = [30 * float(row[1]) + k % 70 + 50 * (k % 3) for k, row in enumerate(cells)]
+    write_csv(Path("rows.csv"), rows, [f"{price:.3f}" for price in prices], "price")
+    train = ("train", "--data", "rows.csv", "--epochs", 9, "--hidden", 6, *EXACT, "-q")
+    mlp.ok(*train, "--embedding", embedding)
+    compare(table(rows.header, cells[::5]), "model.npz")
+
+
 @pytest.mark.parametrize("scale", ["auto", "none", "standard"])
 def test_a_table_by_its_columns_names(mlp, compare, table, scale: str) -> None:
     rows, labels = random_table(table, ["width", "height", "weight"])

@@ -14,7 +14,7 @@ import pytest
 
 from mlpcli import MLP, Model
 from mlpcli.data.encoder import Encoder
-from mlpcli.data.encoding import Category, Date, Encoding, Number
+from mlpcli.data.encoding import LARGE, Category, Date, Encoding, Number
 from mlpcli.data.pose import Pose, PoseNormaliser
 from mlpcli.data.source import open_data
 from mlpcli.export.lesson_inputs import describe_encoding
@@ -282,10 +282,11 @@ def test_a_thousand_rows_of_every_kind_of_column_are_encoded_as_in_training(node
         (
             Number("number", "a", 0, "standard", 3.0, 0.25, 2.0, missing=0.1),
             Number("number", "b", 1, "standard", -1.0, 2.0, 0.5),
-            Category("category", "c", 2, ("u", "v", "w"), ("rare one", "other"), missing=0.2),
-            Category("category", "d", 3, ("x",)),
-            Date("date", "e", 4, "standard", 19_000.0, 1e-3, 19_500.0, months=(0, 5, 11)),
-            Date("date", "f", 5, "standard", 0.0, 1e-4, weekdays=(1, 6), hours=(0, 9, 23)),
+            Category("category", "many", 2, tuple(f"{k:02}" for k in range(LARGE + 1))),
+            Category("category", "c", 3, ("u", "v", "w"), ("rare one", "other"), missing=0.2),
+            Category("category", "d", 4, ("x",)),
+            Date("date", "e", 5, "standard", 19_000.0, 1e-3, 19_500.0, months=(0, 5, 11)),
+            Date("date", "f", 6, "standard", 0.0, 1e-4, weekdays=(1, 6), hours=(0, 9, 23)),
         )
     )
     rng = np.random.default_rng(0)
@@ -293,6 +294,7 @@ def test_a_thousand_rows_of_every_kind_of_column_are_encoded_as_in_training(node
         [
             rng.normal(3, 4, N),
             rng.normal(0, 1, N),
+            rng.integers(-1, LARGE + 1, N),
             rng.integers(-1, 5, N),
             rng.integers(-1, 1, N),
             rng.integers(18_000, 21_000, N),
