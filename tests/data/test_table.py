@@ -218,8 +218,18 @@ def test_a_label_column_is_a_name_before_it_is_an_index(wanted: str, name: str) 
             "is a Git LFS pointer; get the file itself by: git lfs pull",
         ),
         (
-            "+1 1:0.5 3:1\n-1 2:-2e-3\n+1\n-1 1:10 2:30\n",
+            "+1 1:0.5 3:1\n-1 2:-2e-3 # half of it\n+1\n-1 1:10 2:30\n",
             "is in LIBSVM's sparse format; save it as CSV, with all of its columns",
+        ),
+        (
+            "age\trate\tlenses\nd\tdiscrete\td\n\t\tclass\nyoung\tlow\tnone\nold\thigh\tsoft\n",
+            "its second and third lines say what its columns are, as in tables of Orange; "
+            "remove them, as by: sed 2,3d, and name the label by --label-column",
+        ),
+        (
+            "a,b,c,y\nc,continuous,red green,d\ni,m,,class\n" + "1,2,red,x\n3,4,green,y\n" * 2,
+            "its second and third lines say what its columns are, as in tables of Orange; "
+            "remove them, as by: sed 2,3d, and name the label by --label-column",
         ),
     ],
 )
@@ -237,8 +247,10 @@ def test_what_is_said_of_a_table_that_cannot_be_used(content: str | bytes, messa
         "09:30 17:45 1\n10:00 18:15 2\n",
         "1 09:30 17:45\n2 10:00 18:15\n",
         "1 2:1 0:3\n2 1:1 0:0\n",
+        "cap,gill,kind\nc,d,s\nc,m,i\nd,t,s\n",
+        "cap,gill,kind\nblue,c,green\nc,m,\nd,t,s\n",
     ],
-    ids=["Parquet", "bzip2", "HTML", "Git LFS", "times", "times behind", "ratios"],
+    ids=["Parquet", "bzip2", "HTML", "Git LFS", "times", "times behind", "ratios", "c", "colours"],
 )
 def test_a_table_may_begin_somewhat_like_what_is_none(content: str) -> None:
     assert TableReader(io.BytesIO(content.encode()), "t.csv").width == 3

@@ -26,6 +26,8 @@ from mlpcli.text import quoted
 _KEPT = 1 << 22  # bytes
 _PAIR = re.compile(r"(\d+):[-+.\deE]+")
 _TIME = re.compile(r"\d+:\d\d(:|$)")
+_TYPES = frozenset(("continuous", "discrete", "string", "time", "c", "d", "s", "t"))
+_ROLES = frozenset(("class", "meta", "ignore", "weight", "c", "m", "i", "w"))
 
 
 class TableReader(TextTable):
@@ -56,6 +58,11 @@ class TableReader(TextTable):
         )
         if _is_sparse(list(map(" ".join, self.head))):
             raise DataError(f"{source}: {SPARSE}")
+        if self.header and _say_what_columns_are(self.head[:2]):
+            raise DataError(
+                f"{source}: its second and third lines say what its columns are, as in tables of "
+                "Orange; remove them, as by: sed 2,3d, and name the label by --label-column"
+            )
 
     @property
     def digest(self) -> str:
@@ -166,7 +173,7 @@ def _is_sparse(lines: Sequence[str]) -> bool:
     """Whether each is a label and pairs `index:value`, as index rises, and not just times."""
     if not any(":" in line for line in lines[:2]):
         return False
-    rows = [line.split() for line in lines]
+    rows = [line.partition(" #")[0].split() for line in lines]
     pairs = [list(map(_PAIR.fullmatch, row[1:])) for row in rows]
     found = [[int(pair[1]) for pair in row if pair] for row in pairs]
     return (
@@ -175,3 +182,11 @@ def _is_sparse(lines: Sequence[str]) -> bool:
         and all(a < b for row in found for a, b in pairwise(row))
         and not all(_TIME.match(cell) for row in rows for cell in row[1:])
     )
+
+
+def _say_what_columns_are(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first of two rows has a type for most columns, and the second roles of some."""
+    types, roles = ([cell.strip() for cell in row if cell.strip()] for row in (*rows, [], [])[:2])
+    said = sum(cell in _TYPES for cell in types)
+    some = 0 < len(roles) < len(rows[-1])
+    return 2 * said > len(types) and some and _ROLES.issuperset(roles)
