@@ -32,6 +32,7 @@ _FLAGS = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
+    "--in-process-gpu",  # what it draws need not be handed to another process
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
