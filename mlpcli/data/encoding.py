@@ -292,13 +292,13 @@ def columns_of(encodings: Sequence[Encoding]) -> list[tuple[str, dict[int, int]]
 
 
 CALENDAR = ("month", "weekday", "hour")
+BLOCK_KINDS = ("number", "indicator", "category", *CALENDAR)
+"""What a block of inputs may be of, in the order of the blocks; but the large ones are the last."""
+
 OTHER_SCALE = 8.0
 """By more than this factor largest values are taken to be of different scales."""
 
 _DAYS = 1e6  # of what calendars have
-BLOCK_KINDS = ("number", "indicator", "category", *CALENDAR)
-"""What a block of inputs may be of, in the order of the blocks; but the large ones are the last."""
-
 
 LARGE = 64
 """A product with a one-hot block of more inputs than this is cheaper by looking up its rows."""

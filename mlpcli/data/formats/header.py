@@ -205,6 +205,7 @@ def _is_series(first: Sequence[str], below: Sequence[Sequence[str]], decimal_com
     blank = not first[0] and all(row[0].strip() for row in below)
 
     def rank(row: Sequence[str]) -> int:
+        """2 if its numbers are evenly spaced, 1 if they rise; missing ones, NaN, are left out."""
         x = [v for c in row if (v := parse_written(c, decimal_comma)) is not None and v == v]
         if len(x) < 3:
             return 0

@@ -26,6 +26,7 @@ from mlpcli.text import quoted
 _KEPT = 1 << 22  # bytes
 _PAIR = re.compile(r"(\d+):[-+.\deE]+")
 _TIME = re.compile(r"\d+:\d\d(:|$)")
+# What Orange's tables say of their columns, in the second line and in the third.
 _TYPES = frozenset(("continuous", "discrete", "string", "time", "c", "d", "s", "t"))
 _ROLES = frozenset(("class", "meta", "ignore", "weight", "c", "m", "i", "w"))
 
@@ -58,7 +59,7 @@ class TableReader(TextTable):
         )
         if _is_sparse(list(map(" ".join, self.head))):
             raise DataError(f"{source}: {SPARSE}")
-        if self.header and _say_what_columns_are(self.head[:2]):
+        if self.header and _is_of_orange(self.head):
             raise DataError(
                 f"{source}: its second and third lines say what its columns are, as in tables of "
                 "Orange; remove them, as by: sed 2,3d, and name the label by --label-column"
@@ -184,9 +185,11 @@ def _is_sparse(lines: Sequence[str]) -> bool:
     )
 
 
-def _say_what_columns_are(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the first of two rows has a type for most columns, and the second roles of some."""
-    types, roles = ([cell.strip() for cell in row if cell.strip()] for row in (*rows, [], [])[:2])
-    said = sum(cell in _TYPES for cell in types)
-    some = 0 < len(roles) < len(rows[-1])
-    return 2 * said > len(types) and some and _ROLES.issuperset(roles)
+def _is_of_orange(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first row has a type for most columns, and the second the roles of some."""
+    if len(rows) < 2:
+        return False
+    types, roles = ([cell.strip() for cell in row if cell.strip()] for row in rows[:2])
+    typed = sum(cell in _TYPES for cell in types)
+    some = 0 < len(roles) < len(rows[1])
+    return 2 * typed > len(types) and some and _ROLES.issuperset(roles)
