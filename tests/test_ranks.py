@@ -319,18 +319,21 @@ class Clock:
 
 
 @pytest.mark.skipif(len(affinity()) != 2, reason="ranks keep to a core each if all cores are taken")
-def test_ranks_that_wait_for_long_take_turns_on_the_core_that_has_less_to_do(
+def test_ranks_that_wait_for_long_take_turns_on_a_core_that_depends_on_the_process(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """And try a core each again, after twice as long each time that there is still other work."""
+    """So that runs beside each other do not all choose one. They try a core each again, after twice
+    as long each time that there is still other work.
+    """
     clock, all_cores = Clock(2), affinity()
     monkeypatch.setattr(forked, "time", clock)
+    one_core = {sorted(all_cores)[os.getpid() % 2]}
     with Forked(2) as ranks:
         own = {sorted(all_cores)[ranks.rank]}
 
         def take_turns(slow: float) -> bool:
             clock.work(ranks, slow if ranks.rank else 0.01)
-            return ranks.over_parts(float(affinity() == {sorted(all_cores)[0]})) > 1
+            return ranks.over_parts(float(affinity() == one_core)) > 1
 
         assert affinity() == own
         busy = [take_turns(0.04) for _ in range(500)]  # as if other work had rank 1's core

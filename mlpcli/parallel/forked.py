@@ -75,8 +75,8 @@ class Forked:
         self._begun, self._waited = time.perf_counter(), 0.0
         self._crowded, self._gives_way, self._gives_way_next = 0, 0, 1  # in judged times
         self._waits = self.zeros((size,), np.float64)  # what share of its time each rank waits
-        self._turns_at = self.zeros((1,), np.int64)  # the rank on whose core all take turns, + 1
-        self._followed = 0
+        self._turns = self.zeros((1,), np.int64)  # 1 while all take turns on one core
+        self._takes_turns = 0
         self._closed = self.zeros((1,), np.int64)
 
     def _do_all(self, problem: str) -> None:
@@ -223,40 +223,41 @@ class Forked:
             self._begun, self._waited = now, 0.0
             if not self.rank:
                 self._judge()
-        if self._turns_at[0] != self._followed:
-            self._follow(int(self._turns_at[0]))
+        if self._turns[0] != self._takes_turns:
+            self._follow(int(self._turns[0]))
 
     def _judge(self) -> None:
         """Give way to other work if some rank waits for much of its time; else insist.
 
         Of two that meet many times in a step each would wait for whatever runs on the core of the
-        other. So all take turns on the core of the one that waits most, which has least to do: in
-        smaller products, they are together somewhat slower than one process. It insists again soon
-        at first, as the other work may have ended, and later each time that it has not.
+        other. So all take turns on one core: in smaller products, they are together somewhat slower
+        than one process. It insists again soon at first, as the other work may have ended, and
+        later each time that it has not.
         """
         if self._gives_way:
             self._gives_way -= 1
             if not self._gives_way:
-                self._turns_at[0], self._crowded = 0, 2
+                self._turns[0], self._crowded = 0, 2
         elif self._waits.max() <= _LARGE:
             self._crowded, self._gives_way_next = 0, 1
         else:
             self._crowded += 1
             if self._crowded == 3:
-                self._turns_at[0] = 1 + int(self._waits.argmax())
+                self._turns[0] = 1
                 self._gives_way = self._gives_way_next
                 self._gives_way_next = min(2 * self._gives_way, _GIVING_WAY)
 
-    def _follow(self, turns_at: int) -> None:
-        self._followed = turns_at
+    def _follow(self, turns: int) -> None:
+        self._takes_turns = turns
         self._begun, self._waited = time.perf_counter(), 0.0
         self._waits[self.rank] = 0  # what was waited for a turn says nothing of other work
-        if not turns_at:
+        if not turns:
             self._spins = self._spins_alone
             self._keep_to_one_core()
         elif len(self._cores) == self.size:
             self._spins = 0  # it would only keep the others from their turn
-            _set_affinity({sorted(self._cores)[turns_at - 1]})
+            # Runs that are crowded by each other do not all choose the same core.
+            _set_affinity({sorted(self._cores)[self._parent % self.size]})
         else:
             self._spins = _FEW_SPINS
 
