@@ -1,4 +1,4 @@
-"""What labels are: classes as they were written, or numbers."""
+"""What labels are: classes as they were written, or numbers; and how their cells are read."""
 
 from __future__ import annotations
 
@@ -11,17 +11,94 @@ from collections.abc import Sequence
 import numpy as np
 
 from mlpcli.arrays import Array
-from mlpcli.data.cells import MISSING, parse_written
+from mlpcli.data.cells import MISSING, common_unit, find_decimal_comma, is_missing, parse_written
+from mlpcli.data.columns import UNSEEN, DecimalMark
 from mlpcli.data.left_out import is_index
-from mlpcli.data.readings import MAX_NUMERIC_CLASSES, LabelCells, Reading
+from mlpcli.data.readings import MAX_TEXTS, CategoryCells, NumberCells, Reading
 from mlpcli.errors import DataError
-from mlpcli.text import quoted
+from mlpcli.text import CONTROL, quoted
+
+MAX_NUMERIC_CLASSES = 20
+"""More different numbers than these, some of them fractional, are measurements and not classes."""
+
+_MAX_LABEL = 200  # characters; an array of text is as wide as its longest
 
 _CANONICAL = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _PADDED = re.compile(r"[+-]?0[0-9]")
 _MAY_BE_A_CLASS = frozenset(("-", ".", "none"))
 _TYPO = 0.2  # the share of texts that are an error among numbers
 _CALLED = ("label", "labels", "class", "target", "outcome")
+
+
+class LabelCells(CategoryCells):
+    """Labels, as they are written.
+
+    Args:
+        classes: the model's; another text that is the same number as one of them is that one.
+        said: whether a person said that they are classes.
+    """
+
+    kind = "label"
+
+    def __init__(
+        self,
+        classes: Sequence[str] = (),
+        decimal_comma: bool = False,
+        *,
+        said: bool = False,
+        tried: NumberCells | None = None,
+    ) -> None:
+        super().__init__(classes, decimal_comma, tried=tried)
+        self.said = said
+        self._of_model = bool(classes)
+
+    @property
+    def decimal(self) -> DecimalMark:
+        grouped = any("," in name for name in self.names)
+        return "," if self.decimal_comma else "." if grouped else ""
+
+    @property
+    def unit(self) -> str:
+        return common_unit(self.names)
+
+    def _new(self, text: str) -> float:
+        if not text:
+            return math.nan
+        code = self._same_number(text)
+        if code is not None:
+            return code
+        if CONTROL.search(text):
+            raise ValueError(f"the label {quoted(text)} has a control character; remove it")
+        if len(text) > _MAX_LABEL:
+            raise ValueError(
+                f"a label of {len(text):,} characters; name the column of labels by --label-column"
+            )
+        if len(self.names) == MAX_TEXTS:
+            if self.tried or parse_written(text, self.decimal_comma) is None:
+                raise ValueError(
+                    f"more than {MAX_TEXTS:,} different labels; "
+                    "name the column of labels by --label-column"
+                )
+            self.beyond += 1
+            return UNSEEN
+        return self._append(text)
+
+    def revise(self, values: Array) -> Reading | None:
+        comma = find_decimal_comma(self.names, self.decimal_comma)
+        if comma != self.decimal_comma and not self._of_model:
+            return LabelCells(decimal_comma=comma, said=self.said, tried=self.tried)
+        return NumberCells(self.decimal_comma) if self.beyond else None
+
+
+def suit_labels(cells: Sequence[str], decimal_comma: bool) -> Reading:
+    """The reading that suits the labels: as numbers only if they plainly are measurements."""
+    texts = {cell.strip() for cell in cells if not is_missing(cell)}
+    unit = common_unit(texts)
+    values = {parse_written(text, decimal_comma, unit) for text in texts}
+    fractional = any(value is not None and value % 1 for value in values)
+    if len(values) > MAX_NUMERIC_CLASSES and fractional and None not in values:
+        return NumberCells(decimal_comma, unit)
+    return LabelCells(decimal_comma=decimal_comma)
 
 
 def labels_of(

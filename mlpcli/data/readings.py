@@ -7,7 +7,9 @@ last row says by `revise` whether the whole column is better read otherwise.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from itertools import compress
 
 import numpy as np
 
@@ -17,6 +19,7 @@ from mlpcli.data.cells import (
     MISSING,
     ORDERS,
     common_unit,
+    find_decimal_comma,
     is_date,
     is_missing,
     parse_dates,
@@ -24,18 +27,14 @@ from mlpcli.data.cells import (
     parse_written,
     read_date,
     read_number,
+    split_unit,
 )
 from mlpcli.data.columns import UNSEEN, Column, DecimalMark
-from mlpcli.text import CONTROL, quoted
 
 MAX_TEXTS = 1 << 16
 """Different texts of a column that are told apart; others are read as `UNSEEN`."""
 
-MAX_NUMERIC_CLASSES = 20
-"""More different numbers than these, some of them fractional, are measurements and not classes."""
-
 _MAX_CHARACTERS = 1 << 24  # in all the texts that are kept of a column
-_MAX_LABEL = 200  # characters; an array of text is as wide as its longest
 _MAJORITY = 0.8  # a column is of numbers, or dates, if more of its present cells are
 
 
@@ -133,12 +132,17 @@ class NumberCells(Reading):
         self._grouped = self._grouped or "," in cell
         return value
 
+    def is_as(self, other: Reading) -> bool:
+        """Whether another reading is of numbers that are written like these."""
+        how = self.decimal_comma, self._unit
+        return isinstance(other, NumberCells) and (other.decimal_comma, other.unit) == how
+
     def revise(self, values: Array) -> Reading | None:
         if self.fixed or not self.odd:
             return None
         numbers = len(values) - int(np.isnan(values).sum())
         most = numbers > _MAJORITY * (numbers + self.odd) and not self._unit  # which all must have
-        return None if most else CategoryCells(decimal_comma=self.decimal_comma)
+        return None if most else CategoryCells(decimal_comma=self.decimal_comma, tried=self)
 
 
 class DateCells(Reading):
@@ -212,6 +216,7 @@ class CategoryCells(Reading):
             one of them (1 and 1.0).
         decimal_comma: of the numbers that the column may turn out to hold.
         doubtful: whether these are dates whose day and month cannot be told apart.
+        tried: numbers that it was read as before, which did not suit it.
     """
 
     kind = "category"
@@ -223,11 +228,13 @@ class CategoryCells(Reading):
         *,
         fixed: bool = False,
         doubtful: bool = False,
+        tried: NumberCells | None = None,
     ) -> None:
         super().__init__(fixed=fixed or names is not None)
         self.names: list[str] = list(names or ())
         self.decimal_comma = decimal_comma
         self.doubtful = doubtful
+        self.tried = tried
         self.beyond = 0
         """Texts (at most so many different ones) that were not kept, as there were too many."""
         self._given = names is not None
@@ -282,64 +289,11 @@ class CategoryCells(Reading):
     def revise(self, values: Array) -> Reading | None:
         if self.fixed or not self.names:
             return None
-        counts = self.count(values)
-        present = _MAJORITY * counts.sum()
-        written = [parse_written(name, self.decimal_comma) is not None for name in self.names]
-        if counts[np.array(written)].sum() > present:
-            return NumberCells(self.decimal_comma)
-        dates = [is_date(name) for name in self.names]
-        return DateCells() if counts[np.array(dates)].sum() > present else None
-
-
-class LabelCells(CategoryCells):
-    """Labels, as they are written.
-
-    Args:
-        classes: the model's; another text that is the same number as one of them is that one.
-        said: whether a person said that they are classes.
-    """
-
-    kind = "label"
-
-    def __init__(
-        self, classes: Sequence[str] = (), decimal_comma: bool = False, *, said: bool = False
-    ) -> None:
-        super().__init__(classes, decimal_comma)
-        self.said = said
-
-    @property
-    def decimal(self) -> DecimalMark:
-        grouped = any("," in name for name in self.names)
-        return "," if self.decimal_comma else "." if grouped else ""
-
-    @property
-    def unit(self) -> str:
-        return common_unit(self.names)
-
-    def _new(self, text: str) -> float:
-        if not text:
-            return math.nan
-        code = self._same_number(text)
-        if code is not None:
-            return code
-        if CONTROL.search(text):
-            raise ValueError(f"the label {quoted(text)} has a control character; remove it")
-        if len(text) > _MAX_LABEL:
-            raise ValueError(
-                f"a label of {len(text):,} characters; name the column of labels by --label-column"
-            )
-        if len(self.names) == MAX_TEXTS:
-            if parse_written(text, self.decimal_comma) is None:
-                raise ValueError(
-                    f"more than {MAX_TEXTS:,} different labels; "
-                    "name the column of labels by --label-column"
-                )
-            self.beyond += 1
-            return UNSEEN
-        return self._append(text)
-
-    def revise(self, values: Array) -> Reading | None:
-        return NumberCells(self.decimal_comma) if self.beyond else None
+        comma = find_decimal_comma(self.names, self.decimal_comma)
+        better = _suit(dict(zip(self.names, self.count(values).tolist(), strict=True)), comma)
+        if isinstance(better, CategoryCells) or (self.tried and self.tried.is_as(better)):
+            return None
+        return better
 
 
 class _CodesByCell(dict[str, float]):
@@ -374,27 +328,19 @@ def reading_of(column: Column, decimal_comma: bool = False, *, lenient: bool = F
 
 def suit(cells: Sequence[str], decimal_comma: bool) -> Reading:
     """The reading that suits a column of which these are the first cells."""
-    present = [cell for cell in cells if not is_missing(cell)]
-    most = _MAJORITY * len(present)
-    if (
-        sum(parse_written(cell, decimal_comma) is not None for cell in present) > most
-        or not present
-    ):
+    return _suit(Counter(cell for cell in cells if not is_missing(cell)), decimal_comma)
+
+
+def _suit(counts: Mapping[str, int], decimal_comma: bool) -> Reading:
+    """The reading that suits a column in which each text is so often."""
+    most = _MAJORITY * sum(counts.values())
+    numbers = [parse_written(text, decimal_comma) is not None for text in counts]
+    if not counts or sum(compress(counts.values(), numbers)) > most:
         return NumberCells(decimal_comma)
-    if sum(map(is_date, present)) > most:
+    if sum(compress(counts.values(), map(is_date, counts))) > most:
         return DateCells()
-    unit = common_unit(present)
-    if unit and all(parse_written(cell, decimal_comma, unit) is not None for cell in present):
+    unit = max(split_unit(text)[1] for text in counts)
+    all_have_it = all(parse_written(text, decimal_comma, unit) is not None for text in counts)
+    if all_have_it and common_unit(Counter(counts).elements()):
         return NumberCells(decimal_comma, unit)
     return CategoryCells(decimal_comma=decimal_comma)
-
-
-def suit_labels(cells: Sequence[str], decimal_comma: bool) -> Reading:
-    """The reading that suits the labels: as numbers only if they plainly are measurements."""
-    texts = {cell.strip() for cell in cells if not is_missing(cell)}
-    unit = common_unit(texts)
-    values = {parse_written(text, decimal_comma, unit) for text in texts}
-    fractional = any(value is not None and value % 1 for value in values)
-    if len(values) > MAX_NUMERIC_CLASSES and fractional and None not in values:
-        return NumberCells(decimal_comma, unit)
-    return LabelCells(decimal_comma=decimal_comma)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import mlpcli.data.labels
+from mlpcli.data import readings
 from mlpcli.data.columns import UNSEEN, Column, TableOptions, describe_columns
 from mlpcli.data.formats.collect import Table, collect
 from mlpcli.data.formats.table import TableReader
@@ -175,6 +177,60 @@ def test_the_kind_is_found_in_the_whole_file(first: str) -> None:
     cells = texts[:1000] + more
     with pytest.raises(DataError, match="row 2, column 'a': 'p' is not a number, as most are"):
         read(cells, ["x", "y"] * (len(cells) // 2), names="a,kind")
+
+
+@pytest.mark.parametrize(
+    ("cell", "unit", "decimal"),
+    [
+        ("{0}:{1:02}", ":", ""),
+        ("{0}:{1:02} pm", ":", ""),
+        ("{0} kg", "kg", ""),
+        ("{0}k", "k", ""),
+        ('"{0},{1}"', "", ","),
+        ('"{0},{1:03}.5"', "", "."),
+        ("{0}-{1}-2024", "", ""),
+        ("{0}", "", ""),
+    ],
+)
+def test_what_comes_after_many_gaps_is_read_as_without_them(
+    cell: str, unit: str, decimal: str
+) -> None:
+    """The gaps fill the first rows, from which the first reading is chosen."""
+    cells = [cell.format(i % 11 + 1, i % 16 + 13) for i in range(400)]
+    kinds = ["x", "y"] * 200
+    alone, values = only(read(cells, kinds, names="a,kind"))
+    assert alone.kind == ("date" if "2024" in cell else "number")
+    assert (alone.unit, alone.decimal) == (unit, decimal)
+    late, found = only(read([""] * 5000 + cells, ["x", "y"] * 2500 + kinds, names="a,kind"))
+    assert late == alone
+    np.testing.assert_array_equal(found, [*[np.nan] * 5000, *values])
+
+
+def test_decimal_commas_of_labels_are_found_after_whole_numbers() -> None:
+    targets = [*["7", "30"] * 1000, *(f'"{i},5"' for i in range(100))]
+    table = read([f"{i}.5" for i in range(2100)], targets, names="a,target")
+    assert table.labels.tolist() == [*[7.0, 30.0] * 1000, *(i + 0.5 for i in range(100))]
+    assert table.label.decimal == ","
+
+
+def test_texts_beyond_those_told_apart_do_not_go_for_numbers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nor is such a column read one way and the other for ever."""
+    monkeypatch.setattr(readings, "MAX_TEXTS", 50)
+    monkeypatch.setattr(mlpcli.data.labels, "MAX_TEXTS", 50)
+    cells = [*(f"{i}.5" for i in range(3000)), *(f"of {i % 300}" for i in range(3000))]
+    other = ["x", "y"] * 3000
+    column, found = only(read(cells, other, names="a,kind"))
+    assert column.kind == "category"
+    assert len(column.categories) == 50
+    assert (found[50:] == UNSEEN).all()
+    with pytest.raises(DataError, match="more than 50 different labels; name the column"):
+        read(
+            [f"{i}.5" for i in range(3000)],
+            [f"{i}.25" if i % 3 else "unknown" for i in range(3000)],
+            names="a,target",
+        )
 
 
 def test_dates_are_days() -> None:

@@ -14,17 +14,22 @@ from mlpcli.data.columns import UNSEEN, Column, LabelColumn, Layout, LeftOut, Ta
 from mlpcli.data.dataset import count_unseen
 from mlpcli.data.formats.matching import Named, Places, match_layout, match_options
 from mlpcli.data.growing import SAMPLE, GrowingRows, is_too_coarse
-from mlpcli.data.labels import labels_of, tell_assumed, tell_doubtful, texts_for_missing
+from mlpcli.data.labels import (
+    LabelCells,
+    labels_of,
+    suit_labels,
+    tell_assumed,
+    tell_doubtful,
+    texts_for_missing,
+)
 from mlpcli.data.left_out import USABLE, find_reason, is_index
 from mlpcli.data.readings import (
     CategoryCells,
     DateCells,
-    LabelCells,
     NumberCells,
     Reading,
     reading_of,
     suit,
-    suit_labels,
 )
 from mlpcli.errors import DataError
 from mlpcli.records import record
@@ -237,7 +242,7 @@ class _Collector:
             for j, reading in enumerate(readings):
                 better = reading.revise(rows.array[:, j])
                 if isinstance(better, CategoryCells) and reading in labels:
-                    better = LabelCells(decimal_comma=better.decimal_comma)
+                    better = LabelCells(decimal_comma=better.decimal_comma, tried=better.tried)
                 if better is not None:
                     readings[j], again = better, True
         return again
