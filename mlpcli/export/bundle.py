@@ -104,7 +104,7 @@ class _Module:
             raise ValueError(f"{self.name} needs {source} for {name}")
 
     def _text(self, position: int) -> str:
-        """A definition as it is written, without what is for this package: docstrings, types."""
+        """A definition as it is written, without docstrings, types and whole lines of comment."""
         node = self.body[position]
         decorators = getattr(node, "decorator_list", [])
         first = min([node.lineno, *(d.lineno for d in decorators)])
@@ -124,7 +124,7 @@ class _Module:
                     end += end < len(lines) and lines[end] == ""  # and the blank line below
                     lines[begin - 1 : end] = [None] * (end - begin + 1)
         kept = "\n".join(line for line in lines[first - 1 : node.end_lineno] if line is not None)
-        kept = re.sub(r"  # type: ignore\b.*", "", kept)
+        kept = re.sub(r"  # type: ignore\b.*|^ *# .*\n", "", kept, flags=re.M)
         return re.sub(r"( *def \w+\()\n((?: +.+\n)+?) *\):", _in_a_line, kept)
 
 

@@ -168,6 +168,7 @@ NUMBERS_AS_NAMES = {
     "years": ("", "1940", "1945", "1950", "1955"),
     "years after names": ("land", "code", "2001", "2002", "2003"),
     "years, the last first": ("land", "2003", "2002", "2001"),
+    "years, some left out": ("land", *map(str, (*range(1986, 1993), *range(1994, 1998), 2000))),
     "bins": ("size", "142.24", "144.78", "147.32", "149.86", "152.4"),
     "what rises, after a blank": ("", "16.5", "16.75", "17.25"),
     "sizes": ("land", "1", "2", "3", "4", "5"),
@@ -195,6 +196,8 @@ def test_numbers_in_order_name_columns_of_numbers_that_are_not(names: tuple[str,
         (1.0, 2.0, 3.0),  # as it may come about
         (7, 7, 7, 7, 7, 7),
         (1960.0, 1961.5, 1965.0),  # not evenly apart, and there is no blank
+        (1932.0, 20.9, 18.0),  # multiples of 2.9 apart
+        (16, 10, 8, 6, 2),  # half of them are
     ],
 )
 def test_other_numbers_do_not(row: tuple[float, ...]) -> None:
@@ -218,6 +221,14 @@ def test_a_table_of_text_alone() -> None:
     assert (table.columns[0].name, table.label.name, len(table.X)) == ("size", "edible", 12)
     table = read(ALL_TEXT)
     assert (table.columns[0].name, table.label.name, len(table.X)) == (None, None, 12)
+
+
+def test_texts_after_a_blank_name_columns_where_an_index_has_no_name() -> None:
+    rows = [f"{i},{chr(97 + i)},of {chr(97 + i)}" for i in range(12)]
+    table = read("\n".join([",letter,meaning", *rows]))
+    assert (table.label.name, len(table.X), table.notices) == ("meaning", 12, (HEADER,))
+    table = read("\n".join([",letter,meaning", *rows[:6], rows[6].replace("6", "", 1), *rows[7:]]))
+    assert (table.label.name, len(table.X), table.notices) == (None, 13, (SAMPLE,))
 
 
 def test_a_row_that_has_a_name_that_was_given_is_the_header() -> None:

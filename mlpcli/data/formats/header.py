@@ -169,14 +169,15 @@ def is_header(
         return not numbers, True
     if _counts(first) and (len(first) > 2 or below[0][0].strip() != "1"):  # 0,1 may be a sample
         return True, False
+    blank = not first[0] and all(row[0].strip() for row in below)
     votes = [_vote(first, below, j, decimal_comma) for j in range(len(first))]
     yes, no = votes.count(1), votes.count(-1)
     if yes > no:
         return True, no == 0
     if no:
-        named = votes[label] == 1 or _is_series(first, below, decimal_comma)
+        named = votes[label] == 1 or _is_series(first, below, decimal_comma, blank)
         return named, not (named or yes)
-    return all(first) and not numbers and len(set(first)) == len(first), False
+    return all(first[blank:]) and not numbers and len(set(first)) == len(first), False
 
 
 def _vote(first: Sequence[str], below: Sequence[Sequence[str]], j: int, decimal_comma: bool) -> int:
@@ -196,22 +197,25 @@ def _vote(first: Sequence[str], below: Sequence[Sequence[str]], j: int, decimal_
     return int(min(Counter(cells).values()) > 1)
 
 
-def _is_series(first: Sequence[str], below: Sequence[Sequence[str]], decimal_comma: bool) -> bool:
+def _is_series(
+    first: Sequence[str], below: Sequence[Sequence[str]], decimal_comma: bool, blank: bool
+) -> bool:
     """Whether the numbers of the first row name columns, as years, bins and wavelengths do.
 
-    They are evenly spaced, at least five of them or three from 1000 to 2999; or at least three
-    rise, and the first cell alone is blank, as where an index has no name. Most rows are not so.
+    They rise or fall by even steps, but for a quarter of these, at least five of them or three from
+    1000 to 2999; or at least three rise, where the index before is `blank`. Most rows are not so.
     """
-    blank = not first[0] and all(row[0].strip() for row in below)
 
     def rank(row: Sequence[str]) -> int:
-        """2 if its numbers are evenly spaced, 1 if they rise; missing ones, NaN, are left out."""
+        """2 if its numbers go by even steps, 1 if they rise; missing ones, NaN, are left out."""
         x = [v for c in row if (v := parse_written(c, decimal_comma)) is not None and v == v]
         if len(x) < 3:
             return 0
-        gaps = [*map(sub, x[1:], x)]
-        even = max(gaps) - min(gaps) < abs(gaps[0]) / 1e6
-        return 2 if even and (len(x) > 4 or 1000 <= x[0] < 3000) else blank and min(gaps) > 0
+        steps = sorted(map(sub, x[1:], x))
+        usual = steps[len(steps) // 2]
+        odd = sum(abs(step - usual) > abs(usual) / 1e6 for step in steps)
+        even = steps[0] * steps[-1] > 0 and 4 * odd <= len(steps)
+        return 2 if even and (len(x) > 4 or 1000 <= x[0] < 3000) else blank and steps[0] > 0
 
     return rank(first) > sorted(map(rank, below))[len(below) // 2]
 
