@@ -207,6 +207,17 @@ def test_other_numbers_do_not(row: tuple[float, ...]) -> None:
     assert (table.label.name, len(table.X), table.notices) == (None, 13, ())
 
 
+def test_a_first_row_that_cannot_be_a_sample_is_told_to_be_a_header() -> None:
+    rows = "".join(f"{i},{i * 7 % 5}.5,{i * 5 % 9}.25,{i * i}.5\n" for i in range(30))
+    with pytest.raises(DataError) as caught:
+        read("id,1850,1900,2016\n" + rows)
+    assert str(caught.value) == (
+        "t.csv: row 1, column 1: 'id' is not a number, as most are; correct it, or, if the first "
+        "row is the header, --header yes"
+    )
+    assert read("id,1850,1900,2016\n" + rows, header="yes").label.name == "2016"
+
+
 def test_rows_that_are_all_in_order_are_samples() -> None:
     rows = "".join(f"{2 * i},{2 * i + 3},{2 * i + 6},{2 * i + 9},{2 * i + 12}\n" for i in range(9))
     table = read(rows)

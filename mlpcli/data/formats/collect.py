@@ -23,14 +23,7 @@ from mlpcli.data.labels import (
     texts_for_missing,
 )
 from mlpcli.data.left_out import USABLE, find_reason, is_index
-from mlpcli.data.readings import (
-    CategoryCells,
-    DateCells,
-    NumberCells,
-    Reading,
-    reading_of,
-    suit,
-)
+from mlpcli.data.readings import CategoryCells, DateCells, NumberCells, Reading, reading_of, suit
 from mlpcli.errors import DataError
 from mlpcli.records import record
 from mlpcli.text import cut, printable, quoted
@@ -331,7 +324,9 @@ class _Collector:
                 where, cell = reading.first_odd
                 name = self.first.header[position] if self.first.header else str(position)
                 remedy = "" if position == self.place.weight else ", or leave it empty"
-                if remedy and self.layout is None:
+                if self.first.may_have_header and cell == self.first.head[0][position].strip():
+                    remedy = ", or, if the first row is the header, --header yes"
+                elif remedy and self.layout is None:
                     remedy = (
                         f", or read the column otherwise: --categorical {cut(name)}, or --numeric "
                         f"{cut(name)}, which takes it for missing"
