@@ -61,7 +61,8 @@ _YEAR_LAST = (
 _NAMED = (
     r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? +)?"
     r"(?:(?P<day>[0-9]{1,2})[- .]+(?P<name>[A-Za-z]{3,9})"
-    r"|(?P<name_>[A-Za-z]{3,9})\.? +(?P<day_>[0-9]{1,2}))[- .,]+(?P<year>[0-9]{4}|[0-9]{2})" + _TIME
+    r"|(?P<name_>[A-Za-z]{3,9}|Q[1-4])\.?(?: +(?P<day_>[0-9]{1,2}))?)[- .,]+"
+    r"(?P<year>[0-9]{4}|[0-9]{2})" + _TIME
 )
 _MONTHS = "january february march april may june july august september october november december"
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -223,10 +224,12 @@ def parse_date(cell: str, order: str) -> float | None:
     """Days since 1970-01-01 of a date, with a fraction if it has a time; None if it is no date.
 
     The year comes first, or last with the day or the month (`order`) before the other one, or, of
-    two digits, first by the `order`; or the month has an English name. A time that has a zone is
-    brought to UTC.
+    two digits, first by the `order`; or the month has an English name. A month or a quarter is its
+    first day. A time that has a zone is brought to UTC.
     """
     text = _compiled(_BASIC).sub(r"\1-\2-\3:\4:\5", cell.strip())
+    # 2024Q1, 2024 Jan
+    text = _compiled(r"^([0-9]{4}),?[- ]*([A-Z]\w+)$").sub(r"\2 \1", text)
     if match := _compiled(_YEAR_FIRST).fullmatch(text):
         return _days(match, match["year"], match["month"], match["day"] or "1")
     if match := _compiled(_YEAR_LAST).fullmatch(text):
@@ -239,9 +242,11 @@ def parse_date(cell: str, order: str) -> float | None:
         return _days(match, last, *((second, first) if order == "day" else (first, second)))
     if match := _compiled(_NAMED).fullmatch(text):
         name = (match["name"] or match["name_"]).lower()
+        # Jan 24 may be a day
+        day = match["day"] or match["day_"] or "1" * (len(match["year"]) > 2)
         for number, month in enumerate(_MONTHS.split(), 1):
-            if name in (month, month[:3]) or (name == "sept" and number == 9):
-                return _days(match, match["year"], str(number), match["day"] or match["day_"])
+            if month.startswith(name) or name == f"q{(number + 2) // 3}":
+                return _days(match, match["year"], str(number), day)
     return None
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from mlpcli.data.cells import (
     common_unit,
     decimal_mark,
+    is_date,
     is_missing,
     parse_date,
     parse_number,
@@ -155,6 +156,15 @@ def days(moment: datetime) -> float:
         ("Feb 9, 2020 12:05 am", datetime(2020, 2, 9, 0, 5)),
         ("09-Feb-20", datetime(2020, 2, 9)),
         ("Sun, 9 Feb 2020 10:20:30", datetime(2020, 2, 9, 10, 20, 30)),
+        ("Feb 2020", datetime(2020, 2, 1)),
+        ("Febr. 2020", datetime(2020, 2, 1)),
+        ("sept-2020", datetime(2020, 9, 1)),
+        ("2020 Feb", datetime(2020, 2, 1)),
+        ("1990,  July", datetime(1990, 7, 1)),
+        ("2020Q1", datetime(2020, 1, 1)),
+        ("2020-Q2", datetime(2020, 4, 1)),
+        ("2020 Q3", datetime(2020, 7, 1)),
+        ("Q4 2020", datetime(2020, 10, 1)),
     ],
 )
 def test_dates_in_which_there_is_no_doubt(cell: str, moment: datetime) -> None:
@@ -188,6 +198,14 @@ def test_day_and_month_in_either_order(
     for order, expected in (("day", day_first), ("month", month_first)):
         wanted = None if expected is None else days(datetime(*expected, tzinfo=UTC))
         assert parse_date(cell, order) == wanted
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["Jan 24", "Jan-24", "Mar 05", "Q1 20", "2020Q5", "2020 Foo", "Fri 2020", "2020 W06", "May"],
+)
+def test_what_may_be_another_day_or_no_month_is_no_date(cell: str) -> None:
+    assert not is_date(cell)
 
 
 def test_a_year_of_two_digits_may_come_first() -> None:
