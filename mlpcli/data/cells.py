@@ -67,7 +67,8 @@ _NAMED = (
 _MONTHS = "january february march april may june july august september october november december"
 _EPOCH = date(1970, 1, 1).toordinal()
 
-_PIVOT = 69  # years of two digits are from 1969 to 2068, as POSIX has it
+# Years of two digits are from 1969 to 2068, as POSIX has it.
+_PIVOT = 69
 
 ORDERS = ("day", "month", "year")
 """What comes first in a date of three numbers, the year being the last unless it is the first."""
@@ -242,8 +243,8 @@ def parse_date(cell: str, order: str) -> float | None:
         return _days(match, last, *((second, first) if order == "day" else (first, second)))
     if match := _compiled(_NAMED).fullmatch(text):
         name = (match["name"] or match["name_"]).lower()
-        # Jan 24 may be a day
-        day = match["day"] or match["day_"] or "1" * (len(match["year"]) > 2)
+        # Jan 24 may be a day, as Jan-24 is not.
+        day = match["day"] or match["day_"] or "1" * (len(match["year"]) > 2 or "-" in text)
         for number, month in enumerate(_MONTHS.split(), 1):
             if month.startswith(name) or name == f"q{(number + 2) // 3}":
                 return _days(match, match["year"], str(number), day)
