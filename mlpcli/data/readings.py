@@ -50,6 +50,7 @@ class Reading:
         wanted: what its cells must be, in messages.
         fixed: whether the kind was asked for, or is the model's, and is not to be revised.
         in_digits: whether a cell of digits, with a sign and a point at most, is that number.
+        all_texts: whether different texts are told apart however many, or long, there are.
         odd: how many cells were not of this kind.
         first_odd: (where it is, the first of them).
     """
@@ -57,6 +58,7 @@ class Reading:
     kind = ""
     wanted = ""
     in_digits = False
+    all_texts = False
     _unit = ""
 
     def __init__(self, *, fixed: bool = False) -> None:
@@ -138,6 +140,8 @@ class NumberCells(Reading):
         return isinstance(other, NumberCells) and (other.decimal_comma, other.unit) == how
 
     def revise(self, values: Array) -> Reading | None:
+        if self.all_texts and np.nanmax(np.abs(values), initial=0) > 2.0**53:
+            return CategoryCells(fixed=True)
         if self.fixed or not self.odd:
             return None
         numbers = len(values) - int(np.isnan(values).sum())
@@ -266,7 +270,8 @@ class CategoryCells(Reading):
             code = self._same_number(text)
             return UNSEEN if code is None else code
         self._characters += len(text)
-        if len(self.names) == MAX_TEXTS or self._characters > _MAX_CHARACTERS:
+        full = len(self.names) >= MAX_TEXTS or self._characters > _MAX_CHARACTERS
+        if full and not self.all_texts:
             self.beyond += 1
             return UNSEEN
         return self._append(text)

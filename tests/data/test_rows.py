@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from mlpcli.data import readings
 from mlpcli.data.columns import UNSEEN, Column, LabelColumn, Layout, TableOptions
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.formats.inputs import Wanted, open_inputs
@@ -206,6 +207,27 @@ def test_groups_stay_together(tmp_path: Path) -> None:
     again = split(data, seed=4)
     assert again.test is not None
     assert again.test.rows.tolist() == parts.test.rows.tolist()
+
+
+@pytest.mark.parametrize("first", ["p", ""], ids=["text", "numbers first"])
+def test_groups_are_told_apart_however_many_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    monkeypatch.setattr(readings, "MAX_TEXTS", 50)
+    people = [f"{first if i < 300 else 'p'}{i // 3}" for i in range(1200)]
+    rows = [f"{i % 17},{p},{i % 2}\n" for i, p in enumerate(people)]
+    (tmp_path / "t.csv").write_text("x,who,kind\n" + "".join(rows))
+    data = opened(tmp_path / "t.csv", group="who")
+    assert data.groups is not None
+    assert np.bincount(data.groups).tolist() == [3] * 400
+
+
+def test_groups_that_are_long_numbers_are_told_apart(tmp_path: Path) -> None:
+    rows = [f"{i % 17},{10**17 + i // 3},{i % 2}\n" for i in range(300)]
+    (tmp_path / "t.csv").write_text("x,who,kind\n" + "".join(rows))
+    data = opened(tmp_path / "t.csv", group="who")
+    assert data.groups is not None
+    assert np.bincount(data.groups).tolist() == [3] * 100
 
 
 def test_one_class_only_is_for_evaluation(table: Path) -> None:

@@ -207,8 +207,8 @@ class _Collector:
         self.rest = GrowingRows(len(self.extra), np.float64)
         self.starts = []
         readings = [*self.readings, *self.extra]
-        for reading in readings:
-            reading.odd = 0
+        for position, reading in zip(self.place.all, readings, strict=True):
+            reading.odd, reading.all_texts = 0, position == self.place.group
         with np.errstate(over="ignore", under="ignore"):
             for table, place in zip(self.tables, self.places, strict=True):
                 self.starts.append(self.X.count)
