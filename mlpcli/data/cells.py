@@ -12,7 +12,7 @@ from functools import cache
 from mlpcli.text import quoted
 
 _ERRORS = ("#div/0!", "#value!", "#num!", "#ref!", "#name?", "#null!")  # a spreadsheet's
-_NULLS = ("na", "n/a", "nan", "nat", "-nan", "null", "none", "<na>", "#n/a", "#na", "\\n")
+_NULLS = ("na", "n/a", "nan", "nat", "-nan", "null", "none", "<na>", "<null>", "#n/a", "#na", "\\n")
 MISSING = frozenset(("", "?", "-", ".", *_NULLS, *_ERRORS))
 """What stands for a missing value, in lower case."""
 

@@ -104,6 +104,7 @@ def test_any_number_that_python_writes_is_itself(value: float) -> None:
         "null",
         "None",
         "<NA>",
+        "<null>",
         "#N/A",
         "\\N",
         "#DIV/0!",
