@@ -192,6 +192,7 @@ class DateCells(Reading):
             raise OddCellError(f"is not {self.wanted}")
         if len({found[order] for order in possible}) > 1:
             self.doubtful = True
+            self._firsts = [order for order in self._firsts if _is_first(found[order])]
         self.orders = possible
         days = found[self._read_as if self._read_as in possible else possible[0]]
         assert days is not None
@@ -200,11 +201,16 @@ class DateCells(Reading):
     doubtful = False
     """Whether a date was met that depends on the order."""
 
+    _firsts: Sequence[str] = ORDERS
+    """The orders by which every date in doubt is the first of a month."""
+
     def revise(self, values: Array) -> Reading | None:
         if self.fixed:
             return None
         dates = len(values) - int(np.isnan(values).sum())
         in_doubt = self.doubtful and len(self.orders) > 1
+        if in_doubt and len(self._firsts) == 1 and np.nanmax(values) - np.nanmin(values) > 366:
+            return DateCells(self._firsts[0])  # of months, not of days in every January
         if in_doubt or dates <= _MAJORITY * (dates + self.odd):
             return CategoryCells(fixed=True, doubtful=in_doubt)
         if self.doubtful and self.orders[0] != self._read_as:
@@ -320,6 +326,11 @@ def _by_number(names: Sequence[str]) -> dict[float, float]:
         if value is not None:
             found.setdefault(value, []).append(code)
     return {value: float(codes[0]) for value, codes in found.items() if len(codes) == 1}
+
+
+def _is_first(days: float | None) -> bool:
+    """Whether days since 1970-01-01 are the first of a month."""
+    return days is not None and np.datetime64(int(days), "D").item().day == 1
 
 
 def reading_of(column: Column, decimal_comma: bool = False, *, lenient: bool = False) -> Reading:

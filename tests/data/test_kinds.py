@@ -252,6 +252,23 @@ def test_day_and_month_are_told_apart_by_the_whole_column(order: str) -> None:
     assert found.tolist() == expected.tolist()
 
 
+@pytest.mark.parametrize("order", ["month", "day"])
+@pytest.mark.parametrize("digits", [4, 2])
+def test_dates_that_can_all_be_firsts_of_months_are(order: str, digits: int) -> None:
+    """If there is more than a year of them: who would note the first twelve days of Januaries?"""
+    months = [(2000 + i // 12, i % 12 + 1) for i in range(N)]
+    cells = [f"{m}/1/{y}" if order == "month" else f"1/{m}/{y}" for y, m in months]
+    if digits == 2:
+        cells = [cell.replace("/20", "/") for cell in cells]
+    column, found = only(read(cells, Y, names="when,kind"))
+    assert (column.kind, column.order) == ("date", order)
+    expected = np.array([f"{y}-{m:02d}-01" for y, m in months], "datetime64[D]").astype(float)
+    assert found.tolist() == expected.tolist()
+    for other in ([*cells[1:], "5/6/2000"], cells[:12] * 3 + cells[:4]):
+        table = read(other, PLAIN, Y, names="when,a,kind")
+        assert "date" not in {each.kind for each in table.columns}
+
+
 def test_a_date_in_doubt_is_text() -> None:
     cells = [f"{i % 12 + 1}/{i * 5 % 12 + 1}/2020" for i in range(N)]
     column, _ = only(read(cells, Y, names="when,kind"))
