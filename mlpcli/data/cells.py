@@ -64,6 +64,8 @@ _NAMED = (
     r"|(?P<name_>[A-Za-z]{3,9}|Q[1-4])\.?(?: +(?P<day_>[0-9]{1,2}))?)[- .,]+"
     r"(?P<year>[0-9]{4}|[0-9]{2})" + _TIME
 )
+# As in 2024Q1 and 2024 Jan.
+_YEAR_NAME = r"^([0-9]{4}),?[- ]*([A-Z]\w+)$"
 _MONTHS = "january february march april may june july august september october november december"
 _EPOCH = date(1970, 1, 1).toordinal()
 
@@ -229,8 +231,7 @@ def parse_date(cell: str, order: str) -> float | None:
     first day. A time that has a zone is brought to UTC.
     """
     text = _compiled(_BASIC).sub(r"\1-\2-\3:\4:\5", cell.strip())
-    # 2024Q1, 2024 Jan
-    text = _compiled(r"^([0-9]{4}),?[- ]*([A-Z]\w+)$").sub(r"\2 \1", text)
+    text = _compiled(_YEAR_NAME).sub(r"\2 \1", text)
     if match := _compiled(_YEAR_FIRST).fullmatch(text):
         return _days(match, match["year"], match["month"], match["day"] or "1")
     if match := _compiled(_YEAR_LAST).fullmatch(text):

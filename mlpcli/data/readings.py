@@ -50,7 +50,7 @@ class Reading:
         wanted: what its cells must be, in messages.
         fixed: whether the kind was asked for, or is the model's, and is not to be revised.
         in_digits: whether a cell of digits, with a sign and a point at most, is that number.
-        all_texts: whether different texts are told apart however many, or long, there are.
+        all_texts: whether any two different texts are told apart, as those of groups are.
         odd: how many cells were not of this kind.
         first_odd: (where it is, the first of them).
     """

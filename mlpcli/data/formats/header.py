@@ -169,6 +169,7 @@ def is_header(
         return not numbers, True
     if _counts(first) and (len(first) > 2 or below[0][0].strip() != "1"):  # 0,1 may be a sample
         return True, False
+    # An index may have no name.
     blank = not first[0] and all(row[0].strip() for row in below)
     votes = [_vote(first, below, j, decimal_comma) for j in range(len(first))]
     yes, no = votes.count(1), votes.count(-1)
@@ -202,12 +203,12 @@ def _is_series(
 ) -> bool:
     """Whether the numbers of the first row name columns, as years, bins and wavelengths do.
 
-    They rise or fall by even steps, but for a quarter of these, at least five of them or three from
-    1000 to 2999; or at least three rise, where the index before is `blank`. Most rows are not so.
+    At least five, or three from 1000 to 2999, rise or fall by the same step, but for a quarter of
+    the steps; or at least three rise, and the index before them is `blank`. Most rows are not so.
     """
 
     def rank(row: Sequence[str]) -> int:
-        """2 if its numbers go by even steps, 1 if they rise; missing ones, NaN, are left out."""
+        """2 if its numbers go by one step, 1 if they rise; missing ones, NaN, are left out."""
         x = [v for c in row if (v := parse_written(c, decimal_comma)) is not None and v == v]
         if len(x) < 3:
             return 0
