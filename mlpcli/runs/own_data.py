@@ -49,6 +49,7 @@ def own_data(
             problem = problem or DataError(str(error))
             continue
         if data.digest == record.digest:
+            _refuse_other_rows(model, data)
             return data
         problem = problem or DataError(
             f"{data.source}: is not what {path} was trained on: its contents have changed since"
@@ -58,6 +59,15 @@ def own_data(
     raise problem or DataError(
         f"{record.source}: the data that {path} was trained on are gone; name them with --data"
     )
+
+
+def _refuse_other_rows(model: Model, data: Dataset) -> None:
+    """Refuse to split a model's own data if they are read otherwise, as a header for a sample."""
+    if len(data.y) != model.data.rows:
+        raise CheckpointError(
+            f"{model.file.path}: was trained on {model.data.rows:,} rows of {data.source}, and "
+            f"{len(data.y):,} are read now; give --data and another --header, or train again"
+        )
 
 
 def _places(model: Model) -> list[str | list[str]]:
@@ -186,6 +196,7 @@ def open_rows(
         data = open_like(model, source, data_dir, options)
     refuse_width(model, data)
     if data.digest == model.data.digest:
+        _refuse_other_rows(model, data)
         splits = split_as_configured(model.config, data, model.task.kind, model.file.member)
         if splits.task.to_json() != model.task.to_json():
             raise CheckpointError(f"{path}: its classes are not those of its data, {data.source}")
