@@ -75,8 +75,8 @@ class Forked:
         self._begun, self._waited = time.perf_counter(), 0.0
         self._crowded, self._gives_way, self._gives_way_next = 0, 0, 1  # in judged times
         self._waits = self.zeros((size,), np.float64)  # what share of its time each rank waits
-        self._turns = self.zeros((1,), np.int64)  # 1 while all take turns on one core
-        self._takes_turns = 0
+        self._all_take_turns = self.zeros((1,), np.bool_)  # on one core, as rank 0 decides
+        self._takes_turns = False
         self._closed = self.zeros((1,), np.int64)
 
     def _do_all(self, problem: str) -> None:
@@ -223,8 +223,8 @@ class Forked:
             self._begun, self._waited = now, 0.0
             if not self.rank:
                 self._judge()
-        if self._turns[0] != self._takes_turns:
-            self._follow(int(self._turns[0]))
+        if self._all_take_turns[0] != self._takes_turns:
+            self._follow()
 
     def _judge(self) -> None:
         """Give way to other work if some rank waits for much of its time; else insist.
@@ -237,21 +237,21 @@ class Forked:
         if self._gives_way:
             self._gives_way -= 1
             if not self._gives_way:
-                self._turns[0], self._crowded = 0, 2
+                self._all_take_turns[0], self._crowded = False, 2
         elif self._waits.max() <= _LARGE:
             self._crowded, self._gives_way_next = 0, 1
         else:
             self._crowded += 1
             if self._crowded == 3:
-                self._turns[0] = 1
+                self._all_take_turns[0] = True
                 self._gives_way = self._gives_way_next
                 self._gives_way_next = min(2 * self._gives_way, _GIVING_WAY)
 
-    def _follow(self, turns: int) -> None:
-        self._takes_turns = turns
+    def _follow(self) -> None:
+        self._takes_turns = bool(self._all_take_turns[0])
         self._begun, self._waited = time.perf_counter(), 0.0
         self._waits[self.rank] = 0  # what was waited for a turn says nothing of other work
-        if not turns:
+        if not self._takes_turns:
             self._spins = self._spins_alone
             self._keep_to_one_core()
         elif len(self._cores) == self.size:

@@ -38,6 +38,7 @@ def own_data(
 
     Raises:
         DataError: they are gone, or have changed.
+        CheckpointError: they are read as more or fewer rows than in training.
     """
     record, path = model.data, model.file.path
     problem: DataError | None = None
@@ -66,7 +67,8 @@ def _refuse_other_rows(model: Model, data: Dataset) -> None:
     if len(data.y) != model.data.rows:
         raise CheckpointError(
             f"{model.file.path}: was trained on {model.data.rows:,} rows of {data.source}, and "
-            f"{len(data.y):,} are read now; give --data and another --header, or train again"
+            f"{len(data.y):,} are read now; evaluate it with --data and the --header and "
+            "--label-column of its training, or train again"
         )
 
 

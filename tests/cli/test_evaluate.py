@@ -549,3 +549,15 @@ def test_training_tells_so_too_of_the_rows_that_were_held_out(mlp) -> None:
     assert told
     assert r2 < 0
     assert float(told[1]) == pytest.approx(rmse / math.sqrt(1 - r2), rel=1e-3)
+
+
+def test_another_header_than_in_training_does_not_move_the_split(mlp) -> None:
+    rows = [f"{'ab'[i % 2]},{'uvw'[i % 3]},{'pq'[i // 2 % 2]}\n" for i in range(60)]
+    Path("t.csv").write_text("size,shape,kind\n" + "".join(rows))
+    mlp.ok("train", "--data", "t.csv", "--epochs", 1, "-q")
+    assert mlp.error("evaluate", "model.npz", "--data", "t.csv", "--header", "no") == (
+        3,
+        "model.npz: was trained on 60 rows of t.csv, and 61 are read now; evaluate it with --data "
+        "and the --header and --label-column of its training, or train again",
+    )
+    mlp.ok("evaluate", "model.npz", "--data", "t.csv")

@@ -141,7 +141,7 @@ def test_a_meta_of_another_shape_is_refused_with_the_reason(
         ("config.model.activation", "tanh", "`meta` says of layer 1 that its activation is relu"),
         ("config.model.hidden", [5], "`meta` says hidden layers [5], the weights are of [4]"),
         ("task.classes", list("abcdefghij"), "its classes are not those of its data, digits"),
-        ("data.rows", 1796, "was trained on 1,796 rows of digits, and 1,797 are read now; give --"),
+        ("data.rows", 1796, "was trained on 1,796 rows of digits, and 1,797 are read now; eval"),
     ],
 )
 def test_a_meta_that_does_not_fit_weights_or_data_is_refused_with_the_reason(
